@@ -1,0 +1,42 @@
+"""Token counts and the record of one request."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCounts:
+    """Tokens of one answer, or of all answers of a request, so far.
+
+    `cached` is the part of `prompt` that the prefix cache saved, `reasoning` the part of `completion`
+    spent before the visible answer.
+    """
+
+    prompt: int = 0
+    completion: int = 0
+    cached: int = 0
+    reasoning: int = 0
+
+    @property
+    def total(self) -> int:
+        """Prompt and completion tokens together, as `usage.total_tokens` on the wire."""
+        return self.prompt + self.completion
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRecord:
+    """Append-only fact about one finished request. Times are seconds since the epoch."""
+
+    request_id: str
+    principal: str
+    endpoint: str
+    served_entity: str
+    task: str
+    status: int
+    is_streaming: bool
+    received_s: float
+    first_token_s: float | None
+    finished_s: float
+    generated: TokenCounts
+    delivered: TokenCounts
+    client_request_id: str | None = None
+    usage_context: tuple[tuple[str, str], ...] = ()

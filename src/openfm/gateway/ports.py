@@ -1,0 +1,67 @@
+"""What the gateway needs from the rest; `app.py` decides who fulfils it."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from openfm.core.endpoint import ServedEntity, ServingEndpoint
+from openfm.core.principal import Principal
+from openfm.core.usage import UsageRecord
+from openfm.engines.base import Engine
+
+
+class TokenVerifier(Protocol):
+    """Knows bearer tokens."""
+
+    def verify(self, token: str) -> Principal | None:
+        """The token's owner, or None. Must not wait: it is asked once a request."""
+        ...
+
+
+class Directory(Protocol):
+    """Knows endpoints, from memory."""
+
+    def queryable(self, name: str, caller: Principal) -> ServingEndpoint:
+        """The endpoint, if the caller has CAN_QUERY. Raises `EndpointNotFound`, `PermissionDenied`."""
+        ...
+
+    def visible(self, caller: Principal) -> Sequence[ServingEndpoint]:
+        """The endpoints on which the caller has CAN_VIEW, sorted by name."""
+        ...
+
+
+class Replica(Protocol):
+    """One running copy of a served entity."""
+
+    @property
+    def id(self) -> str:
+        """Unique in this fleet."""
+        ...
+
+    @property
+    def engine(self) -> Engine:
+        """Where to send the request."""
+        ...
+
+    @property
+    def slots(self) -> int:
+        """How many sequences it runs at once."""
+        ...
+
+
+class Roster(Protocol):
+    """Knows which replicas run."""
+
+    def ready(self, entity: ServedEntity) -> Sequence[Replica]:
+        """Replicas that take requests now.
+
+        Raises `NoReplicaReady` with the reason and `retry_after_s` when there is none.
+        """
+        ...
+
+
+class UsageSink(Protocol):
+    """Takes usage records."""
+
+    def record(self, usage: UsageRecord) -> None:
+        """Keep it. Must not wait."""
+        ...
