@@ -36,6 +36,7 @@ class UsageRecord:
     received_s: float
     first_token_s: float | None
     finished_s: float
+    queue_s: float
     generated: TokenCounts
     delivered: TokenCounts
     client_request_id: str | None = None

@@ -1,0 +1,122 @@
+"""One request and its answer: what is known of it while it runs, and the usage record it leaves."""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from openfm.core.errors import ApiError
+from openfm.core.principal import Principal
+from openfm.core.usage import UsageRecord
+from openfm.gateway.asgi import Header
+from openfm.gateway.invoke import Invocation
+from openfm.gateway.meter import Meter
+from openfm.gateway.ports import UsageSink
+from openfm.telemetry.metrics import Metrics
+from openfm.wire.answers import AnswerHead
+from openfm.wire.manner import Manner
+from openfm.wire.requests import Tracked
+
+log = structlog.get_logger(__name__)
+
+CLIENT_CLOSED_REQUEST = 499
+
+
+@dataclass(slots=True)
+class Exchange:
+    """State of one request; belongs to the task that answers it."""
+
+    manner: Manner
+    request_id: str
+    meter: Meter
+    status: int = 200
+    is_streaming: bool = False
+    caller: Principal | None = None
+    tracked: Tracked = field(default_factory=Tracked)
+    _invocation: Invocation | None = None
+    _id_prefix: str = ""
+
+    @property
+    def principal(self) -> Principal:
+        """The caller, once authenticated."""
+        if self.caller is None:
+            raise AssertionError("asked for the caller before authentication")
+        return self.caller
+
+    @property
+    def invocation(self) -> Invocation:
+        """Where the request goes, once `start` said so."""
+        if self._invocation is None:
+            raise AssertionError("asked for the invocation before start()")
+        return self._invocation
+
+    @property
+    def head(self) -> AnswerHead:
+        """What every body and chunk of the answer repeats; ids in the manner of the route."""
+        separator = "-" if self.manner is Manner.OPENAI else "_"
+        model = self.invocation.entity.model
+        return AnswerHead(f"{self._id_prefix}{separator}{self.request_id}", int(self.meter.received_s), model.model_id)
+
+    @property
+    def answer_headers(self) -> tuple[Header, ...]:
+        """Headers of every answer; Databricks' clients read `served-model-name`."""
+        headers = ((b"x-request-id", self.request_id.encode()),)
+        if self._invocation is None:
+            return headers
+        return (*headers, (b"served-model-name", self._invocation.entity.name.encode()))
+
+    def start(self, invocation: Invocation, body: Tracked, id_prefix: str) -> None:
+        """The request is understood, and goes to a served entity."""
+        self._invocation = invocation
+        self.tracked = body
+        self._id_prefix = id_prefix
+
+    def fail(self, error: ApiError) -> None:
+        """The answer is an error, or ends with one."""
+        self.status = error.status
+
+    def usage(self, finished_s: float) -> UsageRecord | None:
+        """The usage record, if the request reached a served entity."""
+        if self._invocation is None:
+            return None
+        meter, invocation = self.meter, self._invocation
+        return UsageRecord(
+            request_id=self.request_id,
+            principal=self.principal.name,
+            endpoint=invocation.endpoint.name,
+            served_entity=invocation.entity.name,
+            task=invocation.endpoint.task,
+            status=self.status,
+            is_streaming=self.is_streaming,
+            received_s=meter.received_s,
+            first_token_s=meter.first_token_s,
+            finished_s=finished_s,
+            queue_s=meter.queue_s,
+            generated=meter.generated,
+            delivered=meter.delivered,
+            client_request_id=self.tracked.client_request_id,
+            usage_context=tuple((self.tracked.usage_context or {}).items()),
+        )
+
+
+class ExchangeLog:
+    """Begins and ends exchanges: ids, times, metrics, usage. `clock` gives epoch seconds."""
+
+    def __init__(self, usage: UsageSink, metrics: Metrics, clock: Callable[[], float]) -> None:
+        self._usage = usage
+        self._metrics = metrics
+        self._clock = clock
+
+    def begin(self, manner: Manner) -> Exchange:
+        """A request arrived."""
+        self._metrics.request_began()
+        return Exchange(manner, str(uuid.uuid4()), Meter(self._clock, received_s=self._clock()))
+
+    def end(self, exchange: Exchange) -> None:
+        """The request left; its usage is on record before anything else happens in its task."""
+        self._metrics.request_ended()
+        usage = exchange.usage(self._clock())
+        if usage is not None:
+            self._usage.record(usage)
+            self._metrics.record(usage)

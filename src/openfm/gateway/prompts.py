@@ -1,0 +1,78 @@
+"""What the model is really asked: system prompt, template and room for the answer. Pure but for asking the engine
+to count tokens, which happens only when the prompt might not fit.
+"""
+
+from dataclasses import replace
+
+from openfm.core.chat import ChatRequest, CompletionRequest, GenerationRequest, Message, Role
+from openfm.core.errors import ContextTooLong
+from openfm.core.job import OverlongPrompt, PromptForm
+from openfm.core.model import ModelProfile, Task
+from openfm.engines.base import Engine
+
+_TEMPLATE_TOKENS_PER_MESSAGE = 16
+
+
+def prepared(request: GenerationRequest, model: ModelProfile, form: PromptForm) -> GenerationRequest:
+    """The request with the model's default system prompt or prompt template applied."""
+    if isinstance(request, ChatRequest):
+        return _with_system_prompt(request, model)
+    if form is PromptForm.RAW or not isinstance(request.prompt, str):
+        return request
+    if model.task is Task.CHAT:
+        chat = ChatRequest((Message(Role.USER, request.prompt),), request.sampling)
+        return _with_system_prompt(chat, model)
+    if model.prompt_template is None:
+        return request
+    return replace(request, prompt=model.prompt_template.replace("{prompt}", request.prompt))
+
+
+def _with_system_prompt(request: ChatRequest, model: ModelProfile) -> ChatRequest:
+    if model.default_system_prompt is None or request.messages[0].role is Role.SYSTEM:
+        return request
+    system = Message(Role.SYSTEM, model.default_system_prompt)
+    return replace(request, messages=(system, *request.messages))
+
+
+def most_tokens(request: GenerationRequest) -> int:
+    """An upper bound of the prompt's tokens: no tokenizer makes more tokens than there are bytes."""
+    if isinstance(request, CompletionRequest):
+        return 1 + (len(request.prompt.encode()) if isinstance(request.prompt, str) else len(request.prompt))
+    bound = _TEMPLATE_TOKENS_PER_MESSAGE
+    for message in request.messages:
+        bound += _TEMPLATE_TOKENS_PER_MESSAGE + len((message.content or "").encode())
+        bound += sum(len(call.name.encode()) + len(call.arguments.encode()) + 64 for call in message.tool_calls)
+    return bound
+
+
+async def fitted(
+    request: GenerationRequest, model: ModelProfile, engine: Engine, overlong: OverlongPrompt
+) -> GenerationRequest:
+    """The request with room for its answer.
+
+    Raises `ContextTooLong` when prompt and `max_tokens` pass the context length, unless `overlong` says to
+    truncate: then the prompt keeps its end, and `max_tokens` what room is left.
+    """
+    asked = request.sampling.max_tokens
+    room = asked or 1
+    if not _has_tools(request) and most_tokens(request) + room <= model.context_length:
+        return _capped(request, model)
+    ids = await engine.tokenize(request)
+    if len(ids) + room <= model.context_length:
+        return _capped(request, model)
+    if overlong is OverlongPrompt.ERROR:
+        raise ContextTooLong(prompt_tokens=len(ids), max_tokens=asked, context_length=model.context_length)
+    kept = ids[-(model.context_length - 1) :]
+    sampling = replace(request.sampling, max_tokens=min(room, model.context_length - len(kept)))
+    return CompletionRequest(kept, sampling)
+
+
+def _has_tools(request: GenerationRequest) -> bool:
+    return isinstance(request, ChatRequest) and bool(request.tools)
+
+
+def _capped(request: GenerationRequest, model: ModelProfile) -> GenerationRequest:
+    limit = model.max_output_tokens
+    if limit is None or (request.sampling.max_tokens or limit + 1) <= limit:
+        return request
+    return replace(request, sampling=replace(request.sampling, max_tokens=limit))

@@ -1,0 +1,262 @@
+"""URL + body -> core request -> response. Raw ASGI, no rules: those are in `invoke.py`."""
+
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import msgspec
+import structlog
+
+from openfm.core.embedding import EmbeddingRequest
+from openfm.core.endpoint import ServingEndpoint
+from openfm.core.errors import ApiError, InvalidRequest, MethodNotAllowed, NotFound
+from openfm.core.job import GenerationJob
+from openfm.core.model import Task
+from openfm.gateway.asgi import Receive, Scope, Send
+from openfm.gateway.auth import authenticate
+from openfm.gateway.body import BodyLimits, ClientGone, read_body
+from openfm.gateway.exchange import CLIENT_CLOSED_REQUEST, Exchange, ExchangeLog
+from openfm.gateway.invoke import Gateway
+from openfm.gateway.ports import TokenVerifier
+from openfm.gateway.responses import EventStreamResponse, JsonResponse, send_body
+from openfm.wire import fields
+from openfm.wire.answers import Choice, chat_body, completion_body, embedding_body
+from openfm.wire.chunks import ChatChunks, CompletionChunks, StreamStyle
+from openfm.wire.manner import Manner, ReasoningStyle, usage_style
+from openfm.wire.problems import internal_error, problem
+from openfm.wire.requests import ChatBody, CompletionBody, EmbeddingBody, SamplingBody, decode
+from openfm.wire.to_core import BatchLimits, chat_job, completion_job, embedding_request
+
+log = structlog.get_logger(__name__)
+
+_INVOCATIONS = re.compile(r"/serving-endpoints/([^/]{1,256})/invocations")
+_MODELS = re.compile(r"/models(?:/([^/]{1,256}))?")
+_PREFIXES = (("/v1", Manner.OPENAI), ("/serving-endpoints", Manner.DATABRICKS))
+_CHAT_BODY = msgspec.json.Decoder(ChatBody)
+_COMPLETION_BODY = msgspec.json.Decoder(CompletionBody)
+_EMBEDDING_BODY = msgspec.json.Decoder(EmbeddingBody)
+
+Response = JsonResponse | EventStreamResponse
+
+
+@dataclass(frozen=True, slots=True)
+class WireOptions:
+    """What the operator may choose about the wire."""
+
+    is_strict: bool = False
+    reasoning_style: ReasoningStyle = ReasoningStyle.TEXT
+    body_limits: BodyLimits = BodyLimits()
+    batch_limits: BatchLimits = BatchLimits()
+
+
+class DataPlane:
+    """The ASGI application of `/v1` and `/serving-endpoints`."""
+
+    def __init__(
+        self, gateway: Gateway, tokens: TokenVerifier, exchanges: ExchangeLog, options: WireOptions = WireOptions()
+    ) -> None:
+        self._gateway = gateway
+        self._tokens = tokens
+        self._exchanges = exchanges
+        self._options = options
+        self._by_path: dict[str, Callable[[Exchange, bytes], Response]] = {
+            "/chat/completions": self._chat_completions,
+            "/completions": self._completions,
+            "/embeddings": self._embeddings,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request, whatever happens."""
+        exchange = self._exchanges.begin(_manner(scope["path"]))
+        try:
+            exchange.caller = authenticate(scope["headers"], self._tokens)
+            respond = self._route(scope, exchange, receive)
+            await (await respond)(receive, send)
+        except ClientGone:
+            exchange.status = CLIENT_CLOSED_REQUEST
+        except ApiError as error:
+            await _send_problem(exchange, error, send)
+        except Exception:
+            log.exception("request.failed", request_id=exchange.request_id)
+            await _send_problem(exchange, internal_error(exchange.request_id), send)
+        finally:
+            self._exchanges.end(exchange)
+
+    def _route(self, scope: Scope, exchange: Exchange, receive: Receive) -> Awaitable[Response]:
+        path = scope["path"].rstrip("/")
+        if match := _INVOCATIONS.fullmatch(path):
+            _require_method(scope, "POST")
+            return self._invocations(scope, exchange, receive, match[1])
+        for prefix, _ in _PREFIXES:
+            if not path.startswith(prefix):
+                continue
+            rest = path.removeprefix(prefix)
+            if handler := self._by_path.get(rest):
+                _require_method(scope, "POST")
+                return self._with_body(scope, exchange, receive, handler)
+            if match := _MODELS.fullmatch(rest):
+                _require_method(scope, "GET")
+                return self._models(exchange, match[1])
+        raise NotFound(f"There is no route {scope['path']}. The README lists the routes.")
+
+    async def _with_body(
+        self, scope: Scope, exchange: Exchange, receive: Receive, handler: Callable[[Exchange, bytes], Response]
+    ) -> Response:
+        return handler(exchange, await read_body(scope["headers"], receive, self._options.body_limits))
+
+    async def _invocations(self, scope: Scope, exchange: Exchange, receive: Receive, name: str) -> Response:
+        endpoint = self._gateway.endpoint(exchange.principal, name)
+        raw = await read_body(scope["headers"], receive, self._options.body_limits)
+        if endpoint.task is Task.EMBEDDINGS:
+            return self._embed(exchange, endpoint, self._decoded_embedding(raw))
+        if endpoint.task is Task.COMPLETIONS:
+            return self._complete(exchange, endpoint, self._decoded_completion(raw))
+        is_strict = self._options.is_strict
+        chat = decode(raw, _CHAT_BODY, fields.CHAT_FIELDS, is_strict=False)
+        if chat.messages is None and chat.prompt is not None:
+            return self._complete(exchange, endpoint, self._decoded_completion(raw))
+        if is_strict:
+            fields.refuse_unknown(raw, fields.CHAT_FIELDS)
+        return self._chat(exchange, endpoint, chat)
+
+    def _chat_completions(self, exchange: Exchange, raw: bytes) -> Response:
+        body = decode(raw, _CHAT_BODY, fields.CHAT_FIELDS, is_strict=self._options.is_strict)
+        return self._chat(exchange, self._named(exchange, body.model), body)
+
+    def _completions(self, exchange: Exchange, raw: bytes) -> Response:
+        body = self._decoded_completion(raw)
+        return self._complete(exchange, self._named(exchange, body.model), body)
+
+    def _embeddings(self, exchange: Exchange, raw: bytes) -> Response:
+        body = self._decoded_embedding(raw)
+        return self._embed(exchange, self._named(exchange, body.model), body)
+
+    def _decoded_completion(self, raw: bytes) -> CompletionBody:
+        return decode(raw, _COMPLETION_BODY, fields.COMPLETION_FIELDS, is_strict=self._options.is_strict)
+
+    def _decoded_embedding(self, raw: bytes) -> EmbeddingBody:
+        return decode(raw, _EMBEDDING_BODY, fields.EMBEDDING_FIELDS, is_strict=self._options.is_strict)
+
+    def _named(self, exchange: Exchange, name: str | None) -> ServingEndpoint:
+        if not name:
+            raise InvalidRequest("model is missing: send the endpoint's name.", param="model")
+        return self._gateway.endpoint(exchange.principal, name)
+
+    def _chat(self, exchange: Exchange, endpoint: ServingEndpoint, body: ChatBody) -> Response:
+        job = chat_job(body, is_strict=self._options.is_strict)
+        exchange.start(self._gateway.invocation(endpoint, job.task, exchange.meter), body, "chatcmpl")
+        style = self._options.reasoning_style if exchange.manner is not Manner.OPENAI else ReasoningStyle.TEXT
+        if body.stream:
+            return self._stream(exchange, job, ChatChunks(exchange.head, _stream_style(exchange, body, style)))
+
+        async def work() -> bytes:
+            choices = await self._fold(exchange, job)
+            return chat_body(exchange.head, choices, exchange.meter.generated, style)
+
+        return JsonResponse(work, exchange.answer_headers, exchange.meter.mark_delivered)
+
+    def _complete(self, exchange: Exchange, endpoint: ServingEndpoint, body: CompletionBody) -> Response:
+        options = self._options
+        job = completion_job(body, exchange.manner, options.batch_limits, is_strict=options.is_strict)
+        exchange.start(self._gateway.invocation(endpoint, job.task, exchange.meter), body, "cmpl")
+        echoes = job.text_prompts if body.echo else ()
+        suffix = body.suffix or ""
+        if body.stream:
+            style = _stream_style(exchange, body, ReasoningStyle.TEXT)
+            return self._stream(exchange, job, CompletionChunks(exchange.head, style, echoes, suffix))
+
+        async def work() -> bytes:
+            choices = await self._fold(exchange, job)
+            for index, choice in enumerate(choices):
+                choice.text.insert(0, echoes[index] if echoes else "")
+                choice.text.append(suffix)
+            return completion_body(exchange.head, choices, exchange.meter.generated)
+
+        return JsonResponse(work, exchange.answer_headers, exchange.meter.mark_delivered)
+
+    def _embed(self, exchange: Exchange, endpoint: ServingEndpoint, body: EmbeddingBody) -> Response:
+        request: EmbeddingRequest = embedding_request(body, self._options.batch_limits)
+        invocation = self._gateway.invocation(endpoint, Task.EMBEDDINGS, exchange.meter)
+        exchange.start(invocation, body, "embd")
+
+        async def work() -> bytes:
+            result = await self._gateway.embed(invocation, request)
+            return embedding_body(exchange.head, result, body.encoding_format or "float", exchange.manner)
+
+        return JsonResponse(work, exchange.answer_headers, exchange.meter.mark_delivered)
+
+    async def _models(self, exchange: Exchange, name: str | None) -> Response:
+        caller = exchange.principal
+        found: Sequence[ServingEndpoint]
+        found = self._gateway.directory.visible(caller) if name is None else [self._gateway.endpoint(caller, name)]
+        entries = [
+            {
+                "id": endpoint.name,
+                "object": "model",
+                "created": endpoint.creation_timestamp // 1000,
+                "owned_by": endpoint.creator,
+            }
+            for endpoint in found
+        ]
+
+        async def work() -> bytes:
+            return msgspec.json.encode({"object": "list", "data": entries} if name is None else entries[0])
+
+        return JsonResponse(work, exchange.answer_headers, exchange.meter.mark_delivered)
+
+    def _stream(self, exchange: Exchange, job: GenerationJob, chunks: ChatChunks | CompletionChunks) -> Response:
+        exchange.is_streaming = True
+        exchange.meter.answers_per_prompt = job.answers_per_prompt
+        return EventStreamResponse(
+            open_stream=lambda: self._frames(exchange, job, chunks),
+            headers=exchange.answer_headers,
+            on_delivered=exchange.meter.mark_delivered,
+            on_late_error=exchange.fail,
+        )
+
+    async def _frames(
+        self, exchange: Exchange, job: GenerationJob, chunks: ChatChunks | CompletionChunks
+    ) -> AsyncGenerator[bytes, None]:
+        meter = exchange.meter
+        try:
+            async with aclosing(self._gateway.generate(exchange.invocation, job)) as events:
+                async for index, event in events:
+                    if frame := chunks.event(index, event, meter.generated):
+                        yield frame
+            yield chunks.end(meter.generated)
+        except (ApiError, GeneratorExit):
+            raise
+        except Exception:
+            log.exception("stream.failed", request_id=exchange.request_id)
+            raise internal_error(exchange.request_id) from None
+
+    async def _fold(self, exchange: Exchange, job: GenerationJob) -> list[Choice]:
+        exchange.meter.answers_per_prompt = job.answers_per_prompt
+        choices = [Choice() for _ in job.requests]
+        async with aclosing(self._gateway.generate(exchange.invocation, job)) as events:
+            async for index, event in events:
+                choices[index].add(event)
+        return choices
+
+
+def _manner(path: str) -> Manner:
+    if path.startswith("/v1"):
+        return Manner.OPENAI
+    return Manner.INVOCATIONS if path.rstrip("/").endswith("/invocations") else Manner.DATABRICKS
+
+
+def _require_method(scope: Scope, method: str) -> None:
+    if scope["method"] != method:
+        raise MethodNotAllowed(scope["method"], method)
+
+
+def _stream_style(exchange: Exchange, body: SamplingBody, reasoning: ReasoningStyle) -> StreamStyle:
+    asked = body.stream_options.include_usage if body.stream_options else None
+    return StreamStyle(exchange.manner, usage_style(exchange.manner, include_usage=asked), reasoning)
+
+
+async def _send_problem(exchange: Exchange, error: ApiError, send: Send) -> None:
+    exchange.fail(error)
+    answer = problem(error, exchange.manner.error_shape)
+    await send_body(send, answer.status, (*answer.headers, *exchange.answer_headers), answer.body)

@@ -1,0 +1,99 @@
+"""Every metric of the server, in one table. Labels are endpoint, task and status only: bounded, and never a caller.
+
+Names and buckets follow OpenTelemetry's GenAI conventions where they have one (`gen_ai.server.*`).
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from openfm.core.usage import UsageRecord
+
+_TTFT_BUCKETS = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80)
+_TPOT_BUCKETS = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5)
+_DURATION_BUCKETS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
+_LAG_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
+
+
+class Metrics:
+    """The server's metrics, in a registry of their own."""
+
+    def __init__(self) -> None:
+        registry = CollectorRegistry()
+        endpoint = ("endpoint",)
+        self._registry = registry
+        self._requests = Counter(
+            "openfm_requests_total", "Requests answered.", ("endpoint", "task", "status"), registry=registry
+        )
+        self._running = Gauge("openfm_requests_running", "Requests being answered now.", registry=registry)
+        self._prompt = Counter("openfm_prompt_tokens_total", "Prompt tokens processed.", endpoint, registry=registry)
+        self._cached = Counter(
+            "openfm_cached_prompt_tokens_total", "Prompt tokens taken from the prefix cache.", endpoint, registry=registry
+        )
+        self._completion = Counter(
+            "openfm_completion_tokens_total", "Completion tokens generated.", endpoint, registry=registry
+        )
+        self._delivered = Counter(
+            "openfm_delivered_tokens_total",
+            "Completion tokens handed to the client's socket.",
+            endpoint,
+            registry=registry,
+        )
+        self._queue = Histogram(
+            "openfm_request_queue_time_seconds", "Time in line.", endpoint, buckets=_TTFT_BUCKETS, registry=registry
+        )
+        self._ttft = Histogram(
+            "openfm_time_to_first_token_seconds",
+            "From request received to first token.",
+            endpoint,
+            buckets=_TTFT_BUCKETS,
+            registry=registry,
+        )
+        self._tpot = Histogram(
+            "openfm_time_per_output_token_seconds",
+            "Mean time per token after the first.",
+            endpoint,
+            buckets=_TPOT_BUCKETS,
+            registry=registry,
+        )
+        self._duration = Histogram(
+            "openfm_request_duration_seconds",
+            "From request received to last byte.",
+            endpoint,
+            buckets=_DURATION_BUCKETS,
+            registry=registry,
+        )
+        self._lag = Histogram(
+            "openfm_loop_lag_seconds", "Lateness of the event loop.", buckets=_LAG_BUCKETS, registry=registry
+        )
+
+    def request_began(self) -> None:
+        """A request arrived."""
+        self._running.inc()
+
+    def request_ended(self) -> None:
+        """A request left, answered or not."""
+        self._running.dec()
+
+    def record(self, usage: UsageRecord) -> None:
+        """Count one request that reached an endpoint."""
+        endpoint = usage.endpoint
+        self._requests.labels(endpoint, usage.task, str(usage.status)).inc()
+        self._prompt.labels(endpoint).inc(usage.generated.prompt)
+        self._cached.labels(endpoint).inc(usage.generated.cached)
+        self._completion.labels(endpoint).inc(usage.generated.completion)
+        self._delivered.labels(endpoint).inc(usage.delivered.completion)
+        self._duration.labels(endpoint).observe(max(0.0, usage.finished_s - usage.received_s))
+        if usage.first_token_s is None:
+            return
+        self._queue.labels(endpoint).observe(usage.queue_s)
+        self._ttft.labels(endpoint).observe(max(0.0, usage.first_token_s - usage.received_s))
+        if usage.generated.completion > 1:
+            decode_s = max(0.0, usage.finished_s - usage.first_token_s)
+            self._tpot.labels(endpoint).observe(decode_s / (usage.generated.completion - 1))
+
+    def observe_loop_lag(self, lag_s: float) -> None:
+        """The event loop came `lag_s` seconds late to a timer."""
+        self._lag.observe(lag_s)
+
+    def exposition(self) -> bytes:
+        """All metrics in Prometheus' text format."""
+        return generate_latest(self._registry)
