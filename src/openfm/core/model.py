@@ -17,6 +17,7 @@ class Pooling(StrEnum):
 
     MEAN = "mean"
     CLS = "cls"
+    LAST = "last"
 
 
 @dataclass(frozen=True, slots=True)
