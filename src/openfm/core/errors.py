@@ -176,6 +176,15 @@ class InternalError(ApiError):
     """A bug in openfm. The log has the traceback under the request id."""
 
 
+class NotImplementedHere(ApiError):
+    """The API has it, what answers here does not."""
+
+    status = 501
+    error_code = "NOT_IMPLEMENTED"
+    openai_type = "invalid_request_error"
+    openai_code = "not_implemented"
+
+
 class EngineFailed(ApiError):
     """The engine broke, or answered what no engine should."""
 
