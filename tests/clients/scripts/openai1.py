@@ -1,0 +1,6 @@
+"""The openai client, major version 1, on both base URLs."""
+
+from openai_story import story
+from story import tell
+
+tell({"serving_endpoints": story("/serving-endpoints"), "v1": story("/v1")})
