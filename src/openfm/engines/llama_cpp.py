@@ -1,0 +1,197 @@
+"""llama.cpp: any GGUF model, in a worker process (`llama_cpp_worker.py`) reached over HTTP."""
+
+import secrets
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from openfm.core.chat import ChatRequest, Delta, Event, Finished, FinishReason, GenerationRequest, ResponseFormat, Tool
+from openfm.core.embedding import EmbeddingRequest, EmbeddingResult
+from openfm.core.errors import EngineFailed
+from openfm.core.schema import enforceable_schema
+from openfm.engines.base import Engine, EngineSpec, EngineStats, LoadProgress, RunningEngine
+from openfm.engines.dialect import LLAMA_CPP
+from openfm.engines.foreign_errors import foreign_errors
+from openfm.engines.openai_http import Address, OpenAiHttpEngine
+from openfm.engines.process import WorkerCommand, WorkerProcess, start_worker
+from openfm.engines.tool_prompt import StopScanner, ToolAnswer, needs_emulation, offered_tools, without_tools
+
+_STEP_S = 0.5
+# Measured: 130 prompt tokens a second with 98 MB of weights and 2 threads. Prefill is bound by arithmetic, which
+# grows with the weights and shrinks with the threads.
+_BYTES_A_SECOND_AND_THREAD = 130 * 98_362_432 / 2
+_SMALLEST_BATCH, _LARGEST_BATCH = 8, 2048
+
+
+def batch_size(weight_bytes: int, threads: int) -> int:
+    """Tokens a step such that one takes about 0.5 s at most: a power of two.
+
+    A cancelled or new request waits for the step that runs, so this bounds how long others are held up.
+    """
+    tokens = _STEP_S * _BYTES_A_SECOND_AND_THREAD * threads / max(weight_bytes, 1)
+    power = 1 << max(0, int(tokens).bit_length() - 1)
+    return min(max(power, _SMALLEST_BATCH), _LARGEST_BATCH)
+
+
+class _TemplateCaps(msgspec.Struct):
+    supports_tools: bool = False
+    supports_tool_calls: bool = False
+
+
+class _Props(msgspec.Struct):
+    chat_template_caps: _TemplateCaps = msgspec.field(default_factory=_TemplateCaps)
+
+
+class LlamaCppEngine:
+    """The llama.cpp server, with schemas bounded, and with tools for chat templates that know none."""
+
+    def __init__(self, server: OpenAiHttpEngine, *, has_tool_template: bool) -> None:
+        self._server = server
+        self._has_tool_template = has_tool_template
+
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
+        """See `Engine.generate`."""
+        bounded = _bounded(request)
+        if self._has_tool_template or not isinstance(bounded, ChatRequest) or not needs_emulation(bounded):
+            events = self._server.generate(bounded)
+        else:
+            events = self._generate_with_tools(bounded)
+        async with aclosing(events):
+            async for event in events:
+                yield event
+
+    async def embed(self, request: EmbeddingRequest) -> EmbeddingResult:
+        """See `Engine.embed`."""
+        return await self._server.embed(request)
+
+    async def tokenize(self, request: GenerationRequest) -> tuple[int, ...]:
+        """See `Engine.tokenize`."""
+        if isinstance(request, ChatRequest) and not self._has_tool_template and needs_emulation(request):
+            request = without_tools(request)
+        return await self._server.tokenize(request)
+
+    async def health(self) -> None:
+        """See `Engine.health`."""
+        await self._server.health()
+
+    async def stats(self) -> EngineStats:
+        """See `Engine.stats`."""
+        return await self._server.stats()
+
+    async def aclose(self) -> None:
+        """See `Engine.aclose`."""
+        await self._server.aclose()
+
+    async def _generate_with_tools(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
+        plain = without_tools(request)
+        if not offered_tools(request):
+            async with aclosing(self._server.generate(plain)) as events:
+                async for event in events:
+                    yield event
+            return
+        answer = ToolAnswer(_call_id, is_json_response=request.response_format is not None)
+        scanner = StopScanner(request.sampling.stop)
+        async with aclosing(self._server.generate(plain)) as events:
+            async for event in events:
+                if isinstance(event, Finished):
+                    held = scanner.flush()
+                    if held:
+                        yield Delta(event.counts, held)
+                    yield _finish(event, answer)
+                    return
+                for delta in _translated(event, answer, scanner):
+                    yield delta
+                if scanner.is_stopped:
+                    yield Finished(FinishReason.STOP, event.counts)
+                    return
+
+
+def _translated(event: Delta, answer: ToolAnswer, scanner: StopScanner) -> list[Delta]:
+    """The caller's view of an event. Log probabilities would be those of the JSON around it: left out."""
+    deltas = [Delta(event.counts, reasoning=event.reasoning)] if event.reasoning else []
+    for piece in answer.feed(event.text):
+        if not isinstance(piece, str):
+            deltas.append(Delta(event.counts, tool_calls=(piece,)))
+        elif not scanner.is_stopped and (text := scanner.feed(piece)):
+            deltas.append(Delta(event.counts, text))
+    return deltas
+
+
+def _finish(event: Finished, answer: ToolAnswer) -> Finished:
+    if event.reason is FinishReason.STOP and answer.has_called:
+        return replace(event, reason=FinishReason.TOOL_CALLS)
+    return event
+
+
+def _call_id() -> str:
+    return f"call_{secrets.token_hex(12)}"
+
+
+def _bounded(request: GenerationRequest) -> GenerationRequest:
+    """The request with every schema checked. Raises `InvalidRequest`."""
+    if not isinstance(request, ChatRequest):
+        return request
+    wanted = request.response_format
+    if wanted is not None and wanted.schema is not None:
+        wanted = ResponseFormat(enforceable_schema(wanted.schema), wanted.name)
+    offered_tools(request)
+    tools = tuple(_bounded_tool(tool, index) for index, tool in enumerate(request.tools))
+    return replace(request, response_format=wanted, tools=tools)
+
+
+def _bounded_tool(tool: Tool, index: int) -> Tool:
+    return replace(tool, parameters=enforceable_schema(tool.parameters, f"tools[{index}].function.parameters"))
+
+
+@dataclass(frozen=True, slots=True)
+class _RunningLlama:
+    engine: Engine
+    process: WorkerProcess
+
+    async def exited(self) -> str:
+        return await self.process.exited()
+
+    async def stop(self, grace_s: float) -> None:
+        try:
+            await self.engine.aclose()
+        finally:
+            await self.process.stop(grace_s)
+
+
+class LlamaCppLauncher:
+    """Starts llama.cpp workers. `environment` is the server's own; only an allow-list of it is handed on."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+
+    async def launch(self, spec: EngineSpec, on_progress: Callable[[LoadProgress], None]) -> RunningEngine:
+        """See `Launcher.launch`."""
+        model = spec.files["model"]
+        if not model.is_file():
+            raise EngineFailed(f"The weights {model} are not there. Pull the model again: `openfm models pull`.")
+        secret = secrets.token_urlsafe(32)
+        config = {
+            "model": str(model),
+            "secret": secret,
+            "slots": spec.slots,
+            "threads": spec.threads,
+            "context_length": spec.model.context_length,
+            "batch": batch_size(model.stat().st_size, spec.threads),
+            "chat_template": spec.options.get("chat_template", ""),
+        }
+        command = WorkerCommand("openfm.engines.llama_cpp_worker", config, self._environment, spec.log_file)
+        process = await start_worker(command, on_progress)
+        server = OpenAiHttpEngine(Address(process.url, secret), LLAMA_CPP)
+        try:
+            raw = await server.fetch("/props")
+            with foreign_errors():
+                caps = msgspec.json.decode(raw, type=_Props).chat_template_caps
+        except BaseException:
+            await server.aclose()
+            await process.stop(0)
+            raise
+        on_progress(LoadProgress(1.0, "ready"))
+        has_tools = caps.supports_tools and caps.supports_tool_calls
+        return _RunningLlama(LlamaCppEngine(server, has_tool_template=has_tools), process)
