@@ -2,8 +2,9 @@
 
 Engines compile a schema to a grammar, in native code and on the thread that serves every sequence. Measured on
 llama.cpp: an enum of 4,000 values or three nested bounded repetitions stop it for seconds a token, five nested ones
-for good. So size, depth and every bound are limited here, and keywords that would silently not be enforced are refused. Numeric bounds on `number`,
-`multipleOf`, `uniqueItems`, `minProperties` and `maxProperties` are let through but not enforced, as on Databricks.
+for good. So size, depth and every bound are limited here, and keywords that would silently not be enforced are
+refused. Numeric bounds on `number`, `multipleOf`, `uniqueItems`, `minProperties` and `maxProperties` are let through
+but not enforced, as on Databricks.
 """
 
 import json

@@ -94,7 +94,10 @@ async def start_worker(command: WorkerCommand, on_progress: Callable[[LoadProgre
     if threading.current_thread() is not threading.main_thread():
         # The parent-death signal fires when the forking thread ends, not the process.
         raise RuntimeError("Workers must be started from the main thread.")
-    process = await _spawn(command)
+    try:
+        process = await _spawn(command)
+    except OSError as error:
+        raise EngineFailed(f"The engine's process could not be started: {error}.") from error
     try:
         await _configure(process, command.config)
         url = await _wait_ready(process, command.log_file, on_progress)

@@ -156,10 +156,9 @@ class _ValueEnd:
         """The part of `text` that belongs to the value, and whether the value ended in it."""
         for at, char in enumerate(text):
             if self.is_in_string:
-                self._in_string(char)
-                if self.is_in_string or self.depth:
-                    continue
-                return text[: at + 1], True
+                if self._closes_string(char) and self.depth == 0:
+                    return text[: at + 1], True
+                continue
             if self.depth == 0 and self.has_begun and char in "},":
                 return text[:at].rstrip(_SPACE), True
             self.has_begun = True
@@ -169,13 +168,11 @@ class _ValueEnd:
                 return text[: at + 1], True
         return text, False
 
-    def _in_string(self, char: str) -> None:
-        if self.is_escaped:
-            self.is_escaped = False
-        elif char == "\\":
-            self.is_escaped = True
-        elif char == '"':
-            self.is_in_string = False
+    def _closes_string(self, char: str) -> bool:
+        is_escaped, self.is_escaped = self.is_escaped, char == "\\" and not self.is_escaped
+        closes = char == '"' and not is_escaped
+        self.is_in_string = not closes
+        return closes
 
 
 @dataclass(slots=True)

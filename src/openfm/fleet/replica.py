@@ -1,0 +1,244 @@
+"""One replica's life, as a state machine with a single writer: the task that runs `_live`. See DESIGN.md."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from openfm.core.errors import ApiError, NoReplicaReady
+from openfm.engines.base import Engine, EngineSpec, Launcher, LoadProgress, RunningEngine
+from openfm.fleet.counted import CountedEngine
+
+
+class ReplicaState(StrEnum):
+    """Where a replica is in its life; STOPPED and FAILED are final."""
+
+    LOADING = "loading"
+    READY = "ready"
+    RECOVERING = "recovering"
+    DRAINING = "draining"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaPolicy:
+    """How patient a replica is. Times are in seconds.
+
+    A launch that fails `max_launch_failures` times in a row makes it FAILED. A replica that was READY for
+    `stable_s` has its failures forgotten. `health_failures` probes in a row that fail count as a crash: an engine
+    whose loop hangs has no other symptom.
+    """
+
+    first_backoff_s: float = 1.0
+    longest_backoff_s: float = 60.0
+    max_launch_failures: int = 5
+    stable_s: float = 60.0
+    health_interval_s: float = 10.0
+    health_failures: int = 3
+    drain_s: float = 30.0
+    stop_grace_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a replica takes from outside: monotonic seconds, a sleep, a draw from [0, 1), and its patience."""
+
+    clock: Callable[[], float]
+    sleep: Callable[[float], Awaitable[None]]
+    jitter: Callable[[], float]
+    policy: ReplicaPolicy = ReplicaPolicy()
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaStatus:
+    """A snapshot: state, load progress, the reason of the last failure, and when (clock) this state will likely end."""
+
+    state: ReplicaState
+    progress: LoadProgress
+    reason: str = ""
+    since_s: float = 0.0
+    expected_s: float | None = None
+
+
+def backoff_s(failures: int, policy: ReplicaPolicy, draw: float) -> float:
+    """Wait before the next launch after `failures` (from 1) in a row: doubling, capped, half of it random."""
+    longest = min(policy.longest_backoff_s, policy.first_backoff_s * 2.0 ** min(failures - 1, 30))
+    return longest * (0.5 + draw / 2)
+
+
+class Replica:
+    """One running copy of a served entity. `start` once; then only `stop` or its own task change its state."""
+
+    def __init__(
+        self, launcher: Launcher, spec: EngineSpec, around: Surroundings, on_change: Callable[[], None]
+    ) -> None:
+        self.launcher = launcher
+        self.spec = spec
+        self._around = around
+        self._on_change = on_change
+        self._status = ReplicaStatus(
+            ReplicaState.LOADING, LoadProgress(0.0, "waiting to start"), since_s=around.clock()
+        )
+        self._running: RunningEngine | None = None
+        self._counted: CountedEngine | None = None
+        self._failures = 0
+        self._last_load_s: float | None = None
+        self._stop_asked = asyncio.Event()
+        self._life: asyncio.Task[None] | None = None
+
+    @property
+    def id(self) -> str:
+        """Unique in this fleet."""
+        return self.spec.replica_id
+
+    @property
+    def slots(self) -> int:
+        """How many sequences it runs at once."""
+        return self.spec.slots
+
+    @property
+    def engine(self) -> Engine:
+        """Where to send requests. Raises `NoReplicaReady` if it went while it was looked at."""
+        if self._counted is None:
+            raise NoReplicaReady("The replica is not ready. Try again shortly.", retry_after_s=1.0)
+        return self._counted
+
+    @property
+    def status(self) -> ReplicaStatus:
+        """A snapshot of how it is doing."""
+        return self._status
+
+    @property
+    def ongoing(self) -> int:
+        """Requests under way."""
+        return 0 if self._counted is None else self._counted.ongoing
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it will never be READY again."""
+        return self._status.state in (ReplicaState.STOPPED, ReplicaState.FAILED)
+
+    def start(self) -> None:
+        """Begin its life. Call once."""
+        if self._life is not None:
+            raise RuntimeError(f"Replica {self.id} was started twice.")
+        self._life = asyncio.create_task(self._live(), name=f"replica {self.id}")
+
+    async def stop(self) -> None:
+        """Drain and end; returns when nothing is left of it. Idempotent, from any state."""
+        self._stop_asked.set()
+        if self._life is not None:
+            await asyncio.shield(self._life)
+
+    async def _live(self) -> None:
+        try:
+            while not self._stop_asked.is_set():
+                await self._until_stop(self._launch_and_watch())
+                if self._status.state is ReplicaState.FAILED:
+                    return
+        except Exception as error:  # a bug: shown, not a replica that loads for ever
+            self._become(ReplicaState.FAILED, reason=f"openfm made an error of its own: {error!r}")
+            raise
+        finally:
+            await self._wind_down()
+
+    async def _until_stop(self, work: Awaitable[None]) -> None:
+        """Do `work`, but give it up as soon as a stop is asked for."""
+        doing = asyncio.ensure_future(work)
+        asked = asyncio.create_task(self._stop_asked.wait())
+        try:
+            await asyncio.wait({doing, asked}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            asked.cancel()
+            if not doing.done():
+                doing.cancel()
+            with suppress(asyncio.CancelledError):
+                await doing
+
+    async def _launch_and_watch(self) -> None:
+        clock, policy = self._around.clock, self._around.policy
+        began = clock()
+        self._become(ReplicaState.LOADING, expected_s=None if self._last_load_s is None else began + self._last_load_s)
+        try:
+            self._running = await self.launcher.launch(self.spec, self._note_progress)
+        except ApiError as error:
+            await self._retry_later(error.message, is_launch=True)
+            return
+        self._last_load_s = clock() - began
+        self._counted = CountedEngine(self._running.engine)
+        self._become(ReplicaState.READY, progress=LoadProgress(1.0, "ready"))
+        reason = await self._gone(self._running)
+        if clock() - self._status.since_s >= policy.stable_s:
+            self._failures = 0
+        self._counted = None
+        self._become(ReplicaState.RECOVERING, reason=reason)
+        await self._discard(0.0)
+        await self._retry_later(reason, is_launch=False)
+
+    async def _gone(self, running: RunningEngine) -> str:
+        """Wait until the engine exits or stops answering; why."""
+        exit_, silence = asyncio.ensure_future(running.exited()), asyncio.ensure_future(self._silent(running.engine))
+        try:
+            done, _ = await asyncio.wait({exit_, silence}, return_when=asyncio.FIRST_COMPLETED)
+            return done.pop().result()
+        finally:
+            exit_.cancel()
+            silence.cancel()
+
+    async def _silent(self, engine: Engine) -> str:
+        policy, failed = self._around.policy, 0
+        while failed < policy.health_failures:
+            await self._around.sleep(policy.health_interval_s)
+            try:
+                await engine.health()
+                failed = 0
+            except ApiError:
+                failed += 1
+        return f"it did not answer {failed} health checks in a row"
+
+    async def _retry_later(self, reason: str, *, is_launch: bool) -> None:
+        policy = self._around.policy
+        self._failures += 1
+        if is_launch and self._failures >= policy.max_launch_failures:
+            self._become(ReplicaState.FAILED, reason=reason)
+            return
+        wait_s = backoff_s(self._failures, policy, self._around.jitter())
+        expected = self._around.clock() + wait_s + (self._last_load_s or 0.0)
+        self._become(ReplicaState.RECOVERING, reason=reason, expected_s=expected)
+        await self._around.sleep(wait_s)
+
+    async def _wind_down(self) -> None:
+        if self._status.state is ReplicaState.READY and self._counted is not None:
+            self._become(ReplicaState.DRAINING)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._around.policy.drain_s):
+                    await self._counted.idle()
+        self._counted = None
+        await self._discard(self._around.policy.stop_grace_s)
+        if self._status.state is not ReplicaState.FAILED:
+            self._become(ReplicaState.STOPPED)
+
+    async def _discard(self, grace_s: float) -> None:
+        running, self._running = self._running, None
+        if running is not None:
+            await running.stop(grace_s)
+
+    def _note_progress(self, progress: LoadProgress) -> None:
+        self._status = replace(self._status, progress=progress)
+
+    def _become(
+        self,
+        state: ReplicaState,
+        *,
+        progress: LoadProgress | None = None,
+        reason: str = "",
+        expected_s: float | None = None,
+    ) -> None:
+        shown = progress or (LoadProgress(0.0, "starting") if state is ReplicaState.LOADING else self._status.progress)
+        kept = reason or self._status.reason
+        self._status = ReplicaStatus(
+            state, shown, "" if state is ReplicaState.READY else kept, self._around.clock(), expected_s
+        )
+        self._on_change()
