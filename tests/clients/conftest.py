@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -78,22 +79,25 @@ Tell = Callable[[str], Story]
 @pytest.fixture(scope="session")
 def story(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Tell:
     """`story("current.sdk")`: what the part `sdk` of the script `current` told. Scripts run when first asked for."""
-    told: dict[str, Mapping[str, Mapping[str, Any]]] = {}
+
+    @cache
+    def run(script: str) -> subprocess.CompletedProcess[str]:
+        return _run(script, server, tmp_path_factory.mktemp(script))
 
     def find(name: str) -> Story:
         script, part = name.split(".")
-        if script not in told:
-            told[script] = _run(script, server, tmp_path_factory.mktemp(script))
-        return Story(name, told[script][part])
+        if script == "spring2024" and sys.version_info >= (3, 13):
+            pytest.skip("the numpy of spring 2024 has no wheel for this Python")
+        done = run(script)
+        assert done.returncode == 0, f"{script}.py failed:\n{done.stderr[-6000:]}"
+        return Story(name, json.loads(done.stdout.splitlines()[-1])[part])
 
     return find
 
 
-def _run(script: str, server: Server, home: Path) -> Mapping[str, Mapping[str, Any]]:
-    if script == "spring2024" and sys.version_info >= (3, 13):
-        pytest.skip("the numpy of spring 2024 has no wheel for this Python")
+def _run(script: str, server: Server, home: Path) -> subprocess.CompletedProcess[str]:
     (home / ".databrickscfg").write_text(f"[openfm]\nhost = {server.url}/\ntoken = {server.token}\n")
-    done = subprocess.run(
+    return subprocess.run(
         [ensure(named(_ENVIRONMENTS[script])), _SCRIPTS / f"{script}.py"],
         env={
             "PATH": os.environ["PATH"],
@@ -108,6 +112,3 @@ def _run(script: str, server: Server, home: Path) -> Mapping[str, Mapping[str, A
         timeout=240,
         check=False,
     )
-    assert done.returncode == 0, f"{script}.py failed:\n{done.stderr[-6000:]}"
-    parts: Mapping[str, Mapping[str, Any]] = json.loads(done.stdout.splitlines()[-1])
-    return parts

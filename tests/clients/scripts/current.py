@@ -114,24 +114,29 @@ def mlflow_story():
     told = {
         "list": attempt(client.list_endpoints, *errors),
         "get": attempt(lambda: dict(client.get_endpoint(CHAT)), *errors),
-        "chat": attempt(lambda: client.predict(CHAT, inputs=asked)["choices"][0]["message"]["content"], *errors),
+        "chat": attempt(
+            lambda: client.predict(endpoint=CHAT, inputs=asked)["choices"][0]["message"]["content"], *errors
+        ),
         "stream": attempt(
-            lambda: [c["choices"][0]["delta"]["content"] for c in client.predict_stream(CHAT, inputs=asked)], *errors
+            lambda: [c["choices"][0]["delta"]["content"] for c in client.predict_stream(endpoint=CHAT, inputs=asked)],
+            *errors,
         ),
         "embed": attempt(
-            lambda: [d["embedding"] for d in client.predict(EMBEDDING, inputs={"input": TEXTS})["data"]], *errors
+            lambda: [d["embedding"] for d in client.predict(endpoint=EMBEDDING, inputs={"input": TEXTS})["data"]],
+            *errors,
         ),
         "batches": attempt(
-            lambda: [len(client.predict(EMBEDDING, inputs={"input": batch})["data"]) for batch in BATCHES], *errors
+            lambda: [len(client.predict(endpoint=EMBEDDING, inputs={"input": batch})["data"]) for batch in BATCHES],
+            *errors,
         ),
-        "unknown_endpoint": attempt(lambda: client.predict(UNKNOWN, inputs=asked), *errors),
+        "unknown_endpoint": attempt(lambda: client.predict(endpoint=UNKNOWN, inputs=asked), *errors),
         "too_long_stream": attempt(
-            lambda: list(client.predict_stream(CHAT, inputs={"messages": TOO_LONG, "max_tokens": 8})), *errors
+            lambda: list(client.predict_stream(endpoint=CHAT, inputs={"messages": TOO_LONG, "max_tokens": 8})), *errors
         ),
     }
     with_host(token=WRONG_TOKEN)
     stranger = get_deploy_client("databricks")
-    return told | {"wrong_token": attempt(lambda: stranger.predict(CHAT, inputs=asked), *errors)}
+    return told | {"wrong_token": attempt(lambda: stranger.predict(endpoint=CHAT, inputs=asked), *errors)}
 
 
 def langchain_story():

@@ -31,18 +31,22 @@ def mlflow_story():
     told = {
         "list": attempt(client.list_endpoints, *ERRORS),
         "get": attempt(lambda: dict(client.get_endpoint(CHAT)), *ERRORS),
-        "chat": attempt(lambda: client.predict(CHAT, inputs=ASKED)["choices"][0]["message"]["content"], *ERRORS),
+        "chat": attempt(
+            lambda: client.predict(endpoint=CHAT, inputs=ASKED)["choices"][0]["message"]["content"], *ERRORS
+        ),
         "stream": attempt(
-            lambda: [c["choices"][0]["delta"]["content"] for c in client.predict_stream(CHAT, inputs=ASKED)], *ERRORS
+            lambda: [c["choices"][0]["delta"]["content"] for c in client.predict_stream(endpoint=CHAT, inputs=ASKED)],
+            *ERRORS,
         ),
         "embed": attempt(
-            lambda: [d["embedding"] for d in client.predict(EMBEDDING, inputs={"input": TEXTS})["data"]], *ERRORS
+            lambda: [d["embedding"] for d in client.predict(endpoint=EMBEDDING, inputs={"input": TEXTS})["data"]],
+            *ERRORS,
         ),
-        "unknown_endpoint": attempt(lambda: client.predict(UNKNOWN, inputs=ASKED), *ERRORS),
+        "unknown_endpoint": attempt(lambda: client.predict(endpoint=UNKNOWN, inputs=ASKED), *ERRORS),
     }
     with_host(token=WRONG_TOKEN)
     stranger = get_deploy_client("databricks")
-    return told | {"wrong_token": attempt(lambda: stranger.predict(CHAT, inputs=ASKED), *ERRORS)}
+    return told | {"wrong_token": attempt(lambda: stranger.predict(endpoint=CHAT, inputs=ASKED), *ERRORS)}
 
 
 def langchain_story():
