@@ -118,7 +118,8 @@ class Catalog:
         for model in self.models:
             if name in {model.name, model.endpoint_name, model.entity_name}:
                 return model
-        near = difflib.get_close_matches(name, [model.name for model in self.models], n=3)
+        names = [model.name for model in self.models]
+        near = [known for known in names if name and name in known][:3] or difflib.get_close_matches(name, names)
         hint = f"Did you mean {' or '.join(near)}?" if near else "`openfm models list` shows all names."
         raise NotFound(f"The catalogue has no model '{name}'. {hint}")
 

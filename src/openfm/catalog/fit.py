@@ -42,9 +42,7 @@ def why_not(model: CatalogModel, machine: Machine, present_bytes: int = 0) -> st
     installing an engine.
     """
     return (
-        _why_no_memory(model, machine)
-        or _why_no_disk(model, machine, present_bytes)
-        or _why_no_engine(model, machine)
+        _why_no_memory(model, machine) or _why_no_disk(model, machine, present_bytes) or _why_no_engine(model, machine)
     )
 
 

@@ -1,0 +1,115 @@
+"""A thin HTTP client of openfm's own API."""
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+from urllib.parse import quote
+
+import aiohttp
+
+from openfm.cli.errors import CliError, ExitCode, from_status
+from openfm.cli.profile import Server
+from openfm.wire.sse import SseDecoder
+
+_CONNECT_TIMEOUT_S = 10
+_READ_TIMEOUT_S = 600
+_END = b"[DONE]"
+_HINTS = {
+    ExitCode.NOT_ALLOWED: "Give a token with --token or OPENFM_TOKEN; the server's own is in HOME/admin-token.",
+    ExitCode.NOT_FOUND: "`openfm endpoints list` shows what there is.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """An open connection to one server. Every method raises `CliError` when the server does not answer with 2xx."""
+
+    server: Server
+    session: aiohttp.ClientSession
+
+    async def list_endpoints(self) -> list[dict[str, Any]]:
+        """Every endpoint the caller may see."""
+        body = await self._json("GET", "/api/2.0/serving-endpoints")
+        return cast("list[dict[str, Any]]", body.get("endpoints", []))
+
+    async def get_endpoint(self, name: str) -> dict[str, Any]:
+        """One endpoint, whole."""
+        return await self._json("GET", f"/api/2.0/serving-endpoints/{quote(name, safe='')}")
+
+    async def query(self, name: str, body: Mapping[str, object]) -> dict[str, Any]:
+        """The endpoint's answer to `body`."""
+        return await self._json("POST", _invocations(name), body)
+
+    async def stream(self, name: str, body: Mapping[str, object]) -> AsyncGenerator[dict[str, Any], None]:
+        """The chunks of the endpoint's answer, as they come."""
+        async with self._sent("POST", _invocations(name), {**body, "stream": True}) as response:
+            decoder = SseDecoder()
+            async for piece in response.content.iter_any():
+                for data in decoder.feed(piece):
+                    if data == _END:
+                        return
+                    chunk = _decoded(data, self.server.url)
+                    if "error" in chunk or "error_code" in chunk:
+                        raise _failure(502, chunk)
+                    yield chunk
+        raise CliError("The answer broke off.", ExitCode.UNHEALTHY, hint="The server's log says why.")
+
+    async def _json(self, method: str, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
+        async with self._sent(method, path, body) as response:
+            return _decoded(await response.read(), self.server.url)
+
+    @asynccontextmanager
+    async def _sent(
+        self, method: str, path: str, body: Mapping[str, object] | None = None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        headers = {"Authorization": f"Bearer {self.server.token}"} if self.server.token else {}
+        url = self.server.url
+        try:
+            async with self.session.request(method, url + path, json=body, headers=headers) as response:
+                if response.status >= 300:
+                    raise _failure(response.status, _decoded(await response.read(), url))
+                yield response
+        except aiohttp.InvalidURL:
+            raise CliError(f"'{url}' is no URL.", ExitCode.USAGE) from None
+        except aiohttp.ServerTimeoutError as error:
+            raise CliError(f"{url} did not answer in time.", ExitCode.TIMED_OUT) from error
+        except aiohttp.ClientError as error:
+            raise CliError(
+                f"{url} cannot be reached: {error}.",
+                ExitCode.UNREACHABLE,
+                hint="Is the server running? `openfm serve` starts it, `openfm doctor` looks for what is wrong.",
+            ) from error
+
+
+@asynccontextmanager
+async def connected(server: Server) -> AsyncIterator[Client]:
+    """A client for the length of one command."""
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT_S, sock_read=_READ_TIMEOUT_S)
+    async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as session:
+        yield Client(server, session)
+
+
+def _invocations(name: str) -> str:
+    return f"/serving-endpoints/{quote(name, safe='')}/invocations"
+
+
+def _decoded(body: bytes, url: str) -> dict[str, Any]:
+    try:
+        decoded = json.loads(body)
+    except ValueError:
+        decoded = None
+    if not isinstance(decoded, dict):
+        raise CliError(f"{url} answers, but not as openfm does.", hint="Check --url, OPENFM_URL and DATABRICKS_HOST.")
+    return decoded
+
+
+def _failure(status: int, body: Mapping[str, Any]) -> CliError:
+    """The server's error, in whichever shape it came."""
+    error = body.get("error")
+    nested = error if isinstance(error, dict) else {}
+    message = body.get("message") or nested.get("message") or f"The server answers {status}."
+    code = from_status(status)
+    error_code = body.get("error_code") or nested.get("code") or ""
+    return CliError(str(message), code, error_code=str(error_code), hint=_HINTS.get(code, ""))
