@@ -82,11 +82,16 @@ def named(name: str) -> Environment:
 
 
 def ensure(environment: Environment) -> Path:
-    """Build `environment` if needed; return its interpreter. Raises `SetUpError`."""
-    if _is_served(environment):
+    """Build `environment` if needed; return its interpreter. Raises `SetUpError`.
+
+    A developer's `.venv` stays one: starting the server must not take the tools away from who is testing beside it.
+    """
+    if environment is RUNTIME and DEV.stamp.exists():
+        environment = DEV
+    if environment.is_current():
         return environment.python
     with _alone():
-        if not _is_served(environment):
+        if not environment.is_current():
             _build(environment)
     return environment.python
 
@@ -102,10 +107,6 @@ def ensure_uv() -> Path:
     _run(_UV.python, "-m", "pip", "install", "-qq", "--no-deps", "--require-hashes", "--requirement", _UV.lock)
     _UV.stamp.write_text(_UV.recipe())
     return uv
-
-
-def _is_served(environment: Environment) -> bool:
-    return environment.is_current() or (environment is RUNTIME and DEV.is_current())
 
 
 def _build(environment: Environment) -> None:
