@@ -51,6 +51,11 @@ class LlamaCppEngine:
         self._server = server
         self._has_tool_template = has_tool_template
 
+    @property
+    def address(self) -> Address:
+        """Where the server listens, for tools that speak to it themselves."""
+        return self._server.address
+
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         """See `Engine.generate`."""
         bounded = _bounded(request)

@@ -24,7 +24,7 @@ _BODY_LIMIT = 64 * 1024 * 1024
 
 
 class _EmbeddingsAsked(msgspec.Struct):
-    input: list[str] | list[list[int]]
+    input: list[str | list[int]]
     instruction: str | None = None
 
 

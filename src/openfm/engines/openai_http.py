@@ -60,6 +60,7 @@ class OpenAiHttpEngine:
     """An engine reached over HTTP. Everything is asked as a stream, so that closing it cancels."""
 
     def __init__(self, address: Address, dialect: Dialect = PLAIN) -> None:
+        self.address = address
         self._dialect = dialect
         self._model = address.model
         self._base = "http://engine" if address.url.startswith(_UNIX) else address.url.rstrip("/")
