@@ -36,9 +36,6 @@ def serve(
         bool | None,
         typer.Option("--strict/--no-strict", help="Refuse unknown request fields, as old Databricks endpoints did."),
     ] = None,
-    role: Annotated[
-        str | None, typer.Option(help="Which part to run: all, gateway or control.", show_default="all")
-    ] = None,
 ) -> None:
     """Start the server: pulls the default models, serves them, and prints where.
 
@@ -52,7 +49,6 @@ def serve(
         "alias_missing": alias_missing,
         "insecure": insecure,
         "strict": strict,
-        "role": role,
     }
     with reported(as_json=False):
         settings = load_settings(flags)

@@ -225,7 +225,7 @@ class DataPlane:
                     if frame := chunks.event(index, event, meter.generated):
                         yield frame
             yield chunks.end(meter.generated)
-        except (ApiError, GeneratorExit):
+        except ApiError:
             raise
         except Exception:
             log.exception("stream.failed", request_id=exchange.request_id)

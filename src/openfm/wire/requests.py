@@ -4,6 +4,7 @@ Bounds live in the types, so that the decoder's own message names field and boun
 what happens to each, is in `fields.py`.
 """
 
+import re
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
@@ -17,6 +18,7 @@ _MAX_TOKEN_COUNT = 2**31 - 1
 TokenCount = Annotated[int, Meta(ge=1, le=_MAX_TOKEN_COUNT)]
 TokenId = Annotated[int, Meta(ge=0, le=_MAX_TOKEN_COUNT)]
 TokenIds = Annotated[list[TokenId], Meta(min_length=1)]
+Batch = str | list[str | TokenId | TokenIds]  # a text, texts, token ids, or several arrays of them
 StopString = Annotated[str, Meta(min_length=1, max_length=256)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
 ShortText = Annotated[str, Meta(max_length=256)]
@@ -155,7 +157,7 @@ class ChatBody(SamplingBody, kw_only=True):
 class CompletionBody(SamplingBody, kw_only=True):
     """A completion request."""
 
-    prompt: str | list[str] | list[TokenId] | list[TokenIds] | None = None
+    prompt: Batch | None = None
     echo: bool | None = None
     suffix: str | None = None
     use_raw_prompt: bool | None = None
@@ -167,7 +169,7 @@ class CompletionBody(SamplingBody, kw_only=True):
 class EmbeddingBody(Tracked, kw_only=True):
     """An embedding request."""
 
-    input: str | list[str] | list[TokenId] | list[TokenIds] | None = None
+    input: Batch | None = None
     instruction: Annotated[str, Meta(max_length=1024)] | None = None
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: object = None
@@ -197,5 +199,6 @@ def _sentence(error: msgspec.ValidationError) -> str:
 
 
 def _param(message: str) -> str | None:
+    """The field in the decoder's words: `$.messages[0].role` -> messages.role."""
     _, _, path = message.partition("`$.")
-    return path.rstrip("`") or None
+    return re.sub(r"\[[^]]*\]", "", path.rstrip("`")) or None

@@ -1,7 +1,7 @@
 """Checked request bodies -> core requests: what the types of `requests.py` cannot say."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeGuard
 
 from openfm.core.chat import (
     ChatRequest,
@@ -19,7 +19,6 @@ from openfm.core.embedding import EmbeddingRequest
 from openfm.core.errors import InvalidRequest
 from openfm.core.job import GenerationJob, OverlongPrompt, PromptForm
 from openfm.core.model import Task
-from openfm.core.schema import check_schema
 from openfm.wire.manner import Manner
 from openfm.wire.requests import (
     ChatBody,
@@ -90,21 +89,16 @@ def completion_job(body: CompletionBody, manner: Manner, limits: BatchLimits, *,
 
 def embedding_request(body: EmbeddingBody, limits: BatchLimits) -> EmbeddingRequest:
     """The inputs as a batch, whatever their spelling."""
-    given = body.input
-    if given is None:
+    if body.input is None:
         raise InvalidRequest("input is missing: send a string or a list of strings.", param="input")
-    inputs = _batch(given)
-    if not inputs or any(len(item) == 0 for item in inputs):
-        raise InvalidRequest("input must not be empty: every text needs at least one character.", param="input")
+    inputs = _unbatched(body.input, "input")
     if len(inputs) > limits.embedding_inputs:
         raise InvalidRequest(
             f"input has {len(inputs)} texts; up to {limits.embedding_inputs} fit one request.", param="input"
         )
-    if _are_texts(inputs):
-        return EmbeddingRequest(tuple(inputs), body.instruction)
-    if body.instruction:
+    if body.instruction and not isinstance(inputs[0], str):
         raise InvalidRequest("instruction needs texts: token ids cannot be prefixed.", param="instruction")
-    return EmbeddingRequest(tuple(tuple(ids) for ids in inputs if not isinstance(ids, str)))
+    return EmbeddingRequest(inputs, body.instruction)
 
 
 def normalized(messages: list[Message], *, is_strict: bool) -> tuple[Message, ...]:
@@ -219,10 +213,9 @@ def _logit_bias(given: dict[str, float]) -> dict[int, float]:
 
 def _tools(bodies: list[ToolBody]) -> tuple[Tool, ...]:
     tools = []
-    for position, body in enumerate(bodies):
+    for body in bodies:
         function = body.function
         parameters = function.parameters or _ANY_OBJECT
-        check_schema(parameters, param=f"tools[{position}].function.parameters")
         tools.append(Tool(function.name, function.description, parameters))
     if len({tool.name for tool in tools}) < len(tools):
         raise InvalidRequest("Two tools have the same name.", param="tools")
@@ -249,28 +242,28 @@ def _response_format(body: ResponseFormatBody | None) -> ResponseFormat | None:
         return ResponseFormat()
     if body.json_schema is None or body.json_schema.schema is None:
         raise InvalidRequest("json_schema.schema is missing.", param="response_format.json_schema.schema")
-    check_schema(body.json_schema.schema, param="response_format.json_schema.schema")
     return ResponseFormat(body.json_schema.schema, body.json_schema.name)
 
 
-def _prompts(body: CompletionBody, limits: BatchLimits) -> list[str] | list[tuple[int, ...]]:
+def _prompts(body: CompletionBody, limits: BatchLimits) -> tuple[str, ...] | tuple[tuple[int, ...], ...]:
     if body.prompt is None:
         raise InvalidRequest("prompt is missing: send a string or a list of strings.", param="prompt")
-    batch = _batch(body.prompt)
-    if not batch or any(len(item) == 0 for item in batch):
-        raise InvalidRequest("prompt must not be empty.", param="prompt")
-    if len(batch) > limits.prompts:
-        raise InvalidRequest(f"prompt has {len(batch)} prompts; up to {limits.prompts} fit one request.", param="prompt")
-    return batch if _are_texts(batch) else [tuple(ids) for ids in batch if not isinstance(ids, str)]
+    prompts = _unbatched(body.prompt, "prompt")
+    if len(prompts) > limits.prompts:
+        raise InvalidRequest(
+            f"prompt has {len(prompts)} prompts; up to {limits.prompts} fit one request.", param="prompt"
+        )
+    return prompts
 
 
-def _batch(given: str | list[str] | list[int] | list[list[int]]) -> list[str] | list[list[int]]:
-    if isinstance(given, str):
-        return [given]
-    if given and isinstance(given[0], int):
-        return [[item for item in given if isinstance(item, int)]]
-    return given  # type: ignore[return-value]  # a list of ints was wrapped above
-
-
-def _are_texts(batch: list[str] | list[list[int]]) -> TypeGuard[list[str]]:
-    return all(isinstance(item, str) for item in batch)
+def _unbatched(given: str | Sequence[str | int | list[int]], param: str) -> tuple[str, ...] | tuple[tuple[int, ...], ...]:
+    """The texts, or the arrays of token ids, that a batch holds, whatever its spelling."""
+    items: Sequence[str | int | list[int]] = [given] if isinstance(given, str) else given
+    texts = tuple(item for item in items if isinstance(item, str))
+    ids = tuple(item for item in items if isinstance(item, int))
+    arrays = tuple(tuple(item) for item in items if isinstance(item, list))
+    if not items or not all(texts):
+        raise InvalidRequest(f"{param} must not be empty: every text needs at least one character.", param=param)
+    if len(items) not in (len(texts), len(ids), len(arrays)):
+        raise InvalidRequest(f"{param} mixes texts and token ids; send one kind.", param=param)
+    return texts or ((ids,) if ids else arrays)

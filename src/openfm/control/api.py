@@ -1,0 +1,83 @@
+"""The management API as one ASGI application."""
+
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from openfm.control.endpoints import routes as endpoint_routes
+from openfm.control.endpoints.directory import EndpointDirectory
+from openfm.control.endpoints.schemas import Deployments
+from openfm.control.identity import routes as identity_routes
+from openfm.control.identity.token_book import TokenBook
+from openfm.core.errors import ApiError, InvalidParameterValue, MethodNotAllowed, NotFound
+from openfm.wire.manner import ErrorShape
+from openfm.wire.problems import internal_error, problem
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ControlPlane:
+    """What the management routes work on."""
+
+    tokens: TokenBook
+    directory: EndpointDirectory
+    deployments: Deployments
+    workspace_id: str
+    public_url: str | None
+
+
+def management_api(plane: ControlPlane) -> FastAPI:
+    """Routes and error bodies of `/api` and `/oidc`."""
+    api = FastAPI(title="openfm", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json", redirect_slashes=False)
+    api.state.tokens = plane.tokens
+    api.state.directory = plane.directory
+    api.state.deployments = plane.deployments
+    api.state.workspace_id = plane.workspace_id
+    api.state.public_url = plane.public_url
+    api.include_router(endpoint_routes.router)
+    api.include_router(identity_routes.router)
+    api.middleware("http")(_with_request_id)
+    api.add_exception_handler(ApiError, _api_error)
+    api.add_exception_handler(HTTPException, _http_error)
+    api.add_exception_handler(RequestValidationError, _validation_error)
+    api.add_exception_handler(Exception, _bug)
+    return api
+
+
+async def _with_request_id(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    request.state.request_id = str(uuid.uuid4())
+    response = await call_next(request)
+    response.headers["x-request-id"] = request.state.request_id
+    return response
+
+
+def _api_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    answer = problem(error, ErrorShape.DATABRICKS)
+    headers = {name.decode(): value.decode() for name, value in answer.headers}
+    return Response(answer.body, answer.status, headers)
+
+
+def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == MethodNotAllowed.status:
+        return _api_error(request, MethodNotAllowed(request.method, (error.headers or {}).get("Allow", "another method")))
+    return _api_error(request, NotFound(f"There is no route {request.url.path}. The README lists the routes."))
+
+
+def _validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return _api_error(request, InvalidParameterValue(f"{where}: {first['msg']}", param=where))
+
+
+def _bug(request: Request, error: Exception) -> Response:
+    log.error("request.failed", request_id=request.state.request_id, exc_info=error)
+    return _api_error(request, internal_error(request.state.request_id))

@@ -1,0 +1,114 @@
+"""The server's front door: which plane answers a path, and the few routes that belong to none."""
+
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from openfm import __version__
+from openfm.control.endpoints.schemas import Deployments
+from openfm.control.workspace.links import base_url
+from openfm.core.endpoint import DeploymentState, ServingEndpoint
+from openfm.core.errors import MethodNotAllowed
+from openfm.telemetry.metrics import Metrics
+from openfm.wire.manner import ErrorShape
+from openfm.wire.problems import problem
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+Answer = tuple[int, bytes, bytes]  # status, content type, body
+
+_JSON, _TEXT = b"application/json", b"text/plain; charset=utf-8"
+_ACCOUNT_ID = "00000000-0000-0000-0000-000000000000"
+
+
+@dataclass(frozen=True, slots=True)
+class Planes:
+    """The two applications behind the door."""
+
+    data: AsgiApp
+    management: AsgiApp
+
+
+class FrontDoor:
+    """Health, metrics and the host's self-description answer here, at once; they ask nobody who could be slow."""
+
+    def __init__(self, planes: Planes, health: "Health", metrics: Metrics, description: "HostDescription") -> None:
+        self._planes = planes
+        self._own: dict[str, Callable[[Scope], Answer]] = {
+            "/.well-known/databricks-config": description.databricks_config,
+            "/health/live": lambda _: (200, _JSON, b'{"status":"live"}'),
+            "/health/ready": lambda _: health.readiness(),
+            "/metrics": lambda _: (200, b"text/plain; version=0.0.4; charset=utf-8", metrics.exposition()),
+            "/": lambda _: (200, _TEXT, f"openfm {__version__} is running. Its README lists the routes.\n".encode()),
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one connection's request."""
+        if scope["type"] != "http":
+            return
+        path: str = scope["path"]
+        own = self._own.get(path)
+        if own is not None:
+            await _send(send, scope["method"], _answer(own, scope))
+        elif path.startswith(("/v1/", "/serving-endpoints/")):
+            await self._planes.data(scope, receive, send)
+        else:
+            await self._planes.management(scope, receive, send)
+
+
+class Health:
+    """Ready when every default endpoint is."""
+
+    def __init__(self, endpoints: Sequence[ServingEndpoint], deployments: Deployments) -> None:
+        self._endpoints = endpoints
+        self._deployments = deployments
+
+    @property
+    def waiting_for(self) -> dict[str, str]:
+        """The endpoints that are not READY, and why."""
+        reasons = {}
+        for endpoint in self._endpoints:
+            for entity in endpoint.config.served_entities:
+                deployment = self._deployments.deployment(entity)
+                if deployment.state is not DeploymentState.READY:
+                    reasons[endpoint.name] = f"{deployment.state}: {deployment.message}"
+        return reasons
+
+    def readiness(self) -> Answer:
+        """200, or 503 with the reasons."""
+        reasons = self.waiting_for
+        if not reasons:
+            return 200, _JSON, b'{"status":"ready"}'
+        return 503, _JSON, msgspec.json.encode({"status": "not_ready", "endpoints": reasons})
+
+
+@dataclass(frozen=True, slots=True)
+class HostDescription:
+    """What databricks-sdk asks of every host before anything else (its `Config`)."""
+
+    workspace_id: str
+    public_url: str | None
+
+    def databricks_config(self, scope: Scope) -> Answer:
+        """Where OAuth is, and which workspace this is."""
+        url = base_url(self.public_url, scope)
+        body = {"oidc_endpoint": f"{url}/oidc", "account_id": _ACCOUNT_ID, "workspace_id": self.workspace_id}
+        return 200, _JSON, msgspec.json.encode(body)
+
+
+def _answer(own: Callable[[Scope], Answer], scope: Scope) -> Answer:
+    if scope["method"] in ("GET", "HEAD"):
+        return own(scope)
+    refused = problem(MethodNotAllowed(scope["method"], "GET"), ErrorShape.DATABRICKS)
+    return refused.status, _JSON, refused.body
+
+
+async def _send(send: Send, method: str, answer: Answer) -> None:
+    status, content_type, body = answer
+    headers = [(b"content-type", content_type), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})

@@ -1,0 +1,35 @@
+"""The database's tables (SQLAlchemy Core). Change them by a migration in `migrations/versions/`, forward only."""
+
+from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Integer, MetaData, String, Table
+
+metadata = MetaData()
+
+workspace = Table(
+    "workspace",
+    metadata,
+    Column("id", String(32), primary_key=True, comment="decimal, as in X-Databricks-Workspace-Id"),
+    Column("created_timestamp", BigInteger, nullable=False, comment="ms since the epoch"),
+)
+
+serving_endpoints = Table(
+    "serving_endpoints",
+    metadata,
+    Column("name", String(63), primary_key=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("task", String(64), nullable=False),
+    Column("endpoint_type", String(64), nullable=False),
+    Column("creator", String(256), nullable=False),
+    Column("creation_timestamp", BigInteger, nullable=False, comment="ms since the epoch"),
+    Column("last_updated_timestamp", BigInteger, nullable=False, comment="ms since the epoch"),
+    Column("active_config_version", Integer, nullable=False),
+)
+
+endpoint_configs = Table(
+    "endpoint_configs",
+    metadata,
+    Column("endpoint_name", ForeignKey("serving_endpoints.name", ondelete="CASCADE"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("served_entities", JSON, nullable=False, comment="[{name, entity_name, entity_version}]"),
+    Column("routes", JSON, nullable=False, comment="[{served_entity_name, traffic_percentage}]"),
+    Column("created_timestamp", BigInteger, nullable=False, comment="ms since the epoch"),
+)

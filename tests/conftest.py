@@ -1,0 +1,132 @@
+"""What every kind of test shares: the real weights, fetched once, and a server started as a user would."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from openfm.catalog.catalog import load_catalog
+from openfm.ops.index_config import index_config
+from openfm.ops.pull import PullTools, pull
+
+_ROOT = Path(__file__).parent.parent
+_START_LIMIT_S = 120.0
+_STOP_LIMIT_S = 30.0
+
+CHAT = "openfm-smollm2-135m-instruct"
+EMBEDDING = "openfm-minilm-l6-v2"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A started `openfm serve`."""
+
+    url: str
+    token: str
+    home: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def log(self) -> str:
+        """What it printed so far."""
+        return (self.home / "output.log").read_text(encoding="utf-8")
+
+
+StartServer = Callable[..., Server]
+
+
+@pytest.fixture(scope="session")
+def models_dir() -> Path:
+    """The default models' weights, pulled by the product's own code and kept between runs."""
+    folder = _ROOT / ".dev" / "models"
+    tools = PullTools(index_config(dict(os.environ)))
+
+    async def fetch() -> None:
+        for model in load_catalog().defaults:
+            await pull(model, folder, lambda _: None, tools)
+
+    asyncio.run(fetch())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def chat_model_file(models_dir: Path) -> Path:
+    """SmolLM2-135M-Instruct as GGUF."""
+    return models_dir / "smollm2-135m-instruct" / "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+@pytest.fixture(scope="session")
+def embedding_files(models_dir: Path) -> dict[str, Path]:
+    """all-MiniLM-L6-v2 as int8 ONNX, and its tokenizer."""
+    folder = models_dir / "minilm-l6-v2"
+    return {"model": folder / "model.onnx", "tokenizer": folder / "tokenizer.json"}
+
+
+@pytest.fixture(scope="session")
+def server(start_server: StartServer) -> Server:
+    """One server with the real small models, for every test that only asks it questions."""
+    return start_server()
+
+
+@pytest.fixture(scope="session")
+def start_server(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServer]:
+    """Start `openfm serve` with these flags and wait until it is ready; all are stopped at the end."""
+    with ExitStack() as stack:
+
+        def start(*flags: str, home: Path | None = None, **settings: str) -> Server:
+            folder = home or tmp_path_factory.mktemp("home")
+            return stack.enter_context(_started(folder, ["--models-dir", str(models_dir), *flags], settings))
+
+        yield start
+
+
+@contextmanager
+def _started(home: Path, flags: list[str], settings: dict[str, str]) -> Iterator[Server]:
+    command = [sys.executable, "-m", "openfm", "serve", "--home", str(home), "--port", "0", *flags]
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("OPENFM_", "DATABRICKS_"))}
+    environ |= {f"OPENFM_{name.upper()}": value for name, value in settings.items()}
+    (home / "server.json").unlink(missing_ok=True)
+    with (home / "output.log").open("wb") as output:
+        process = subprocess.Popen(command, env=environ, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        url = _wait_ready(process, home)
+        token = settings.get("admin_token") or (home / "admin-token").read_text(encoding="utf-8").strip()
+        yield Server(url, token, home, process)
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(_STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_ready(process: subprocess.Popen[bytes], home: Path) -> str:
+    give_up = time.monotonic() + _START_LIMIT_S
+    while time.monotonic() < give_up and process.poll() is None:
+        if (home / "server.json").exists():
+            url: str = json.loads((home / "server.json").read_text(encoding="utf-8"))["url"]
+            if _is_ready(url):
+                return url
+        time.sleep(0.05)
+    raise AssertionError("the server did not become ready:\n" + (home / "output.log").read_text(encoding="utf-8"))
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/health/ready", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return False

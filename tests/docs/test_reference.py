@@ -1,0 +1,21 @@
+"""Pages that are written from the code are what the code says."""
+
+import tomllib
+
+import pytest
+
+from openfm.settings import Settings, load
+from tools.reference import PAGES, ROOT
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_reference_page_is_up_to_date(path: str) -> None:
+    assert (ROOT / path).read_text() == PAGES[path](), "run: python tools/reference.py"
+
+
+def test_the_example_config_is_accepted_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENFM_CONFIG", str(ROOT / "config/example.toml"))
+    settings = load({"home": "/nowhere"})
+    defaults = Settings(home="/nowhere")  # type: ignore[arg-type]  # pydantic turns text into a path
+    assert settings.model_dump() == defaults.model_dump()
+    assert tomllib.loads((ROOT / "config/example.toml").read_text()).keys() <= Settings.model_fields.keys()
