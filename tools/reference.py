@@ -16,20 +16,21 @@ ROOT = Path(__file__).parent.parent
 def fields_page() -> str:
     """The field policy of every data-plane route."""
     parts = [
-        "# Request fields\n\nWhat every field of a data-plane request means. Written from `src/openfm/wire/fields.py`.\n",
+        "# Request fields\n",
+        "What every field of a data-plane request means. Written from `src/openfm/wire/fields.py`.\n",
         "**Implemented** fields do what the API references say, within the bounds named. An **alias** is another name",
         "for a field. A **refused** field would change the answer but is not there: 400, unless its value asks for",
         "nothing. An **ignored** field is accepted and changes nothing. A field that is in no table is ignored and",
         "never reaches an engine. With `OPENFM_STRICT=1` every field without a mark under *Databricks* is refused with",
         "400, as old Databricks endpoints did.\n",
     ]
-    routes = {
-        "chat": "`/v1/chat/completions`, `/serving-endpoints/chat/completions`, `/serving-endpoints/{name}/invocations`",
-        "completions": "`/v1/completions`, `/serving-endpoints/completions`, `/serving-endpoints/{name}/invocations`",
-        "embeddings": "`/v1/embeddings`, `/serving-endpoints/embeddings`, `/serving-endpoints/{name}/invocations`",
-    }
+    paths = {"chat": "chat/completions", "completions": "completions", "embeddings": "embeddings"}
     for name, table in fields.TABLES.items():
-        parts += [f"## {name.capitalize()}\n\n{routes[name]}\n", "| field | policy | Databricks | note |"]
+        routes = (f"/v1/{paths[name]}", f"/serving-endpoints/{paths[name]}", "/serving-endpoints/{name}/invocations")
+        parts += [
+            f"## {name.capitalize()}\n\n{', '.join(f'`{route}`' for route in routes)}\n",
+            "| field | policy | Databricks | note |",
+        ]
         parts.append("|---|---|---|---|")
         parts += [f"| `{f.name}` | {f.policy} | {'yes' if f.is_databricks else ''} | {f.note} |" for f in table]
         parts.append("")
@@ -44,16 +45,15 @@ def errors_page() -> str:
     kinds = sorted(_descendants(errors.ApiError), key=lambda kind: (kind.status, kind.__name__))
     for kind in kinds:
         meaning = (kind.__doc__ or "").strip().splitlines()[0]
-        rows.append(
-            f"| {kind.status} | `{kind.error_code}` | {f'`{kind.openai_code}`' if kind.openai_code else ''} | {meaning} |"
-        )
+        code = f"`{kind.openai_code}`" if kind.openai_code else ""
+        rows.append(f"| {kind.status} | `{kind.error_code}` | {code} | {meaning} |")
     return "\n".join(rows) + "\n"
 
 
 def example_config() -> str:
     """`config/example.toml`: every setting with its default."""
     lines = [
-        "# Every setting with its default. Copy what you change to HOME/openfm.toml, or name the file in OPENFM_CONFIG.",
+        "# Every setting with its default. Copy what you change to HOME/openfm.toml (or OPENFM_CONFIG).",
         "",
     ]
     for name, field in Settings.model_fields.items():

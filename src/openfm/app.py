@@ -51,7 +51,6 @@ from openfm.wire.to_core import BatchLimits
 log = structlog.get_logger(__name__)
 
 _LAG_INTERVAL_S = 0.25
-_READY_POLL_S = 0.1
 
 
 def serve(settings: Settings) -> int:
@@ -83,9 +82,7 @@ async def _serve(settings: Settings) -> None:
         tokens = TokenBook({token: ADMIN})
         gateway = _gateway(settings, directory, fleet)
         data_plane = DataPlane(gateway, tokens, ExchangeLog(UsageLog(), metrics, time.time), _wire_options(settings))
-        management = management_api(
-            ControlPlane(tokens, directory, deployments, workspace_id, settings.public_url)
-        )
+        management = management_api(ControlPlane(tokens, directory, deployments, workspace_id, settings.public_url))
         health = Health(endpoints, deployments)
         door = FrontDoor(
             Planes(data_plane, management), health, metrics, HostDescription(workspace_id, settings.public_url)
@@ -93,7 +90,10 @@ async def _serve(settings: Settings) -> None:
         server = make_server(door, tls, settings.drain_timeout_s)
         server.end_on_signals(lambda: print("Stopping: running requests may end first.", flush=True))
         print(welcome(url, settings.home, token if is_new_token else None, endpoints), flush=True)
-        background = [asyncio.create_task(_measure_lag(metrics)), asyncio.create_task(_tell_when_ready(health))]
+        background = [
+            asyncio.create_task(_measure_lag(metrics)),
+            asyncio.create_task(_tell_when_ready(health, reconciler)),
+        ]
         with announced(settings.home, url, __version__):
             await server.serve(sockets=[listening])
         await _cancelled(background)
@@ -161,10 +161,13 @@ async def _measure_lag(metrics: Metrics) -> None:
         metrics.observe_loop_lag(max(0.0, loop.time() - due))
 
 
-async def _tell_when_ready(health: Health) -> None:
+async def _tell_when_ready(health: Health, reconciler: Reconciler) -> None:
     began = time.monotonic()
+    changed = asyncio.Event()
+    reconciler.on_change(changed.set)
     while health.waiting_for:
-        await asyncio.sleep(_READY_POLL_S)
+        await changed.wait()
+        changed.clear()
     print(f"Ready after {time.monotonic() - began:.1f} s.", flush=True)
 
 

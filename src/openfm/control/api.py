@@ -34,7 +34,9 @@ class ControlPlane:
 
 def management_api(plane: ControlPlane) -> FastAPI:
     """Routes and error bodies of `/api` and `/oidc`."""
-    api = FastAPI(title="openfm", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json", redirect_slashes=False)
+    api = FastAPI(
+        title="openfm", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json", redirect_slashes=False
+    )
     api.state.tokens = plane.tokens
     api.state.directory = plane.directory
     api.state.deployments = plane.deployments
@@ -43,10 +45,10 @@ def management_api(plane: ControlPlane) -> FastAPI:
     api.include_router(endpoint_routes.router)
     api.include_router(identity_routes.router)
     api.middleware("http")(_with_request_id)
-    api.add_exception_handler(ApiError, _api_error)
-    api.add_exception_handler(HTTPException, _http_error)
-    api.add_exception_handler(RequestValidationError, _validation_error)
-    api.add_exception_handler(Exception, _bug)
+    api.exception_handler(ApiError)(_api_error)
+    api.exception_handler(HTTPException)(_http_error)
+    api.exception_handler(RequestValidationError)(_validation_error)
+    api.exception_handler(Exception)(_bug)
     return api
 
 
@@ -57,22 +59,21 @@ async def _with_request_id(request: Request, call_next: Callable[[Request], Awai
     return response
 
 
-def _api_error(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, ApiError)
+def _api_error(_request: Request, error: ApiError) -> Response:
     answer = problem(error, ErrorShape.DATABRICKS)
     headers = {name.decode(): value.decode() for name, value in answer.headers}
     return Response(answer.body, answer.status, headers)
 
 
-def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
+def _http_error(request: Request, error: HTTPException) -> Response:
     if error.status_code == MethodNotAllowed.status:
-        return _api_error(request, MethodNotAllowed(request.method, (error.headers or {}).get("Allow", "another method")))
+        return _api_error(
+            request, MethodNotAllowed(request.method, (error.headers or {}).get("Allow", "another method"))
+        )
     return _api_error(request, NotFound(f"There is no route {request.url.path}. The README lists the routes."))
 
 
-def _validation_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
+def _validation_error(request: Request, error: RequestValidationError) -> Response:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     return _api_error(request, InvalidParameterValue(f"{where}: {first['msg']}", param=where))

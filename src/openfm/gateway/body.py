@@ -12,7 +12,7 @@ from openfm.gateway.asgi import Header, Receive
 _DRAINED_LIMITS = 4
 
 
-class ClientGone(Exception):  # noqa: N818  # no error: nobody is left to tell
+class ClientGone(Exception):  # no error: nobody is left to tell
     """The client hung up."""
 
 

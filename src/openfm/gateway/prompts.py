@@ -1,5 +1,6 @@
-"""What the model is really asked: system prompt, template and room for the answer. Pure but for asking the engine
-to count tokens, which happens only when the prompt might not fit.
+"""What the model is really asked: system prompt, template and room for the answer.
+
+Pure but for asking the engine to count tokens, which happens only when the prompt might not fit.
 """
 
 from dataclasses import replace

@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 SERVER_FILE = "server.json"
 
 
-class HomeInUse(Exception):  # noqa: N818  # the message is for people
+class HomeInUse(Exception):  # the message is for people
     """Another server runs on the same HOME."""
 
 

@@ -17,7 +17,7 @@ _KEEP_ALIVE_S = 75
 _BACKLOG = 2048
 
 
-class CannotListen(Exception):  # noqa: N818  # the message is for people
+class CannotListen(Exception):  # the message is for people
     """The address cannot be used; the message says why and what to do."""
 
 

@@ -36,7 +36,10 @@ def configure_logging(log_format: LogFormat, stream: TextIO = sys.stderr) -> Non
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    processors = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
+    processors: list[structlog.typing.Processor] = [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        renderer,
+    ]
     if is_json:
         processors.insert(1, structlog.processors.format_exc_info)
     handler = logging.StreamHandler(stream)

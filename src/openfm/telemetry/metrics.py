@@ -17,53 +17,26 @@ class Metrics:
     """The server's metrics, in a registry of their own."""
 
     def __init__(self) -> None:
-        registry = CollectorRegistry()
-        endpoint = ("endpoint",)
-        self._registry = registry
-        self._requests = Counter(
-            "openfm_requests_total", "Requests answered.", ("endpoint", "task", "status"), registry=registry
+        self._registry = CollectorRegistry()
+        self._requests = self._counter("requests", "Requests answered.", "endpoint", "task", "status")
+        self._running = Gauge("openfm_requests_running", "Requests being answered now.", registry=self._registry)
+        self._prompt = self._counter("prompt_tokens", "Prompt tokens processed.", "endpoint")
+        self._cached = self._counter("cached_prompt_tokens", "Prompt tokens from the prefix cache.", "endpoint")
+        self._completion = self._counter("completion_tokens", "Completion tokens generated.", "endpoint")
+        self._delivered = self._counter("delivered_tokens", "Completion tokens handed to the client.", "endpoint")
+        self._queue = self._histogram("request_queue_time", "Time in line.", _TTFT_BUCKETS, "endpoint")
+        self._ttft = self._histogram(
+            "time_to_first_token", "Request received to first token.", _TTFT_BUCKETS, "endpoint"
         )
-        self._running = Gauge("openfm_requests_running", "Requests being answered now.", registry=registry)
-        self._prompt = Counter("openfm_prompt_tokens_total", "Prompt tokens processed.", endpoint, registry=registry)
-        self._cached = Counter(
-            "openfm_cached_prompt_tokens_total", "Prompt tokens taken from the prefix cache.", endpoint, registry=registry
-        )
-        self._completion = Counter(
-            "openfm_completion_tokens_total", "Completion tokens generated.", endpoint, registry=registry
-        )
-        self._delivered = Counter(
-            "openfm_delivered_tokens_total",
-            "Completion tokens handed to the client's socket.",
-            endpoint,
-            registry=registry,
-        )
-        self._queue = Histogram(
-            "openfm_request_queue_time_seconds", "Time in line.", endpoint, buckets=_TTFT_BUCKETS, registry=registry
-        )
-        self._ttft = Histogram(
-            "openfm_time_to_first_token_seconds",
-            "From request received to first token.",
-            endpoint,
-            buckets=_TTFT_BUCKETS,
-            registry=registry,
-        )
-        self._tpot = Histogram(
-            "openfm_time_per_output_token_seconds",
-            "Mean time per token after the first.",
-            endpoint,
-            buckets=_TPOT_BUCKETS,
-            registry=registry,
-        )
-        self._duration = Histogram(
-            "openfm_request_duration_seconds",
-            "From request received to last byte.",
-            endpoint,
-            buckets=_DURATION_BUCKETS,
-            registry=registry,
-        )
-        self._lag = Histogram(
-            "openfm_loop_lag_seconds", "Lateness of the event loop.", buckets=_LAG_BUCKETS, registry=registry
-        )
+        self._tpot = self._histogram("time_per_output_token", "Mean after the first token.", _TPOT_BUCKETS, "endpoint")
+        self._duration = self._histogram("request_duration", "Received to last byte.", _DURATION_BUCKETS, "endpoint")
+        self._lag = self._histogram("loop_lag", "Lateness of the event loop.", _LAG_BUCKETS)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"openfm_{name}_total", text, labels, registry=self._registry)
+
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(f"openfm_{name}_seconds", text, labels, buckets=buckets, registry=self._registry)
 
     def request_began(self) -> None:
         """A request arrived."""

@@ -178,9 +178,7 @@ class EmbeddingBody(Tracked, kw_only=True):
 BodyT = TypeVar("BodyT", ChatBody, CompletionBody, EmbeddingBody)
 
 
-def decode(
-    raw: bytes, kind: msgspec.json.Decoder[BodyT], table: tuple[fields.Field, ...], *, is_strict: bool
-) -> BodyT:
+def decode(raw: bytes, kind: msgspec.json.Decoder[BodyT], table: tuple[fields.Field, ...], *, is_strict: bool) -> BodyT:
     """The checked body. Raises `InvalidRequest` naming the field and what it must be."""
     try:
         body = kind.decode(raw)

@@ -256,7 +256,9 @@ def _prompts(body: CompletionBody, limits: BatchLimits) -> tuple[str, ...] | tup
     return prompts
 
 
-def _unbatched(given: str | Sequence[str | int | list[int]], param: str) -> tuple[str, ...] | tuple[tuple[int, ...], ...]:
+def _unbatched(
+    given: str | Sequence[str | int | list[int]], param: str
+) -> tuple[str, ...] | tuple[tuple[int, ...], ...]:
     """The texts, or the arrays of token ids, that a batch holds, whatever its spelling."""
     items: Sequence[str | int | list[int]] = [given] if isinstance(given, str) else given
     texts = tuple(item for item in items if isinstance(item, str))

@@ -18,7 +18,12 @@ def said(text: str, completion: int) -> Delta:
     return Delta(TokenCounts(10, completion), text)
 
 
-HELLO: list[Event] = [said("Hel", 1), said("lo ", 2), said("ünïcode 🦊", 5), Finished(FinishReason.STOP, TokenCounts(10, 5))]
+HELLO: list[Event] = [
+    said("Hel", 1),
+    said("lo ", 2),
+    said("ünïcode 🦊", 5),
+    Finished(FinishReason.STOP, TokenCounts(10, 5)),
+]
 
 
 def stream(

@@ -71,7 +71,7 @@ def test_line_48_answers_of_one_request_have_different_seeds() -> None:
 
 def test_line_48_streaming_several_answers_is_refused_when_strict_in_the_recorded_words() -> None:
     body = msgspec.convert({"messages": HELLO, "n": 2, "stream": True}, ChatBody)
-    with pytest.raises(InvalidRequest, match='^Bad request: parameter "n" must be equal to 1 for streaming mode$'):
+    with pytest.raises(InvalidRequest, match=r'^Bad request: parameter "n" must be equal to 1 for streaming mode$'):
         chat_job(body, is_strict=True)
 
 

@@ -129,9 +129,7 @@ class EndpointList(BaseModel):
     endpoints: list[EndpointOutput]
 
 
-def endpoint_output(
-    endpoint: ServingEndpoint, deployments: Deployments, permission: PermissionLevel
-) -> EndpointOutput:
+def endpoint_output(endpoint: ServingEndpoint, deployments: Deployments, permission: PermissionLevel) -> EndpointOutput:
     """The endpoint with its live state."""
     states = [deployments.deployment(entity) for entity in endpoint.config.served_entities]
     is_ready = all(state.state is DeploymentState.READY for state in states)
