@@ -42,7 +42,8 @@ def errors_page() -> str:
     rows = ["# Errors\n", "Bodies: `/v1` has only `error`, `/invocations` and `/api` only `error_code` and `message`,"]
     rows += ["the OpenAI-like routes under `/serving-endpoints` both. Written from `src/openfm/core/errors.py`.\n"]
     rows += ["| status | `error_code` | `error.code` | meaning |", "|---|---|---|---|"]
-    kinds = sorted(_descendants(errors.ApiError), key=lambda kind: (kind.status, kind.__name__))
+    tree = [kind for kind in _descendants(errors.ApiError) if kind.__module__ == errors.__name__]
+    kinds = sorted(tree, key=lambda kind: (kind.status, kind.__name__))
     for kind in kinds:
         meaning = (kind.__doc__ or "").strip().splitlines()[0]
         code = f"`{kind.openai_code}`" if kind.openai_code else ""
