@@ -34,7 +34,7 @@ _QUIET = {
 
 
 class Server(Protocol):
-    """A started server with the real small models (`tests/conftest.py`)."""
+    """A started server with the real small models (`tests/conftest.py`); it answers aliases (`--alias-missing`)."""
 
     @property
     def url(self) -> str: ...
