@@ -109,6 +109,6 @@ def _run(script: str, server: Server, home: Path) -> subprocess.CompletedProcess
         cwd=home,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=290,
         check=False,
     )
