@@ -21,7 +21,8 @@ def find(paths: list[Path]) -> Iterator[Finding]:
 
 def main(arguments: list[str]) -> int:
     """Print every finding."""
-    found = list(find([Path(argument) for argument in arguments] or [ROOT / folder for folder in _FOLDERS]))
+    paths = [Path(argument) for argument in arguments] or [ROOT / name for name in _FOLDERS if (ROOT / name).is_dir()]
+    found = list(find(paths))
     for finding in found:
         print(finding)
     return bool(found)
