@@ -135,7 +135,7 @@ class ChatBody(SamplingBody, kw_only=True):
     """A chat request. `prompt` is there to tell completions apart on `/invocations`."""
 
     messages: Annotated[list[MessageBody], Meta(min_length=1, max_length=4096)] | None = None
-    prompt: msgspec.Raw | None = None
+    prompt: object = None
     max_completion_tokens: TokenCount | None = None
     tools: Annotated[list[ToolBody], Meta(max_length=128)] | None = None
     tool_choice: Literal["none", "auto", "required"] | NamedToolChoice | None = None
