@@ -1,8 +1,7 @@
 """The server's front door: which plane answers a path, and the few routes that belong to none."""
 
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 
@@ -11,13 +10,11 @@ from openfm.control.endpoints.schemas import Deployments
 from openfm.control.workspace.links import base_url
 from openfm.core.endpoint import DeploymentState, ServingEndpoint
 from openfm.core.errors import MethodNotAllowed
+from openfm.gateway.asgi import Receive, Scope, Send
 from openfm.telemetry.metrics import Metrics
 from openfm.wire.manner import ErrorShape
 from openfm.wire.problems import problem
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Answer = tuple[int, bytes, bytes]  # status, content type, body
 
