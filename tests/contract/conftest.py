@@ -121,22 +121,3 @@ def embedder(request: pytest.FixtureRequest) -> Engine:
         return ScriptedEngine(context_length=256)
     running: RunningEngine = request.getfixturevalue("running_onnx")
     return running.engine
-
-
-@pytest.fixture(scope="session")
-def chat_model_file() -> Path:
-    """The small chat model's weights. Stub: `tests/conftest.py` takes over."""
-    return _models_dir() / "SmolLM2-135M-Instruct.Q4_1.gguf"
-
-
-@pytest.fixture(scope="session")
-def embedding_files() -> dict[str, Path]:
-    """The small embedding model. Stub: `tests/conftest.py` takes over."""
-    return {"model": _models_dir() / "model.onnx", "tokenizer": _models_dir() / "tokenizer.json"}
-
-
-def _models_dir() -> Path:
-    folder = os.environ.get("OPENFM_TEST_MODELS")
-    if folder is None:
-        pytest.skip("OPENFM_TEST_MODELS names no folder with weights")
-    return Path(folder)

@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from openfm.core.errors import EngineFailed
@@ -43,12 +43,16 @@ def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class WorkerCommand:
-    """A Python module to run as a worker; `config` goes to its stdin, with the secret in it."""
+    """A Python module to run as a worker; `config` goes to its stdin, with the secret in it.
+
+    Of `environment`, the server's own, only an allow-list is handed on; `extra_environment` is handed on whole.
+    """
 
     module: str
     config: Mapping[str, object]
     environment: Mapping[str, str]
     log_file: Path
+    extra_environment: Mapping[str, str] = field(default_factory=dict)
 
 
 class WorkerProcess:
@@ -117,7 +121,7 @@ async def _spawn(command: WorkerCommand) -> asyncio.subprocess.Process:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
-                env=child_environment(command.environment),
+                env=child_environment(command.environment) | dict(command.extra_environment),
             )
         )
         try:

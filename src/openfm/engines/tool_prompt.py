@@ -17,8 +17,14 @@ _NAME = re.compile(r'("(?:[^"\\]|\\.)*")\s*,\s*"arguments"\s*:\s*(?=\S)')
 _SPACE = " \t\r\n"
 
 
-def needs_emulation(request: ChatRequest) -> bool:
-    """Whether the request has anything that a template without tools would drop."""
+def needs_emulation(request: ChatRequest, *, has_tool_template: bool = False) -> bool:
+    """Whether the request has anything that would be dropped.
+
+    A template without tools drops all of them. Where the template has them, the model's own format is used, except
+    for a call that is forced: llama.cpp does not hold the model to it (tried with Qwen 2.5's template).
+    """
+    if has_tool_template:
+        return bool(request.tools) and request.tool_choice not in ("none", "auto")
     return bool(request.tools) or any(_is_tool_turn(message) for message in request.messages)
 
 

@@ -15,6 +15,7 @@ from openfm.core.chat import (
     Tool,
     ToolCall,
     ToolCallDelta,
+    ToolChoice,
 )
 from openfm.core.errors import InvalidRequest
 from openfm.engines.tool_prompt import StopScanner, ToolAnswer, needs_emulation, without_tools
@@ -44,6 +45,15 @@ def pieces(text: str, cuts: list[int], *, is_json_response: bool = False) -> tup
 
 def test_a_plain_request_is_left_alone() -> None:
     assert not needs_emulation(ChatRequest((ASK,)))
+
+
+@pytest.mark.parametrize(
+    ("choice", "is_emulated"), [("auto", False), ("none", False), ("required", True), (NamedTool("get_time"), True)]
+)
+def test_a_template_with_tools_is_trusted_unless_a_call_is_forced(choice: ToolChoice, *, is_emulated: bool) -> None:
+    request = ChatRequest((ASK,), tools=(CLOCK,), tool_choice=choice)
+    assert needs_emulation(request, has_tool_template=True) is is_emulated
+    assert needs_emulation(request)
 
 
 def test_tools_are_described_after_the_callers_system_prompt() -> None:
