@@ -6,7 +6,7 @@ Pure but for asking the engine to count tokens, which happens only when the prom
 from dataclasses import replace
 
 from openfm.core.chat import ChatRequest, CompletionRequest, GenerationRequest, Message, Role
-from openfm.core.errors import ContextTooLong
+from openfm.core.errors import ContextTooLong, NotImplementedHere
 from openfm.core.job import OverlongPrompt, PromptForm
 from openfm.core.model import ModelProfile, Task
 from openfm.engines.base import Engine
@@ -58,7 +58,10 @@ async def fitted(
     room = asked or 1
     if not _has_tools(request) and most_tokens(request) + room <= model.context_length:
         return _capped(request, model)
-    ids = await engine.tokenize(request)
+    try:
+        ids = await engine.tokenize(request)
+    except NotImplementedHere:  # a server that cannot count in advance judges by itself
+        return _capped(request, model)
     if len(ids) + room <= model.context_length:
         return _capped(request, model)
     if overlong is OverlongPrompt.ERROR:
