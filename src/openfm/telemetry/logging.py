@@ -47,7 +47,8 @@ def configure_logging(log_format: LogFormat, stream: TextIO = sys.stderr) -> Non
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # its start and stop are told by the banner
+    for library in ("uvicorn", "alembic"):  # what they say at start is not news
+        logging.getLogger(library).setLevel(logging.WARNING)
 
 
 def redact(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
