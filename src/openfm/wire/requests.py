@@ -5,7 +5,7 @@ what happens to each, is in `fields.py`.
 """
 
 import re
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -68,7 +68,7 @@ class FunctionBody(msgspec.Struct):
 
     name: Annotated[str, Meta(pattern="^[a-zA-Z0-9_.-]{1,128}$")]
     description: str | None = None
-    parameters: dict[str, object] | None = None
+    parameters: dict[str, Any] | None = None
 
 
 class ToolBody(msgspec.Struct):
@@ -95,7 +95,7 @@ class JsonSchemaBody(msgspec.Struct):
     """The `json_schema` of a response format."""
 
     name: Name = "response"
-    schema: dict[str, object] | None = None
+    schema: dict[str, Any] | None = None
 
 
 class ResponseFormatBody(msgspec.Struct):
@@ -135,7 +135,7 @@ class ChatBody(SamplingBody, kw_only=True):
     """A chat request. `prompt` is there to tell completions apart on `/invocations`."""
 
     messages: Annotated[list[MessageBody], Meta(min_length=1, max_length=4096)] | None = None
-    prompt: object = None
+    prompt: Any = None
     max_completion_tokens: TokenCount | None = None
     tools: Annotated[list[ToolBody], Meta(max_length=128)] | None = None
     tool_choice: Literal["none", "auto", "required"] | NamedToolChoice | None = None
@@ -144,14 +144,14 @@ class ChatBody(SamplingBody, kw_only=True):
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
-    thinking: object = None
-    functions: object = None
-    function_call: object = None
-    audio: object = None
-    modalities: object = None
-    web_search_options: object = None
-    chat_template: object = None
-    chat_template_kwargs: object = None
+    thinking: Any = None
+    functions: Any = None
+    function_call: Any = None
+    audio: Any = None
+    modalities: Any = None
+    web_search_options: Any = None
+    chat_template: Any = None
+    chat_template_kwargs: Any = None
 
 
 class CompletionBody(SamplingBody, kw_only=True):
@@ -163,7 +163,7 @@ class CompletionBody(SamplingBody, kw_only=True):
     use_raw_prompt: bool | None = None
     error_behavior: Literal["truncate", "error"] | None = None
     logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
-    best_of: object = None
+    best_of: Any = None
 
 
 class EmbeddingBody(Tracked, kw_only=True):
@@ -172,7 +172,7 @@ class EmbeddingBody(Tracked, kw_only=True):
     input: Batch | None = None
     instruction: Annotated[str, Meta(max_length=1024)] | None = None
     encoding_format: Literal["float", "base64"] | None = None
-    dimensions: object = None
+    dimensions: Any = None
 
 
 BodyT = TypeVar("BodyT", ChatBody, CompletionBody, EmbeddingBody)
