@@ -1,0 +1,223 @@
+"""The story of a request, told with the engine that ships for it."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from openfm.core.chat import ChatRequest, CompletionRequest, Finished, Message, Role, SamplingParams
+from openfm.core.embedding import EmbeddingRequest
+from openfm.core.endpoint import EndpointConfig, EndpointType, Route, ServedEntity, ServingEndpoint
+from openfm.core.errors import ContextTooLong, EndpointNotFound, EngineFailed, NoReplicaReady, WrongTask
+from openfm.core.job import GenerationJob, OverlongPrompt, PromptForm
+from openfm.core.model import ModelProfile, Task
+from openfm.core.principal import Principal
+from openfm.engines.scripted import FOREVER, ScriptedEngine
+from openfm.gateway.admission import Admission, QueueLimits
+from openfm.gateway.invoke import Gateway, Invocation
+from openfm.gateway.meter import Meter
+from openfm.gateway.ports import Replica
+
+ANN = Principal("1", "ann")
+MODEL = ModelProfile("m", "m-010126", "M", "", "", Task.CHAT, context_length=100, default_system_prompt="Be kind.")
+
+
+@dataclass
+class FakeReplica:
+    engine: ScriptedEngine
+    id: str = "r1"
+    slots: int = 2
+
+
+@dataclass
+class FakeRoster:
+    replicas: list[Replica] = field(default_factory=list)
+
+    def ready(self, entity: ServedEntity) -> Sequence[Replica]:
+        if not self.replicas:
+            raise NoReplicaReady(f"{entity.name} is loading.", retry_after_s=3)
+        return self.replicas
+
+
+@dataclass
+class FakeDirectory:
+    endpoint: ServingEndpoint
+
+    def queryable(self, name: str, caller: Principal) -> ServingEndpoint:
+        del caller
+        if name != self.endpoint.name:
+            raise EndpointNotFound(name)
+        return self.endpoint
+
+    def visible(self, caller: Principal) -> Sequence[ServingEndpoint]:
+        del caller
+        return [self.endpoint]
+
+
+def make_endpoint(model: ModelProfile = MODEL, task: Task = Task.CHAT) -> ServingEndpoint:
+    config = EndpointConfig(1, (ServedEntity("e", "system.ai.m", "1", model),), (Route("e", 100),))
+    return ServingEndpoint("0", "llama", task, EndpointType.FOUNDATION_MODEL_API, "system", 0, 0, config)
+
+
+@pytest.fixture
+def engine() -> ScriptedEngine:
+    return ScriptedEngine()
+
+
+@pytest.fixture
+def roster(engine: ScriptedEngine) -> FakeRoster:
+    return FakeRoster([FakeReplica(engine)])
+
+
+@pytest.fixture
+def gateway(roster: FakeRoster) -> Gateway:
+    return Gateway(FakeDirectory(make_endpoint()), roster, Admission(QueueLimits(), lambda: 0.0), lambda: 0.0)
+
+
+def invocation(gateway: Gateway, task: Task = Task.CHAT, answers: int = 1) -> Invocation:
+    meter = Meter(lambda: 0.0, answers_per_prompt=answers)
+    return gateway.invocation(gateway.endpoint(ANN, "llama"), task, meter)
+
+
+def chat(*texts: str, answers: int = 1, **sampling: int) -> GenerationJob:
+    messages = tuple(Message(Role.USER, text) for text in texts)
+    request = ChatRequest(messages, replace(SamplingParams(), **sampling))  # type: ignore[arg-type]  # ints only
+    return GenerationJob(Task.CHAT, (request,) * answers, answers)
+
+
+async def said(gateway: Gateway, called: Invocation, job: GenerationJob) -> dict[int, str]:
+    texts: dict[int, str] = {}
+    async with aclosing(gateway.generate(called, job)) as events:
+        async for index, event in events:
+            if not isinstance(event, Finished):
+                texts[index] = texts.get(index, "") + event.text
+    return texts
+
+
+async def test_an_answer_comes_back_counted(gateway: Gateway, engine: ScriptedEngine) -> None:
+    engine.will_say("one", "two")
+    called = invocation(gateway)
+    assert await said(gateway, called, chat("hello")) == {0: "one two"}
+    assert called.meter.generated.completion == 2
+    assert gateway.admission.outstanding == 0
+
+
+async def test_a_hang_up_gives_the_place_back_and_cancels_the_engine(gateway: Gateway, engine: ScriptedEngine) -> None:
+    engine.will_say("one", "two", gap_s=FOREVER)
+    async with aclosing(gateway.generate(invocation(gateway), chat("hello"))) as events:
+        await anext(events)
+        assert gateway.admission.outstanding == 1
+    assert gateway.admission.outstanding == 0
+    assert (engine.running, engine.cancelled) == (0, 1)
+
+
+async def test_a_cancelled_task_gives_everything_back_too(gateway: Gateway, engine: ScriptedEngine) -> None:
+    engine.will_say("one", "two", gap_s=FOREVER)
+    task = asyncio.create_task(said(gateway, invocation(gateway), chat("hello")))
+    while not engine.running:  # noqa: ASYNC110  # a turn of the loop, not time
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert (gateway.admission.outstanding, engine.running, engine.cancelled) == (0, 0, 1)
+
+
+async def test_an_engine_that_fails_gives_the_place_back(gateway: Gateway, engine: ScriptedEngine) -> None:
+    engine.will_say("one", "two", fail_after=1, error=EngineFailed("It broke."))
+    with pytest.raises(EngineFailed, match="It broke"):
+        await said(gateway, invocation(gateway), chat("hello"))
+    assert gateway.admission.outstanding == 0
+
+
+async def test_several_answers_share_a_prompt_that_counts_once(gateway: Gateway, engine: ScriptedEngine) -> None:
+    for word in ("a", "b", "c"):
+        engine.will_say(word)
+    called = invocation(gateway, answers=3)
+    assert sorted((await said(gateway, called, chat("hello", answers=3))).values()) == ["a", "b", "c"]
+    single = len(await engine.tokenize(engine.requests[0]))
+    assert (called.meter.generated.prompt, called.meter.generated.completion) == (single, 3)
+
+
+async def test_one_answer_of_several_that_fails_ends_the_others(gateway: Gateway, engine: ScriptedEngine) -> None:
+    engine.will_say("a", "b", gap_s=FOREVER)
+    engine.will_say(error=EngineFailed("It broke."))
+    with pytest.raises(EngineFailed):
+        await said(gateway, invocation(gateway), chat("hello", answers=2))
+    assert (engine.running, gateway.admission.outstanding) == (0, 0)
+
+
+async def test_the_default_system_prompt_goes_first_unless_there_is_one(
+    gateway: Gateway, engine: ScriptedEngine
+) -> None:
+    await said(gateway, invocation(gateway), chat("hello"))
+    seen = engine.requests[0]
+    assert isinstance(seen, ChatRequest)
+    assert seen.messages[0] == Message(Role.SYSTEM, "Be kind.")
+
+
+async def test_a_completion_prompt_goes_through_the_template_unless_raw(
+    gateway: Gateway, engine: ScriptedEngine
+) -> None:
+    for form in PromptForm:
+        job = GenerationJob(Task.COMPLETIONS, (CompletionRequest("hello"),), prompt_form=form)
+        await said(gateway, invocation(gateway, Task.COMPLETIONS), job)
+    assert [type(request) for request in engine.requests] == [ChatRequest, CompletionRequest]
+
+
+async def test_prompt_and_max_tokens_over_the_context_never_reach_the_engine(
+    gateway: Gateway, engine: ScriptedEngine
+) -> None:
+    with pytest.raises(ContextTooLong) as caught:
+        await said(gateway, invocation(gateway), chat("word " * 50, max_tokens=60))
+    assert (caught.value.prompt_tokens, caught.value.max_tokens, caught.value.context_length) == (52, 60, 100)
+    assert not engine.requests
+
+
+async def test_truncate_keeps_the_prompts_end_and_the_room_that_is_left(
+    gateway: Gateway, engine: ScriptedEngine
+) -> None:
+    request = CompletionRequest("word " * 200, SamplingParams(max_tokens=50))
+    job = GenerationJob(
+        Task.COMPLETIONS, (request,), prompt_form=PromptForm.RAW, overlong_prompt=OverlongPrompt.TRUNCATE
+    )
+    await said(gateway, invocation(gateway, Task.COMPLETIONS), job)
+    seen = engine.requests[0]
+    assert isinstance(seen, CompletionRequest)
+    assert len(seen.prompt) == 99
+    assert seen.sampling.max_tokens == 1
+
+
+def test_an_endpoint_answers_its_own_task_and_a_chat_one_completions_too(gateway: Gateway) -> None:
+    assert invocation(gateway, Task.COMPLETIONS).entity.name == "e"
+    with pytest.raises(WrongTask):
+        invocation(gateway, Task.EMBEDDINGS)
+
+
+async def test_no_replica_is_503_with_the_wait(gateway: Gateway, roster: FakeRoster) -> None:
+    roster.replicas.clear()
+    with pytest.raises(NoReplicaReady) as caught:
+        await said(gateway, invocation(gateway), chat("hello"))
+    assert caught.value.retry_after_s == 3
+
+
+async def test_the_least_busy_replica_takes_the_request(
+    gateway: Gateway, roster: FakeRoster, engine: ScriptedEngine
+) -> None:
+    other = ScriptedEngine()
+    roster.replicas.append(FakeReplica(other, "r2"))
+    engine.will_say("one", "two", gap_s=FOREVER)
+    async with aclosing(gateway.generate(invocation(gateway), chat("hello"))) as events:
+        await anext(events)
+        await said(gateway, invocation(gateway), chat("hello"))
+    assert (len(engine.requests), len(other.requests)) == (1, 1)
+
+
+async def test_embeddings_are_counted(engine: ScriptedEngine, roster: FakeRoster) -> None:
+    endpoint = make_endpoint(replace(MODEL, task=Task.EMBEDDINGS), Task.EMBEDDINGS)
+    gateway = Gateway(FakeDirectory(endpoint), roster, Admission(QueueLimits(), lambda: 0.0), lambda: 0.0)
+    called = invocation(gateway, Task.EMBEDDINGS)
+    result = await gateway.embed(called, EmbeddingRequest(("one two", "three")))
+    assert len(result.vectors) == 2
+    assert called.meter.generated.prompt == 3
+    assert not engine.requests
