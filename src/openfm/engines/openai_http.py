@@ -1,14 +1,14 @@
 """Client of any engine that speaks OpenAI's API over HTTP, on TCP or a Unix socket."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import aiohttp
 import msgspec
 
-from openfm.core.chat import ChatRequest, Event, GenerationRequest
+from openfm.core.chat import ChatRequest, Delta, Event, GenerationRequest
 from openfm.core.embedding import EmbeddingRequest, EmbeddingResult
 from openfm.core.errors import EngineFailed, NotImplementedHere
 from openfm.core.usage import TokenCounts
@@ -79,14 +79,10 @@ class OpenAiHttpEngine:
         path = "/v1/chat/completions" if isinstance(request, ChatRequest) else "/v1/completions"
         self._running += 1
         try:
-            async with aclosing(self._payloads(path, body)) as payloads:
-                async for payload in payloads:
-                    with foreign_errors():
-                        chunk = CHUNKS.decode(payload)
-                    if chunk.error is not None:
-                        raise stream_refusal(chunk.error)
-                    for event in reader.read(chunk):
-                        yield event
+            async with aclosing(self._payloads(path, body)) as arrivals:
+                async for payloads in arrivals:
+                    for delta in _deltas(reader, payloads):
+                        yield delta
             yield reader.finished()
         finally:
             self._running -= 1
@@ -161,16 +157,18 @@ class OpenAiHttpEngine:
         """See `Engine.aclose`."""
         await self._session.close()
 
-    async def _payloads(self, path: str, body: Mapping[str, object]) -> AsyncGenerator[bytes, None]:
+    async def _payloads(self, path: str, body: Mapping[str, object]) -> AsyncGenerator[list[bytes], None]:
+        """Yield the payloads that arrived together, until `[DONE]`."""
         decoder = SseDecoder()
         with foreign_errors():
             async with self._open("POST", path, body) as response:
                 async for chunk in response.content.iter_any():
-                    for payload in decoder.feed(chunk):
-                        if payload == DONE:
-                            await _read_to_end(response)
-                            return
-                        yield payload
+                    payloads = decoder.feed(chunk)
+                    is_done = DONE in payloads
+                    yield payloads[: payloads.index(DONE)] if is_done else payloads
+                    if is_done:
+                        await _read_to_end(response)
+                        return
 
     async def _ask(
         self, method: str, path: str, body: Mapping[str, object] | None, timeout_s: float | None = None
@@ -205,6 +203,18 @@ class OpenAiHttpEngine:
             if isinstance(error, aiohttp.ClientConnectorError):
                 raise
             return await self._session.request(method, url, data=data, timeout=timeout or self._session.timeout)
+
+
+def _deltas(reader: ChunkReader, payloads: Iterable[bytes]) -> Iterator[Delta]:
+    """What the payloads add. Raises what `Engine` may."""
+    with foreign_errors():
+        for payload in payloads:
+            chunk = CHUNKS.decode(payload)
+            if chunk.error is not None:
+                raise stream_refusal(chunk.error)
+            delta = reader.read(chunk)
+            if delta is not None:
+                yield delta
 
 
 def _open_session(address: Address) -> aiohttp.ClientSession:

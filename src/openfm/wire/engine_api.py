@@ -279,15 +279,24 @@ class ChunkReader:
     counts: TokenCounts = TokenCounts()
     reason: FinishReason | None = None
 
-    def read(self, chunk: EngineChunk) -> Iterator[Delta]:
-        """At most one `Delta`: nothing for chunks that only count."""
-        choice = chunk.choices[0] if chunk.choices else None
-        delta = None if choice is None else self._delta(choice)
-        self._count(chunk, delta)
-        if choice is not None and choice.finish_reason is not None:
+    def read(self, chunk: EngineChunk) -> Delta | None:
+        """What the chunk added; None if it only counts."""
+        if not chunk.choices:
+            self._count(chunk, 0, 0)
+            return None
+        choice = chunk.choices[0]
+        if choice.finish_reason is not None:
             self.reason = _REASONS.get(choice.finish_reason, FinishReason.STOP)
-        if delta is not None:
-            yield Delta(self.counts, delta.text, delta.reasoning, delta.tool_calls, delta.logprobs)
+        body = choice.delta or DeltaBody()
+        text = choice.text or body.content or ""
+        reasoning = body.reasoning_content or body.reasoning or ""
+        calls = tuple(_tool_call(piece) for piece in body.tool_calls) if body.tool_calls else ()
+        logprobs = () if self.top_logprobs is None else tuple(_logprobs(choice.logprobs, self.top_logprobs))
+        if not (text or reasoning or calls or logprobs):
+            self._count(chunk, 0, 0)
+            return None
+        self._count(chunk, max(1, len(logprobs)), len(reasoning))
+        return Delta(self.counts, text, reasoning, calls, logprobs)
 
     def finished(self) -> Event:
         """The last event. Raises `EngineFailed` if the engine never said why it ended."""
@@ -295,18 +304,8 @@ class ChunkReader:
             raise EngineFailed("The engine closed the stream before the answer was complete. Send the request again.")
         return Finished(self.reason, self.counts)
 
-    def _delta(self, choice: ChoiceBody) -> Delta | None:
-        body = choice.delta or DeltaBody()
-        delta = Delta(
-            self.counts,
-            text=choice.text or body.content or "",
-            reasoning=body.reasoning_content or body.reasoning or "",
-            tool_calls=tuple(_tool_call(piece) for piece in body.tool_calls or ()),
-            logprobs=() if self.top_logprobs is None else tuple(_logprobs(choice.logprobs, self.top_logprobs)),
-        )
-        return delta if delta.text or delta.reasoning or delta.tool_calls or delta.logprobs else None
-
-    def _count(self, chunk: EngineChunk, delta: Delta | None) -> None:
+    def _count(self, chunk: EngineChunk, tokens: int, reasoning_length: int) -> None:
+        """Take over the chunk's own counts; without them, add `tokens`."""
         before = self.counts
         reasoning = before.reasoning
         if chunk.usage is not None and (chunk.usage.prompt_tokens or chunk.usage.completion_tokens):
@@ -317,10 +316,9 @@ class ChunkReader:
             timings = chunk.timings
             prompt = timings.cache_n + timings.prompt_n
             self.counts = TokenCounts(prompt, timings.predicted_n, timings.cache_n, reasoning)
-        elif delta is not None:
-            completion = before.completion + max(1, len(delta.logprobs))
-            self.counts = TokenCounts(before.prompt, completion, before.cached, reasoning)
-        if delta is not None and delta.reasoning and self.counts.reasoning == reasoning:
+        elif tokens:
+            self.counts = TokenCounts(before.prompt, before.completion + tokens, before.cached, reasoning)
+        if reasoning_length and self.counts.reasoning == reasoning:
             now = self.counts
             spent = reasoning + max(0, now.completion - before.completion)
             self.counts = TokenCounts(now.prompt, now.completion, now.cached, min(spent, now.completion))

@@ -27,7 +27,8 @@ HI = Message(Role.USER, "Hi")
 
 
 def read(reader: ChunkReader, *chunks: object) -> list[Delta]:
-    return [delta for chunk in chunks for delta in reader.read(CHUNKS.decode(msgspec.json.encode(chunk)))]
+    found = (reader.read(CHUNKS.decode(msgspec.json.encode(chunk))) for chunk in chunks)
+    return [delta for delta in found if delta is not None]
 
 
 def content(text: str, **more: object) -> dict[str, object]:
