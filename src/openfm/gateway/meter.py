@@ -32,6 +32,8 @@ class Meter:
     @property
     def generated(self) -> TokenCounts:
         """All sequences together; the prompt that `n` answers share counts once."""
+        if len(self._sequences) == 1 and 0 in self._sequences:  # asked for at each token
+            return self._sequences[0]
         counts = TokenCounts()
         for index, sequence in self._sequences.items():
             is_first_answer = index % self.answers_per_prompt == 0
