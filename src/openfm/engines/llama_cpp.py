@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import msgspec
 
@@ -11,11 +11,11 @@ from openfm.core.chat import ChatRequest, Delta, Event, Finished, FinishReason, 
 from openfm.core.embedding import EmbeddingRequest, EmbeddingResult
 from openfm.core.errors import EngineFailed
 from openfm.core.schema import enforceable_schema
-from openfm.engines.base import Engine, EngineSpec, EngineStats, LoadProgress, RunningEngine
+from openfm.engines.base import EngineSpec, EngineStats, LoadProgress, RunningEngine
 from openfm.engines.dialect import LLAMA_CPP
 from openfm.engines.foreign_errors import foreign_errors
 from openfm.engines.openai_http import Address, OpenAiHttpEngine
-from openfm.engines.process import WorkerCommand, WorkerProcess, start_worker
+from openfm.engines.process import RunningWorker, WorkerCommand, start_worker
 from openfm.engines.tool_prompt import StopScanner, ToolAnswer, needs_emulation, offered_tools, without_tools
 
 _STEP_S = 0.5
@@ -153,21 +153,6 @@ def _bounded_tool(tool: Tool, index: int) -> Tool:
     return replace(tool, parameters=enforceable_schema(tool.parameters, f"tools[{index}].function.parameters"))
 
 
-@dataclass(frozen=True, slots=True)
-class _RunningLlama:
-    engine: Engine
-    process: WorkerProcess
-
-    async def exited(self) -> str:
-        return await self.process.exited()
-
-    async def stop(self, grace_s: float) -> None:
-        try:
-            await self.engine.aclose()
-        finally:
-            await self.process.stop(grace_s)
-
-
 class LlamaCppLauncher:
     """Starts llama.cpp workers. `environment` is the server's own; only an allow-list of it is handed on."""
 
@@ -204,4 +189,4 @@ class LlamaCppLauncher:
             raise
         on_progress(LoadProgress(1.0, "ready"))
         has_tools = caps.supports_tools and caps.supports_tool_calls
-        return _RunningLlama(LlamaCppEngine(server, has_tool_template=has_tools), process)
+        return RunningWorker(LlamaCppEngine(server, has_tool_template=has_tools), process)

@@ -2,14 +2,12 @@
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 
 from openfm.core.errors import EngineFailed
-from openfm.engines.base import Engine, EngineSpec, LoadProgress, RunningEngine
+from openfm.engines.base import EngineSpec, LoadProgress, RunningEngine
 from openfm.engines.dialect import ONNX
 from openfm.engines.openai_http import Address, OpenAiHttpEngine
-from openfm.engines.process import WorkerCommand, WorkerProcess, start_worker
+from openfm.engines.process import RunningWorker, WorkerCommand, start_worker
 
 _LONGEST_SOCKET_PATH = 107
 _STEP_S = 0.5
@@ -22,23 +20,6 @@ def token_budget(weight_bytes: int, threads: int) -> int:
     """Padded tokens a run, such that one takes about 0.5 s at most."""
     tokens = int(_STEP_S * _BYTES_A_SECOND_AND_THREAD * threads / max(weight_bytes, 1))
     return min(max(tokens, _SMALLEST_BATCH), _LARGEST_BATCH)
-
-
-@dataclass(frozen=True, slots=True)
-class _RunningOnnx:
-    engine: Engine
-    process: WorkerProcess
-    socket: Path
-
-    async def exited(self) -> str:
-        return await self.process.exited()
-
-    async def stop(self, grace_s: float) -> None:
-        try:
-            await self.engine.aclose()
-        finally:
-            await self.process.stop(grace_s)
-            self.socket.unlink(missing_ok=True)
 
 
 class OnnxLauncher:
@@ -74,4 +55,4 @@ class OnnxLauncher:
         command = WorkerCommand("openfm.engines.onnx_worker", config, self._environment, spec.log_file)
         process = await start_worker(command, on_progress)
         on_progress(LoadProgress(1.0, "ready"))
-        return _RunningOnnx(OpenAiHttpEngine(Address(process.url, secret), ONNX), process, socket)
+        return RunningWorker(OpenAiHttpEngine(Address(process.url, secret), ONNX), process)

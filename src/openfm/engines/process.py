@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from openfm.core.errors import EngineFailed
-from openfm.engines.base import LoadProgress
+from openfm.engines.base import Engine, LoadProgress
+
+_UNIX = "unix:"
 
 _INHERITED = frozenset(
     (
@@ -88,6 +90,27 @@ class WorkerProcess:
         finally:
             await _kill(self._process)
             self._drain.cancel()
+
+
+@dataclass(frozen=True, slots=True)
+class RunningWorker:
+    """A replica that is a worker process and a client of it; fulfils `RunningEngine`."""
+
+    engine: Engine
+    process: WorkerProcess
+
+    async def exited(self) -> str:
+        """Wait for the end of the process; why it ended, in words."""
+        return await self.process.exited()
+
+    async def stop(self, grace_s: float) -> None:
+        """Close the client, then the process; nothing of it is left on disk."""
+        try:
+            await self.engine.aclose()
+        finally:
+            await self.process.stop(grace_s)
+            if self.process.url.startswith(_UNIX):
+                Path(self.process.url.removeprefix(_UNIX)).unlink(missing_ok=True)
 
 
 async def start_worker(command: WorkerCommand, on_progress: Callable[[LoadProgress], None]) -> WorkerProcess:
