@@ -109,8 +109,12 @@ class RunningWorker:
             await self.engine.aclose()
         finally:
             await self.process.stop(grace_s)
-            if self.process.url.startswith(_UNIX):
-                Path(self.process.url.removeprefix(_UNIX)).unlink(missing_ok=True)
+            _remove_socket(self.process.url)
+
+
+def _remove_socket(url: str) -> None:
+    if url.startswith(_UNIX):
+        Path(url.removeprefix(_UNIX)).unlink(missing_ok=True)
 
 
 async def start_worker(command: WorkerCommand, on_progress: Callable[[LoadProgress], None]) -> WorkerProcess:
