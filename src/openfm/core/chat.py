@@ -134,13 +134,17 @@ class ToolCallDelta:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """What one engine step added. `counts` is cumulative; characters are never split."""
+    """What one engine step added. `counts` is cumulative; characters are never split.
+
+    `is_followed`: the next event is here already, so that both can be sent at once.
+    """
 
     counts: TokenCounts
     text: str = ""
     reasoning: str = ""
     tool_calls: tuple[ToolCallDelta, ...] = ()
     logprobs: tuple[TokenLogprob, ...] = ()
+    is_followed: bool = field(default=False, compare=False)
 
 
 class FinishReason(StrEnum):

@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import aiohttp
 import msgspec
 
 from openfm.core.chat import ChatRequest, Delta, Event, GenerationRequest
 from openfm.core.embedding import EmbeddingRequest, EmbeddingResult
-from openfm.core.errors import EngineFailed, NotImplementedHere
+from openfm.core.errors import ApiError, EngineFailed, NotImplementedHere
 from openfm.core.usage import TokenCounts
 from openfm.engines.base import EngineStats
 from openfm.engines.dialect import PLAIN, Dialect, read_counters
@@ -206,15 +206,26 @@ class OpenAiHttpEngine:
 
 
 def _deltas(reader: ChunkReader, payloads: Iterable[bytes]) -> Iterator[Delta]:
-    """What the payloads add. Raises what `Engine` may."""
-    with foreign_errors():
-        for payload in payloads:
-            chunk = CHUNKS.decode(payload)
-            if chunk.error is not None:
-                raise stream_refusal(chunk.error)
-            delta = reader.read(chunk)
-            if delta is not None:
-                yield delta
+    """What payloads that arrived together add. Raises what `Engine` may, after all that came before it."""
+    held: Delta | None = None
+    try:
+        with foreign_errors():
+            for payload in payloads:
+                chunk = CHUNKS.decode(payload)
+                if chunk.error is not None:
+                    raise stream_refusal(chunk.error)
+                delta = reader.read(chunk)
+                if delta is None:
+                    continue
+                if held is not None:
+                    yield replace(held, is_followed=True)
+                held = delta
+    except ApiError:
+        if held is not None:
+            yield held
+        raise
+    if held is not None:
+        yield held
 
 
 def _open_session(address: Address) -> aiohttp.ClientSession:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import msgspec
 import structlog
 
+from openfm.core.chat import Delta
 from openfm.core.embedding import EmbeddingRequest
 from openfm.core.endpoint import ServingEndpoint
 from openfm.core.errors import ApiError, InvalidRequest, MethodNotAllowed, NotFound
@@ -218,17 +219,25 @@ class DataPlane:
     async def _frames(
         self, exchange: Exchange, job: GenerationJob, chunks: ChatChunks | CompletionChunks
     ) -> AsyncGenerator[bytes, None]:
+        """The frames of events that came together are one piece: a write costs as much as a token's whole way here."""
         meter = exchange.meter
+        ready = b""
         try:
             async with aclosing(self._gateway.generate(exchange.invocation, job)) as events:
                 async for index, event in events:
-                    if frame := chunks.event(index, event, meter.generated):
-                        yield frame
+                    ready += chunks.event(index, event, meter.generated)
+                    if ready and not (isinstance(event, Delta) and event.is_followed):
+                        yield ready
+                        ready = b""
             yield chunks.end(meter.generated)
         except ApiError:
+            if ready:
+                yield ready
             raise
         except Exception:
             log.exception("stream.failed", request_id=exchange.request_id)
+            if ready:
+                yield ready
             raise internal_error(exchange.request_id) from None
 
     async def _fold(self, exchange: Exchange, job: GenerationJob) -> list[Choice]:

@@ -1,0 +1,111 @@
+"""What came together leaves together."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any
+
+from openfm.control.endpoints.directory import EndpointDirectory
+from openfm.control.identity.token_book import ADMIN, TokenBook
+from openfm.core.chat import Delta, Event, Finished, FinishReason, GenerationRequest
+from openfm.core.endpoint import EndpointConfig, EndpointType, Route, ServedEntity, ServingEndpoint
+from openfm.core.errors import EngineFailed
+from openfm.core.model import ModelProfile, Task
+from openfm.core.usage import TokenCounts
+from openfm.engines.scripted import ScriptedEngine
+from openfm.gateway.admission import Admission, QueueLimits
+from openfm.gateway.exchange import ExchangeLog
+from openfm.gateway.invoke import Gateway
+from openfm.gateway.ports import Replica
+from openfm.gateway.routes import DataPlane
+from openfm.telemetry.metrics import Metrics
+from openfm.telemetry.usage_log import UsageLog
+
+MODEL = ModelProfile("m", "m-010126", "M", "", "", Task.CHAT, context_length=1000)
+CONFIG = EndpointConfig(1, (ServedEntity("e", "system.ai.m", "1", MODEL),), (Route("e", 100),))
+ENDPOINT = ServingEndpoint("0", "llama", Task.CHAT, EndpointType.FOUNDATION_MODEL_API, "system", 0, 0, CONFIG)
+ASKED = b'{"model":"llama","stream":true,"messages":[{"role":"user","content":"Hi"}]}'
+ENDED = Finished(FinishReason.STOP, TokenCounts(1, 3))
+
+
+class Bursts(ScriptedEngine):
+    """Says exactly the events it was given; an exception among them is raised."""
+
+    def __init__(self, *events: Event | EngineFailed) -> None:
+        super().__init__()
+        self._events = events
+
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
+        del request
+        for event in self._events:
+            if isinstance(event, EngineFailed):
+                raise event
+            yield event
+
+
+class OneReplica:
+    """A replica, and the roster that knows only it."""
+
+    id, slots = "r", 1
+
+    def __init__(self, engine: ScriptedEngine) -> None:
+        self.engine = engine
+
+    def ready(self, entity: ServedEntity) -> Sequence[Replica]:
+        del entity
+        return [self]
+
+
+def word(text: str, spoken: int, *, is_followed: bool) -> Delta:
+    return Delta(TokenCounts(1, spoken), text, is_followed=is_followed)
+
+
+async def pieces(*events: Event | EngineFailed) -> list[bytes]:
+    """The non-empty pieces that reach the socket."""
+    sent: list[bytes] = []
+    arriving = [{"type": "http.request", "body": ASKED, "more_body": False}]
+
+    async def receive() -> dict[str, Any]:
+        if not arriving:
+            await asyncio.Event().wait()  # this client never hangs up
+        return arriving.pop()
+
+    async def send(message: Any) -> None:
+        if message.get("body"):
+            sent.append(message["body"])
+
+    gateway = Gateway(
+        EndpointDirectory([ENDPOINT]),
+        OneReplica(Bursts(*events)),
+        Admission(QueueLimits(), time.monotonic),
+        lambda: 0.0,
+    )
+    plane = DataPlane(gateway, TokenBook({"t": ADMIN}), ExchangeLog(UsageLog(), Metrics(), time.time))
+    headers = [(b"authorization", b"Bearer t")]
+    await plane({"path": "/v1/chat/completions", "method": "POST", "headers": headers}, receive, send)
+    return sent
+
+
+def words(piece: bytes) -> list[str]:
+    """The texts of a piece, one a frame."""
+    frames = [json.loads(line[6:]) for line in piece.splitlines() if line.startswith(b'data: {"id"')]
+    return [text for frame in frames if (text := frame["choices"][0]["delta"].get("content"))]
+
+
+async def test_tokens_that_came_together_are_frames_of_one_piece() -> None:
+    sent = await pieces(
+        word("a", 1, is_followed=True), word("b", 2, is_followed=True), word("c", 3, is_followed=False), ENDED
+    )
+    assert words(sent[0]) == ["a", "b", "c"]
+
+
+async def test_a_token_that_came_alone_does_not_wait() -> None:
+    sent = await pieces(word("a", 1, is_followed=False), word("b", 2, is_followed=False), ENDED)
+    assert [words(piece) for piece in sent[:2]] == [["a"], ["b"]]
+
+
+async def test_what_came_before_an_error_is_delivered() -> None:
+    sent = await pieces(word("a", 1, is_followed=True), EngineFailed("It broke."))
+    assert words(sent[0]) == ["a"]
+    assert b"It broke." in sent[1]
