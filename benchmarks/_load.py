@@ -15,6 +15,7 @@ class Sample:
     latencies: list[float] = field(default_factory=list)
     first_bytes: list[float] = field(default_factory=list)
     frames: int = 0
+    cpu_s: float = 0.0
 
     @property
     def requests_per_s(self) -> float:

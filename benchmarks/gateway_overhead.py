@@ -1,6 +1,7 @@
 """What openfm's gateway costs: the same load on a mock engine directly, through a bare proxy, and through openfm.
 
 Contenders take turns, round by round, in one run; only ratios within a run mean something on a shared machine.
+Nothing is drawn by chance: every run sends the same bytes.
 """
 
 import argparse
@@ -32,9 +33,24 @@ _MEMORY_BUDGET_MB = 150
 _FORMULAS = """\
 closed loop: each of c callers sends its next request when the last one ended; rounds alternate between contenders
 requests/s = completed requests / seconds of a round; median over rounds
+CPU us = processor time of the contender's own process / completed requests, all rounds together; direct: the mock's
 added p50, p99 = percentile of latency through the contender - the same of direct; latencies of all rounds pooled
 TTFT = first byte of the body - request sent; frames/s = `data:` lines received / seconds, median over rounds
-ratio = the contender's figure / direct's. openfm and the proxy share two cores with the mock and the load here."""
+ratio = the contender's figure / direct's. All processes share the machine's cores, the load's and the mock's too.
+openfm asks its engine for a stream even where the caller wants one body (closing it cancels), and so pays for both."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running contender."""
+
+    port: int
+    pid: int
+
+    def cpu_s(self) -> float:
+        """Processor seconds it has spent so far."""
+        times = psutil.Process(self.pid).cpu_times()
+        return float(times.user + times.system)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +77,7 @@ def percentile(values: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-async def measure(case: Case, ports: Mapping[str, int], rounds: int, seconds: float) -> dict[str, list[Sample]]:
+async def measure(case: Case, servers: Mapping[str, Server], rounds: int, seconds: float) -> dict[str, list[Sample]]:
     """Samples by contender; one round of warm-up is thrown away."""
     body = {
         "model": ENDPOINT,
@@ -73,7 +89,9 @@ async def measure(case: Case, ports: Mapping[str, int], rounds: int, seconds: fl
     samples: dict[str, list[Sample]] = {name: [] for name in CONTENDERS}
     for number in range(rounds + 1):
         for name in CONTENDERS:
-            sample = await run_round(Target(ports[name], request), case.concurrency, seconds)
+            spent_s = servers[name].cpu_s()
+            sample = await run_round(Target(servers[name].port, request), case.concurrency, seconds)
+            sample.cpu_s = servers[name].cpu_s() - spent_s
             if number:
                 samples[name].append(sample)
     return samples
@@ -91,6 +109,8 @@ def summary(samples: Mapping[str, list[Sample]]) -> dict[str, dict[str, float]]:
             "p50_ms": percentile(latencies, 0.5),
             "p99_ms": percentile(latencies, 0.99),
             "ttft_p50_ms": percentile(first, 0.5),
+            "ttft_p99_ms": percentile(first, 0.99),
+            "cpu_us": 1e6 * sum(sample.cpu_s for sample in rounds) / len(latencies),
         }
     return figures
 
@@ -100,21 +120,25 @@ def show(case: Case, figures: Mapping[str, Mapping[str, float]]) -> None:
     direct = figures["direct"]
     print(f"\n{case.name}")
     print(f"  {'':12}{'requests/s':>11}{'ratio':>7}{'p50 ms':>9}{'added':>8}{'p99 ms':>9}{'added':>8}", end="")
-    print(f"{'TTFT p50':>10}{'frames/s':>10}{'ratio':>7}" if case.is_stream else "")
+    print(f"{'CPU us':>8}", end="")
+    print(f"{'TTFT p50':>10}{'TTFT p99':>10}{'frames/s':>10}{'ratio':>7}" if case.is_stream else "")
     for name, figure in figures.items():
         ratio = figure["requests_per_s"] / direct["requests_per_s"]
         added50, added99 = figure["p50_ms"] - direct["p50_ms"], figure["p99_ms"] - direct["p99_ms"]
         line = f"  {name:12}{figure['requests_per_s']:>11.0f}{ratio:>7.2f}"
-        line += f"{figure['p50_ms']:>9.2f}{added50:>8.2f}{figure['p99_ms']:>9.2f}{added99:>8.2f}"
+        line += (
+            f"{figure['p50_ms']:>9.2f}{added50:>8.2f}{figure['p99_ms']:>9.2f}{added99:>8.2f}{figure['cpu_us']:>8.0f}"
+        )
         if case.is_stream:
             frames = figure["frames_per_s"] / direct["frames_per_s"]
-            line += f"{figure['ttft_p50_ms']:>10.2f}{figure['frames_per_s']:>10.0f}{frames:>7.2f}"
+            line += f"{figure['ttft_p50_ms']:>10.2f}{figure['ttft_p99_ms']:>10.2f}"
+            line += f"{figure['frames_per_s']:>10.0f}{frames:>7.2f}"
         print(line)
 
 
 @contextmanager
-def served(app: str, engine_url: str = "") -> Iterator[int]:
-    """A uvicorn process of `app` on loopback; gives its port."""
+def served(app: str, engine_url: str = "") -> Iterator[Server]:
+    """A uvicorn process of `app` on loopback."""
     program = (
         f"import socket,uvicorn,sys; s=socket.create_server(('127.0.0.1',0)); print(s.getsockname()[1],flush=True); \
 c=uvicorn.Config({app!r},loop='uvloop',http='httptools',ws='none',lifespan='off',log_level='error',access_log=False); \
@@ -126,7 +150,7 @@ uvicorn.Server(c).run(sockets=[s])"
     try:
         if process.stdout is None:
             raise RuntimeError("the process has no output to read its port from")
-        yield int(process.stdout.readline())
+        yield Server(int(process.stdout.readline()), process.pid)
     finally:
         process.terminate()
         process.wait()
@@ -164,8 +188,18 @@ def _wait_ready(server_file: Path, limit_s: float = 120.0) -> None:
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were taken on, without its name."""
-    return {"cores": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
+    """What the figures were taken on: the processor's model, never the machine's name."""
+    return {"cpu": cpu_model(), "cores": os.cpu_count(), "python": platform.python_version()}
+
+
+def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """The processor's model where Linux tells it, else its architecture."""
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    return platform.machine()
 
 
 def main() -> None:
@@ -179,12 +213,12 @@ def main() -> None:
     results: dict[str, Any] = {}
     with ExitStack() as stack:
         engine = stack.enter_context(served("benchmarks._mock_engine:app"))
-        url = f"http://127.0.0.1:{engine}"
+        url = f"http://127.0.0.1:{engine.port}"
         proxy = stack.enter_context(served("benchmarks._bare_proxy:app", url))
         gateway = stack.enter_context(served("benchmarks._gateway:app", url))
-        ports = dict(zip(CONTENDERS, (engine, proxy, gateway), strict=True))
+        servers = dict(zip(CONTENDERS, (engine, proxy, gateway), strict=True))
         for case in CASES:
-            results[case.name] = summary(asyncio.run(measure(case, ports, args.rounds, args.seconds)))
+            results[case.name] = summary(asyncio.run(measure(case, servers, args.rounds, args.seconds)))
             show(case, results[case.name])
     memory = idle_memory_mb(args.models_dir)
     if memory is None:
