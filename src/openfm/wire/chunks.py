@@ -37,11 +37,13 @@ class ChunkWriter:
         opening = {"id": head.id, "object": kind, "created": head.created, "model": head.model}
         self._open = b"data: " + _encode(opening)[:-1]
         self._choice = self._open + b',"choices":[{"index":'
+        self._counts_each_chunk = style.usage is UsageStyle.EVERY_CHUNK
+        self._end = b'}],"usage":null}\n\n' if style.usage is UsageStyle.FINAL_CHUNK else b"}]}\n\n"
 
     def _close(self, counts: TokenCounts) -> bytes:
-        if self._style.usage is UsageStyle.EVERY_CHUNK:
+        if self._counts_each_chunk:
             return b'}],"usage":' + _encode(usage_body(counts)) + b"}\n\n"
-        return b'}],"usage":null}\n\n' if self._style.usage is UsageStyle.FINAL_CHUNK else b"}]}\n\n"
+        return self._end
 
     def end(self, counts: TokenCounts) -> bytes:
         """What follows the last event: the usage chunk if it was asked for, and `[DONE]`."""
