@@ -1,7 +1,7 @@
 """Who calls, and what they may do."""
 
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 
 class PermissionLevel(IntEnum):
@@ -12,10 +12,24 @@ class PermissionLevel(IntEnum):
     CAN_MANAGE = 3
 
 
+class PrincipalKind(StrEnum):
+    """What kind of caller it is; the values are SCIM's resource types."""
+
+    USER = "User"
+    SERVICE_PRINCIPAL = "ServicePrincipal"
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A user or service principal. `name` is what audit and usage show."""
+    """A user or service principal.
+
+    `name` is what audit and usage show: a user's name (mostly an e-mail address), a service principal's application id.
+    `groups` are the names of the groups it is in. `token_id` is that of the access token it came with, if any.
+    """
 
     id: str
     name: str
     is_admin: bool = False
+    kind: PrincipalKind = PrincipalKind.USER
+    groups: frozenset[str] = frozenset()
+    token_id: str | None = None
