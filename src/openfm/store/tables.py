@@ -1,6 +1,6 @@
 """The database's tables (SQLAlchemy Core). Change them by a migration in `migrations/versions/`, forward only."""
 
-from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Integer, MetaData, String, Table
+from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Integer, MetaData, String, Table, Text, false
 
 metadata = MetaData()
 
@@ -21,7 +21,12 @@ serving_endpoints = Table(
     Column("creator", String(256), nullable=False),
     Column("creation_timestamp", BigInteger, nullable=False, comment="ms since the epoch"),
     Column("last_updated_timestamp", BigInteger, nullable=False, comment="ms since the epoch"),
-    Column("active_config_version", Integer, nullable=False),
+    Column("active_config_version", Integer, nullable=False, comment="0 until the first one is deployed"),
+    Column("pending_config_version", Integer, nullable=False, server_default="0", comment="0 when none is rolled out"),
+    Column("update_state", String(32), nullable=False, server_default="NOT_UPDATING"),
+    Column("update_message", Text, nullable=False, server_default=""),
+    Column("is_stopped", Boolean, nullable=False, server_default=false()),
+    Column("details", JSON, nullable=False, server_default="{}", comment="core.endpoint.EndpointDetails"),
 )
 
 endpoint_configs = Table(
@@ -29,7 +34,8 @@ endpoint_configs = Table(
     metadata,
     Column("endpoint_name", ForeignKey("serving_endpoints.name", ondelete="CASCADE"), primary_key=True),
     Column("version", Integer, primary_key=True),
-    Column("served_entities", JSON, nullable=False, comment="[{name, entity_name, entity_version}]"),
+    Column("served_entities", JSON, nullable=False, comment="[core.endpoint.ServedEntity]"),
     Column("routes", JSON, nullable=False, comment="[{served_entity_name, traffic_percentage}]"),
     Column("created_timestamp", BigInteger, nullable=False, comment="ms since the epoch"),
+    Column("auto_capture_config", JSON, nullable=True),
 )
