@@ -8,6 +8,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import OperationalError
 
+import openfm.store.registry_tables  # noqa: F401  # its tables are part of the metadata
 from openfm.catalog.catalog import load_catalog
 from openfm.control.endpoints.service import active_endpoints, ensure_default_endpoints
 from openfm.control.workspace.service import ensure_workspace

@@ -1,0 +1,121 @@
+"""Model versions as endpoints serve them: what `entity_name` and `entity_version` of a served entity stand for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from openfm.catalog.catalog import Catalog
+from openfm.control.registry import repository
+from openfm.control.registry.ports import ModelGrants
+from openfm.core.errors import InvalidParameterValue, NotFound, PermissionDenied
+from openfm.core.model import EmbeddingTraits, ModelProfile, Pooling, Task
+from openfm.core.principal import Principal
+from openfm.core.registry import (
+    Manifest,
+    ModelName,
+    ModelVersion,
+    VersionStatus,
+    model_not_found,
+    version_not_found,
+    version_number,
+)
+from openfm.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class ServableVersion:
+    """A version that can be served.
+
+    `facts` are those of `weights.inspection.ModelFacts`, empty for the catalogue's models, whose files the catalogue
+    names; `digest` is then None and `manifest` empty. `tags` are the version's own (`openfm.quantization`).
+    """
+
+    entity_name: str
+    entity_version: str
+    profile: ModelProfile
+    facts: Mapping[str, Any]
+    digest: str | None
+    manifest: Manifest
+    tags: Mapping[str, str]
+
+
+class ServableModels:
+    """Finds what endpoints may serve. Blocks: it asks the database."""
+
+    def __init__(self, database: Database, catalog: Catalog, grants: ModelGrants) -> None:
+        self._database = database
+        self._catalog = catalog
+        self._grants = grants
+
+    def find(self, entity_name: str, entity_version: str | int, caller: Principal) -> ServableVersion:
+        """The version.
+
+        Raises `NotFound`, `PermissionDenied` without EXECUTE, `InvalidParameterValue` with the reason where it is not
+        READY or nothing can serve it.
+        """
+        name, version = ModelName.parse(entity_name), version_number(entity_version)
+        with self._database.transaction() as connection:
+            model = repository.find_model(connection, name)
+            if model is None:
+                raise model_not_found(name)
+            if not self._grants.may_execute(caller, name.full_name, model.owner):
+                raise PermissionDenied(
+                    f"You have no EXECUTE on the model '{name}'. Ask its owner ({model.owner}) for it.",
+                    param="entity_name",
+                )
+            found = repository.find_version(connection, name, version)
+            manifest = repository.manifest(connection, name, version)
+        if found is None:
+            raise version_not_found(name, version)
+        return self._servable(found, manifest)
+
+    def _servable(self, version: ModelVersion, manifest: Manifest) -> ServableVersion:
+        named = f"Version {version.version} of '{version.name}'"
+        if version.status is VersionStatus.FAILED:
+            raise InvalidParameterValue(f"{named} failed to register: {version.status_message}", param="entity_version")
+        if version.status is VersionStatus.PENDING:
+            raise InvalidParameterValue(
+                f"{named} is still being registered; wait until it is READY. {version.status_message}".rstrip(),
+                param="entity_version",
+            )
+        if version.name.is_system:
+            profile, facts = self._catalogue_profile(version), {}
+        elif version.facts is None:
+            reason = version.unservable_reason or "Nothing is known about its files."
+            raise InvalidParameterValue(f"{named} cannot be served: {reason}", param="entity_version")
+        else:
+            profile, facts = profile_of(version), dict(version.facts)
+        return ServableVersion(
+            version.name.full_name, str(version.version), profile, facts, version.digest, manifest, version.tags
+        )
+
+    def _catalogue_profile(self, version: ModelVersion) -> ModelProfile:
+        try:
+            return self._catalog.find(version.name.full_name).profile
+        except NotFound:
+            raise InvalidParameterValue(
+                f"The catalogue of this openfm no longer has '{version.name}'; choose another model.",
+                param="entity_name",
+            ) from None
+
+
+def profile_of(version: ModelVersion) -> ModelProfile:
+    """The profile of a version whose facts are known."""
+    facts = version.facts or {}
+    model_id = f"{version.name.model}-{version.version}"
+    profile = ModelProfile(
+        name=version.name.full_name,
+        model_id=model_id,
+        display_name=model_id,
+        description=version.comment,
+        docs="",
+        task=Task(facts["task"]),
+        context_length=int(facts["context_length"]),
+        has_function_calling=bool(facts.get("has_function_calling")),
+    )
+    traits = facts.get("embedding")
+    return replace(profile, embedding=_traits(traits)) if traits else profile
+
+
+def _traits(traits: Mapping[str, Any]) -> EmbeddingTraits:
+    return EmbeddingTraits(int(traits["dimension"]), Pooling(traits["pooling"]), bool(traits["is_normalized"]))
