@@ -1,0 +1,267 @@
+"""Files by the SHA-256 of their content: each content is kept once, and what is read is what was written.
+
+Layout below the root: `ab/abcdef…` the contents (read-only), `incoming/` what is being written. One server works on a
+root at a time (`server/home.py` locks the home), so the locks of this process are enough. Every call blocks.
+"""
+
+import contextlib
+import errno
+import hashlib
+import os
+import shutil
+import threading
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from openfm.core.errors import Unavailable
+from openfm.core.registry import Manifest
+
+_CHUNK_BYTES = 1 << 20
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NO_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.EACCES})
+_RESERVE_BYTES = 64 * 1024 * 1024
+"""Left free for the database and the logs, which live on the same disk."""
+_RETRY_S = 60.0
+
+
+class BlobDamaged(Unavailable):
+    """The content on disk is not what its name says, or is gone."""
+
+    def __init__(self, digest: str, reason: str) -> None:
+        super().__init__(
+            f"The stored file {digest} {reason}. The disk may be failing: check it, delete the model version "
+            "and register it again.",
+            retry_after_s=_RETRY_S,
+        )
+        self.digest = digest
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A stored content."""
+
+    digest: str
+    size: int
+
+
+class BlobStore:
+    """The contents of all model versions."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._lock = threading.Lock()
+        self._held: Counter[str] = Counter()
+
+    @property
+    def root(self) -> Path:
+        """The folder of everything; other state of uploads may be kept beside the contents, on the same disk."""
+        return self._root
+
+    def prepare(self) -> None:
+        """Make the folder, and remove what a crash left half written."""
+        shutil.rmtree(self._root / "incoming", ignore_errors=True)
+        (self._root / "incoming").mkdir(parents=True)
+
+    def path(self, digest: str) -> Path:
+        """Where the content is, if it is here."""
+        return self._root / digest[:2] / digest
+
+    def has(self, digest: str) -> bool:
+        """Whether the content is here."""
+        return self.path(digest).is_file()
+
+    def reserve(self, size: int) -> None:
+        """Return if so many more bytes fit. Raises `Unavailable` with the numbers if not."""
+        free = shutil.disk_usage(self._root).free
+        if size + _RESERVE_BYTES > free:
+            raise disk_full(self._root, size)
+
+    def receive(self) -> "BlobWriter":
+        """A new content, chunk by chunk, inside `with`; what is not committed at the end is gone."""
+        return BlobWriter(self, self._root / "incoming" / uuid.uuid4().hex)
+
+    def add(self, source: Path) -> "BlobWriter":
+        """The content of a file, committed; kept from the collector inside `with`."""
+        writer = self.receive()
+        try:
+            with source.open("rb") as file:
+                while chunk := file.read(_CHUNK_BYTES):
+                    writer.write(chunk)
+            writer.commit()
+        except BaseException:
+            writer.close()
+            raise
+        return writer
+
+    @contextlib.contextmanager
+    def holding(self, digests: frozenset[str]) -> Iterator[frozenset[str]]:
+        """Those of the contents that are here, safe from the collector until the end of `with`."""
+        with self._lock:
+            here = frozenset(digest for digest in digests if self.has(digest))
+            self._held.update(here)
+        try:
+            yield here
+        finally:
+            with self._lock:
+                self._held.subtract(here)
+
+    def verify(self, digest: str) -> None:
+        """Read the whole content and compare. Raises `BlobDamaged`."""
+        actual = hashlib.sha256()
+        try:
+            with self.path(digest).open("rb") as file:
+                while chunk := file.read(_CHUNK_BYTES):
+                    actual.update(chunk)
+        except FileNotFoundError:
+            raise BlobDamaged(digest, "is missing") from None
+        if actual.hexdigest() != digest:
+            raise BlobDamaged(digest, f"has SHA-256 {actual.hexdigest()}")
+
+    def verify_all(self, manifest: Manifest) -> None:
+        """Check every file of a version, each content once; called at each load. Raises `BlobDamaged`."""
+        for digest in {entry.digest for entry in manifest.values()}:
+            self.verify(digest)
+
+    def check(self, blob: Blob) -> Path:
+        """The content's file, if its size is right: what can be asked on every request. Raises `BlobDamaged`."""
+        path = self.path(blob.digest)
+        try:
+            size = path.stat().st_size
+        except FileNotFoundError:
+            raise BlobDamaged(blob.digest, "is missing") from None
+        if size != blob.size:
+            raise BlobDamaged(blob.digest, f"has {size} bytes, not {blob.size}")
+        return path
+
+    def materialize(self, manifest: Manifest, folder: Path) -> None:
+        """Lay out a version's files under their paths, without copying. `folder` is made, and made anew if there."""
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for path, entry in manifest.items():
+            source = self.check(Blob(entry.digest, entry.size))
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _link(source, target)
+
+    def collect(self, needed: Callable[[], frozenset[str]]) -> int:
+        """Remove what is not needed and not held; the bytes freed."""
+        freed = 0
+        with self._lock:
+            kept = needed() | {digest for digest, count in self._held.items() if count > 0}
+            self._held = +self._held
+            for file in self._root.glob("[0-9a-f][0-9a-f]/*"):
+                if file.name not in kept:
+                    freed += file.stat().st_size
+                    file.unlink()
+        return freed
+
+    def adopt(self, temporary: Path, blob: Blob) -> None:
+        """Move a finished file to its place and hold it; the same content that is here already stays."""
+        target = self.path(blob.digest)
+        with self._lock:
+            if target.is_file() and target.stat().st_size == blob.size:
+                temporary.unlink()
+            else:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                temporary.chmod(0o444)
+                temporary.replace(target)
+                _sync_folder(target.parent)
+            self._held[blob.digest] += 1
+
+    def release(self, digest: str) -> None:
+        """Let the collector have it if no version names it."""
+        with self._lock:
+            self._held[digest] -= 1
+
+
+class BlobWriter:
+    """One content on its way in."""
+
+    def __init__(self, store: BlobStore, temporary: Path) -> None:
+        self._store = store
+        self._temporary = temporary
+        self._file = temporary.open("xb")
+        self._digest = hashlib.sha256()
+        self._size = 0
+        self._blob: Blob | None = None
+
+    @property
+    def blob(self) -> Blob:
+        """What was committed."""
+        if self._blob is None:
+            raise AssertionError("commit first")
+        return self._blob
+
+    def write(self, chunk: bytes | memoryview) -> None:
+        """Append. Raises `Unavailable` when the disk is full."""
+        try:
+            self._file.write(chunk)
+        except OSError as error:
+            raise _explained(error, self._store.root, len(chunk)) from error
+        self._digest.update(chunk)
+        self._size += len(chunk)
+
+    def commit(self) -> Blob:
+        """Put the content where it belongs, durably; held until `with` ends."""
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+        except OSError as error:
+            raise _explained(error, self._store.root, self._size) from error
+        blob = Blob(self._digest.hexdigest(), self._size)
+        self._store.adopt(self._temporary, blob)
+        self._blob = blob
+        return blob
+
+    def close(self) -> None:
+        """Drop what was not committed; release what was."""
+        with contextlib.suppress(OSError):  # a full disk reports the unwritten buffer once more
+            self._file.close()
+        self._temporary.unlink(missing_ok=True)
+        if self._blob is not None:
+            self._store.release(self._blob.digest)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def disk_full(folder: Path, size: int) -> Unavailable:
+    """The error for a disk that cannot take `size` more bytes."""
+    free = shutil.disk_usage(folder).free
+    return Unavailable(
+        f"The disk of the models folder is full: {size:,} more bytes are needed and {free:,} are free. Delete models "
+        "that are not needed, or move the folder to a larger disk (OPENFM_MODELS_DIR).",
+        retry_after_s=_RETRY_S,
+    )
+
+
+def _explained(error: OSError, folder: Path, size: int) -> Exception:
+    return disk_full(folder, size) if error.errno in _FULL else error
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(source)
+    except OSError as error:
+        if error.errno not in _NO_LINK:
+            raise
+        target.symlink_to(source.resolve())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,174 @@
+"""Uploads in parts: every part is a file, so that an upload goes on after the server was restarted. Calls block.
+
+Layout: `<root>/<token>/session.json`, and `00001.<SHA-256>` for part 1. A part that is sent again replaces the first.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from openfm.core.errors import InvalidParameterValue, NotFound
+from openfm.store.blobs import disk_full
+
+MOST_PARTS = 10_000
+_CHUNK_BYTES = 1 << 20
+_TOKEN = re.compile("[0-9a-f]{32}")
+_ABANDONED_S = 7 * 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class UploadSession:
+    """What is being uploaded, to which path of which version, and by whom."""
+
+    token: str
+    full_name: str
+    version: int
+    path: str
+    owner: str
+    overwrite: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part that a client says it has sent."""
+
+    number: int
+    etag: str
+
+
+class Uploads:
+    """The uploads in progress."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def prepare(self) -> None:
+        """Make the folder, and remove uploads that nobody touched for a week."""
+        self._root.mkdir(parents=True, exist_ok=True)
+        for folder in self._root.iterdir():
+            if time.time() - folder.stat().st_mtime > _ABANDONED_S:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def begin(self, full_name: str, version: int, path: str, owner: str, *, overwrite: bool) -> UploadSession:
+        """A new upload."""
+        session = UploadSession(secrets.token_hex(16), full_name, version, path, owner, overwrite)
+        folder = self._root / session.token
+        folder.mkdir(parents=True)
+        (folder / "session.json").write_text(json.dumps(asdict(session)), encoding="utf-8")
+        return session
+
+    def find(self, token: str) -> UploadSession:
+        """The upload of that token. Raises `NotFound`."""
+        try:
+            text = (self._folder(token) / "session.json").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise _unknown() from None
+        return UploadSession(**json.loads(text))
+
+    def receive(self, token: str, number: int) -> "PartWriter":
+        """A part, chunk by chunk, inside `with`. Raises `InvalidParameterValue` for a number out of range."""
+        if not 1 <= number <= MOST_PARTS:
+            raise InvalidParameterValue(f"Part numbers go from 1 to {MOST_PARTS}, not {number}.", param="part_number")
+        folder = self._folder(token)
+        if not folder.is_dir():
+            raise _unknown()
+        return PartWriter(folder, number)
+
+    def chunks(self, token: str, parts: Sequence[Part]) -> Iterator[bytes]:
+        """The content of these parts, one after the other. Raises `InvalidParameterValue` for one that is not here."""
+        for file in [self._part(token, part) for part in sorted(parts, key=lambda part: part.number)]:
+            with file.open("rb") as source:
+                while chunk := source.read(_CHUNK_BYTES):
+                    yield chunk
+
+    def size(self, token: str, parts: Sequence[Part]) -> int:
+        """The bytes of these parts. Raises `InvalidParameterValue` for one that is not here."""
+        return sum(self._part(token, part).stat().st_size for part in parts)
+
+    def end(self, token: str) -> None:
+        """Remove the upload."""
+        shutil.rmtree(self._folder(token), ignore_errors=True)
+
+    def end_all(self, full_name: str, version: int | None = None) -> None:
+        """Remove the uploads of a version, or of every version of a model."""
+        for folder in self._root.iterdir():
+            with contextlib.suppress(NotFound):
+                session = self.find(folder.name)
+                if session.full_name == full_name and version in {None, session.version}:
+                    self.end(session.token)
+
+    def _part(self, token: str, part: Part) -> Path:
+        # The tag is compared with names that are there, never made into a path.
+        wanted = f"{part.number:05d}.{part.etag.strip().strip(chr(34))}"
+        for file in self._folder(token).glob(f"{part.number:05d}.*"):
+            if file.name == wanted:
+                return file
+        raise InvalidParameterValue(
+            f"Part {part.number} with that ETag has not arrived; send it again, then complete the upload.",
+            param="parts",
+        )
+
+    def _folder(self, token: str) -> Path:
+        if not _TOKEN.fullmatch(token):
+            raise _unknown()
+        return self._root / token
+
+
+class PartWriter:
+    """One part on its way in."""
+
+    def __init__(self, folder: Path, number: int) -> None:
+        self._folder = folder
+        self._number = number
+        self._temporary = folder / f"{secrets.token_hex(8)}.tmp"
+        self._file = self._temporary.open("xb")
+        self._digest = hashlib.sha256()
+
+    def write(self, chunk: bytes | memoryview) -> None:
+        """Append. Raises `Unavailable` when the disk is full."""
+        try:
+            self._file.write(chunk)
+        except OSError as error:
+            raise disk_full(self._folder, len(chunk)) from error
+        self._digest.update(chunk)
+
+    def commit(self) -> str:
+        """Keep the part; its ETag."""
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+        except OSError as error:
+            raise disk_full(self._folder, 0) from error
+        etag = self._digest.hexdigest()
+        for older in self._folder.glob(f"{self._number:05d}.*"):
+            older.unlink()
+        self._temporary.rename(self._folder / f"{self._number:05d}.{etag}")
+        return etag
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with contextlib.suppress(OSError):
+            self._file.close()
+        self._temporary.unlink(missing_ok=True)
+
+
+def _unknown() -> NotFound:
+    return NotFound(
+        "There is no such upload: it was completed, aborted, or belongs to another server. Begin a new one.",
+        param="session_token",
+    )
