@@ -21,7 +21,6 @@ from typing import Self
 from openfm.core.errors import Unavailable
 from openfm.core.registry import Manifest
 
-_CHUNK_BYTES = 1 << 20
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NO_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.EACCES})
 _RESERVE_BYTES = 64 * 1024 * 1024
@@ -85,18 +84,29 @@ class BlobStore:
         """A new content, chunk by chunk, inside `with`; what is not committed at the end is gone."""
         return BlobWriter(self, self._root / "incoming" / uuid.uuid4().hex)
 
-    def add(self, source: Path) -> "BlobWriter":
-        """The content of a file, committed; kept from the collector inside `with`."""
-        writer = self.receive()
+    @contextlib.contextmanager
+    def add(self, source: Path) -> Iterator[Blob]:
+        """The content of a file that nobody writes to any more, without a copy where a link can be made.
+
+        Held inside `with`. Raises `Unavailable` when the disk is full.
+        """
+        temporary = self._root / "incoming" / uuid.uuid4().hex
         try:
-            with source.open("rb") as file:
-                while chunk := file.read(_CHUNK_BYTES):
-                    writer.write(chunk)
-            writer.commit()
-        except BaseException:
-            writer.close()
-            raise
-        return writer
+            try:
+                temporary.hardlink_to(source)
+            except OSError:
+                self.reserve(source.stat().st_size)
+                shutil.copyfile(source, temporary)
+            blob = Blob(_sha256(temporary), temporary.stat().st_size)
+            self.adopt(temporary, blob)
+        except OSError as error:
+            raise _explained(error, self._root, source.stat().st_size) from error
+        finally:
+            temporary.unlink(missing_ok=True)
+        try:
+            yield blob
+        finally:
+            self.release(blob.digest)
 
     @contextlib.contextmanager
     def holding(self, digests: frozenset[str]) -> Iterator[frozenset[str]]:
@@ -112,15 +122,12 @@ class BlobStore:
 
     def verify(self, digest: str) -> None:
         """Read the whole content and compare. Raises `BlobDamaged`."""
-        actual = hashlib.sha256()
         try:
-            with self.path(digest).open("rb") as file:
-                while chunk := file.read(_CHUNK_BYTES):
-                    actual.update(chunk)
+            actual = _sha256(self.path(digest))
         except FileNotFoundError:
             raise BlobDamaged(digest, "is missing") from None
-        if actual.hexdigest() != digest:
-            raise BlobDamaged(digest, f"has SHA-256 {actual.hexdigest()}")
+        if actual != digest:
+            raise BlobDamaged(digest, f"has SHA-256 {actual}")
 
     def verify_all(self, manifest: Manifest) -> None:
         """Check every file of a version, each content once; called at each load. Raises `BlobDamaged`."""
@@ -139,7 +146,10 @@ class BlobStore:
         return path
 
     def materialize(self, manifest: Manifest, folder: Path) -> None:
-        """Lay out a version's files under their paths, without copying. `folder` is made, and made anew if there."""
+        """Lay out a version's files under their paths, without copying. `folder` is made, and made anew if there.
+
+        The files are read-only links to the contents: whoever works with them must not change them.
+        """
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         for path, entry in manifest.items():
@@ -244,6 +254,11 @@ def disk_full(folder: Path, size: int) -> Unavailable:
         "that are not needed, or move the folder to a larger disk (OPENFM_MODELS_DIR).",
         retry_after_s=_RETRY_S,
     )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _explained(error: OSError, folder: Path, size: int) -> Exception:

@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import shutil
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -23,6 +24,8 @@ from openfm.store.blobs import disk_full
 MOST_PARTS = 10_000
 _CHUNK_BYTES = 1 << 20
 _TOKEN = re.compile("[0-9a-f]{32}")
+_PART = re.compile("[0-9]{5}[.][0-9a-f]{64}")
+_DONE = "done"
 _ABANDONED_S = 7 * 24 * 3600.0
 
 
@@ -51,6 +54,8 @@ class Uploads:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._lock = threading.Lock()
+        self._locks: dict[str, threading.Lock] = {}
 
     def prepare(self) -> None:
         """Make the folder, and remove uploads that nobody touched for a week."""
@@ -95,12 +100,45 @@ class Uploads:
         """The bytes of these parts. Raises `InvalidParameterValue` for one that is not here."""
         return sum(self._part(token, part).stat().st_size for part in parts)
 
+    def parts(self, token: str) -> Sequence[Part]:
+        """The parts that are here."""
+        files = sorted(self._folder(token).glob("[0-9]*.*"))
+        return [Part(int(file.name[:5]), file.name[6:]) for file in files if _PART.fullmatch(file.name)]
+
+    def of_version(self, full_name: str, version: int | None) -> Sequence[UploadSession]:
+        """The uploads to a version that go on, or to every version of a model."""
+        found = []
+        for folder in sorted(self._root.iterdir()):
+            with contextlib.suppress(NotFound):
+                session = self.find(folder.name)
+                is_done = (folder / _DONE).exists()
+                if session.full_name == full_name and version in {None, session.version} and not is_done:
+                    found.append(session)
+        return found
+
+    @contextlib.contextmanager
+    def completing(self, token: str) -> Iterator[bool]:
+        """Alone with the upload, inside `with`; whether it is complete already."""
+        with self._lock:
+            lock = self._locks.setdefault(token, threading.Lock())
+        with lock:
+            yield (self._folder(token) / _DONE).exists()
+
+    def complete(self, token: str) -> None:
+        """Remove the parts, but remember that the upload was complete: the client may ask again."""
+        folder = self._folder(token)
+        (folder / _DONE).touch()
+        for part in folder.glob("[0-9]*.*"):
+            part.unlink()
+
     def end(self, token: str) -> None:
         """Remove the upload."""
         shutil.rmtree(self._folder(token), ignore_errors=True)
+        with self._lock:
+            self._locks.pop(token, None)
 
     def end_all(self, full_name: str, version: int | None = None) -> None:
-        """Remove the uploads of a version, or of every version of a model."""
+        """Remove the uploads to a version, or to every version of a model."""
         for folder in self._root.iterdir():
             with contextlib.suppress(NotFound):
                 session = self.find(folder.name)
@@ -156,15 +194,19 @@ class PartWriter:
         self._temporary.rename(self._folder / f"{self._number:05d}.{etag}")
         return etag
 
+    def close(self) -> None:
+        """Drop what was not committed."""
+        with contextlib.suppress(OSError):  # a full disk reports the unwritten buffer once more
+            self._file.close()
+        self._temporary.unlink(missing_ok=True)
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with contextlib.suppress(OSError):
-            self._file.close()
-        self._temporary.unlink(missing_ok=True)
+        self.close()
 
 
 def _unknown() -> NotFound:

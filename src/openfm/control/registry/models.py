@@ -19,6 +19,7 @@ from openfm.core.registry import (
     version_not_found,
     version_number,
 )
+from openfm.core.throughput import provisional_chunk_size
 from openfm.store.database import Database
 
 
@@ -48,26 +49,70 @@ class ServableModels:
         self._grants = grants
 
     def find(self, entity_name: str, entity_version: str | int, caller: Principal) -> ServableVersion:
-        """The version.
+        """The version, for somebody who wants to serve it.
 
         Raises `NotFound`, `PermissionDenied` without EXECUTE, `InvalidParameterValue` with the reason where it is not
         READY or nothing can serve it.
         """
-        name, version = ModelName.parse(entity_name), version_number(entity_version)
+        name, number = ModelName.parse(entity_name), version_number(entity_version)
+        return self._servable(*self._allowed(name, number, caller))
+
+    def load(self, entity_name: str, entity_version: str | int) -> ServableVersion:
+        """The version, for an endpoint that serves it already. Raises `NotFound`, `InvalidParameterValue`."""
+        _, version, manifest = self._found(ModelName.parse(entity_name), version_number(entity_version))
+        return self._servable(version, manifest)
+
+    def servable(self, entity_name: str, entity_version: str, caller: Principal) -> ModelProfile:
+        """The profile of `find`."""
+        return self.find(entity_name, entity_version, caller).profile
+
+    def profile(self, entity_name: str, entity_version: str) -> ModelProfile:
+        """The profile of `load`."""
+        return self.load(entity_name, entity_version).profile
+
+    def throughput_chunk_size(self, entity_name: str, entity_version: str) -> int:
+        """Tokens per second in which throughput of this version is provisioned. Raises as `load`."""
+        return provisional_chunk_size(self._parameters(self.load(entity_name, entity_version)))
+
+    def optimization(self, entity_name: str, entity_version: str, caller: Principal) -> dict[str, Any]:
+        """What Databricks calls the model's optimization info; `reason` says why a version is not optimizable.
+
+        Raises `NotFound`, `PermissionDenied`.
+        """
+        name, number = ModelName.parse(entity_name), version_number(entity_version)
+        version, manifest = self._allowed(name, number, caller)
+        try:
+            servable = self._servable(version, manifest)
+        except InvalidParameterValue as error:
+            return {"optimizable": False, "reason": error.message}
+        # The catalogue knows no architectures; the name's first word (smollm2, minilm) is the model's family.
+        model_type = servable.facts.get("model_type") or name.model.split("_")[0]
+        chunk = provisional_chunk_size(self._parameters(servable))
+        return {"optimizable": True, "model_type": model_type, "throughput_chunk_size": chunk}
+
+    def _allowed(self, name: ModelName, number: int, caller: Principal) -> tuple[ModelVersion, Manifest]:
+        owner, version, manifest = self._found(name, number)
+        if not self._grants.may_execute(caller, name.full_name, owner):
+            raise PermissionDenied(
+                f"You have no EXECUTE on the model '{name}'. Ask its owner ({owner}) for it.", param="entity_name"
+            )
+        return version, manifest
+
+    def _found(self, name: ModelName, number: int) -> tuple[str, ModelVersion, Manifest]:
+        """The model's owner, the version and its files. Raises `NotFound`."""
         with self._database.transaction() as connection:
             model = repository.find_model(connection, name)
             if model is None:
                 raise model_not_found(name)
-            if not self._grants.may_execute(caller, name.full_name, model.owner):
-                raise PermissionDenied(
-                    f"You have no EXECUTE on the model '{name}'. Ask its owner ({model.owner}) for it.",
-                    param="entity_name",
-                )
-            found = repository.find_version(connection, name, version)
-            manifest = repository.manifest(connection, name, version)
-        if found is None:
-            raise version_not_found(name, version)
-        return self._servable(found, manifest)
+            version = repository.find_version(connection, name, number)
+            if version is None:
+                raise version_not_found(name, number)
+            return model.owner, version, repository.manifest(connection, name, number)
+
+    def _parameters(self, servable: ServableVersion) -> int:
+        if "parameters" in servable.facts:
+            return int(servable.facts["parameters"])
+        return self._catalog.find(servable.entity_name).size_bytes  # a byte each: the defaults are quantised
 
     def _servable(self, version: ModelVersion, manifest: Manifest) -> ServableVersion:
         named = f"Version {version.version} of '{version.name}'"

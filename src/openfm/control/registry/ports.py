@@ -12,9 +12,11 @@ class ModelGrants(Protocol):
 
     def may_execute(self, caller: Principal, full_name: str, owner: str) -> bool:
         """Whether the caller may see, download and serve the model."""
+        ...
 
     def may_manage(self, caller: Principal, full_name: str, owner: str) -> bool:
         """Whether the caller may change the model."""
+        ...
 
 
 class ServedVersions(Protocol):
@@ -22,6 +24,7 @@ class ServedVersions(Protocol):
 
     def serving(self, full_name: str, version: int | None) -> Sequence[str]:
         """The names of the endpoints that serve this version, or any version for None."""
+        ...
 
 
 class InspectedModel(Protocol):
@@ -29,6 +32,7 @@ class InspectedModel(Protocol):
 
     def to_json(self) -> dict[str, Any]:
         """The facts as plain values."""
+        ...
 
 
 class Inspector(Protocol):
@@ -36,10 +40,15 @@ class Inspector(Protocol):
 
     def __call__(self, folder: Path) -> InspectedModel:
         """The facts. Raises `InvalidParameterValue` with the reason where the files cannot be served."""
+        ...
 
 
 class Fetcher(Protocol):
     """Brings the files of an outside source here."""
 
-    async def fetch(self, source: str, folder: Path, on_progress: Callable[[int, int], None]) -> None:
-        """Fill `folder`; `on_progress` gets bytes done and in all. Raises an `ApiError`; may be cancelled."""
+    async def fetch(self, source: str, folder: Path, on_progress: Callable[[int, int], None]) -> Path:
+        """The folder of the files, inside `folder`, which may have what an earlier, interrupted call left there.
+
+        `on_progress` gets bytes done and in all. Raises an `ApiError`; may be cancelled.
+        """
+        ...

@@ -19,27 +19,7 @@ def upgrade() -> None:
         sa.Column("last_version", sa.Integer, nullable=False),
         *_audit(),
     )
-    op.create_table(
-        "model_versions",
-        sa.Column(
-            "full_name",
-            sa.String(767),
-            sa.ForeignKey("registered_models.full_name", ondelete="CASCADE", onupdate="CASCADE"),
-            primary_key=True,
-        ),
-        sa.Column("version", sa.Integer, primary_key=True),
-        sa.Column("id", sa.String(32), nullable=False, unique=True),
-        sa.Column("status", sa.String(32), nullable=False),
-        sa.Column("status_message", sa.Text, nullable=False),
-        sa.Column("source", sa.Text, nullable=False),
-        sa.Column("run_id", sa.String(256), nullable=False),
-        sa.Column("comment", sa.Text, nullable=False),
-        sa.Column("tags", sa.JSON, nullable=False),
-        sa.Column("facts", sa.JSON, nullable=True),
-        sa.Column("unservable_reason", sa.Text, nullable=True),
-        sa.Column("digest", sa.String(64), nullable=True),
-        *_audit(),
-    )
+    _make_versions()
     op.create_table(
         "model_aliases",
         sa.Column("full_name", sa.String(767), primary_key=True),
@@ -58,6 +38,26 @@ def upgrade() -> None:
         _of_version(),
     )
     op.create_index("ix_model_files_digest", "model_files", ["digest"])
+
+
+def _make_versions() -> None:
+    model = sa.ForeignKey("registered_models.full_name", ondelete="CASCADE", onupdate="CASCADE")
+    op.create_table(
+        "model_versions",
+        sa.Column("full_name", sa.String(767), model, primary_key=True),
+        sa.Column("version", sa.Integer, primary_key=True),
+        sa.Column("id", sa.String(32), nullable=False, unique=True),
+        sa.Column("status", sa.String(32), nullable=False),
+        sa.Column("status_message", sa.Text, nullable=False),
+        sa.Column("source", sa.Text, nullable=False),
+        sa.Column("run_id", sa.String(256), nullable=False),
+        sa.Column("comment", sa.Text, nullable=False),
+        sa.Column("tags", sa.JSON, nullable=False),
+        sa.Column("facts", sa.JSON, nullable=True),
+        sa.Column("unservable_reason", sa.Text, nullable=True),
+        sa.Column("digest", sa.String(64), nullable=True),
+        *_audit(),
+    )
 
 
 def _audit() -> list[sa.Column[int] | sa.Column[str]]:

@@ -1,0 +1,136 @@
+"""Registrations that the server does by itself: it fetches a model from the Hugging Face hub and makes it a version."""
+
+import asyncio
+import contextlib
+import shutil
+from pathlib import Path
+
+import structlog
+
+from openfm.control.registry import repository
+from openfm.control.registry.ports import Fetcher
+from openfm.control.registry.resources import Resources
+from openfm.control.registry.service import Models
+from openfm.control.registry.versions import NewVersion, Versions
+from openfm.core.errors import AlreadyExists, ApiError, InvalidParameterValue
+from openfm.core.principal import Principal
+from openfm.core.registry import SOURCE_KIND_TAG, FileEntry, ModelName, ModelVersion, VersionStatus
+
+log = structlog.get_logger(__name__)
+
+HUB_KIND = "hub"
+_HUB_PREFIX = "hf://"
+_WEB_PREFIXES = ("https://huggingface.co/", "https://hf.co/", "http://huggingface.co/", "huggingface.co/")
+_SYSTEM = Principal(id="0", name="System user", is_admin=True)
+
+
+class Imports:
+    """Fetches in the background. Its methods are for the event loop's thread, but for `cancel`."""
+
+    def __init__(self, resources: Resources, models: Models, versions: Versions, fetcher: Fetcher) -> None:
+        self._own = resources
+        self._models = models
+        self._versions = versions
+        self._fetcher = fetcher
+        self._tasks: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def start(self, name: ModelName, caller: Principal, new: NewVersion) -> ModelVersion:
+        """A version that is being fetched from `new.source`; the model is made where it is missing."""
+        version = await asyncio.to_thread(self._created, name, caller, new)
+        self._run(version)
+        return version
+
+    async def resume(self) -> None:
+        """Go on with what an earlier run of the server began."""
+        for version in await asyncio.to_thread(self._interrupted):
+            self._run(version)
+
+    def cancel(self, name: ModelName, version: int | None) -> None:
+        """Stop fetching this version, or every version of the model; called after it was deleted, from any thread."""
+        for key, task in list(self._tasks.items()):
+            if key[0] == name.full_name and version in {None, key[1]} and self._loop is not None:
+                self._loop.call_soon_threadsafe(task.cancel)
+
+    async def stop(self) -> None:
+        """End every fetch; the next start goes on with them."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _run(self, version: ModelVersion) -> None:
+        self._loop = asyncio.get_running_loop()
+        key = (version.name.full_name, version.version)
+        task = self._loop.create_task(self._fetch(version))
+        self._tasks[key] = task
+        task.add_done_callback(lambda _: (self._tasks.pop(key, None), self._own.progress.pop(key, None)))
+
+    async def _fetch(self, version: ModelVersion) -> None:
+        key = (version.name.full_name, version.version)
+        folder = self._own.blobs.root / "fetched" / version.id
+        folder.mkdir(parents=True, exist_ok=True)
+        self._own.progress[key] = "Waiting for the source."
+
+        def note(done: int, total: int) -> None:
+            self._own.progress[key] = (
+                f"Fetching: {done:,} of {total:,} bytes." if total else f"Fetching: {done:,} bytes."
+            )
+
+        try:
+            files = await self._fetcher.fetch(version.source, folder, note)
+            self._own.progress[key] = "Checking the files."
+            await asyncio.to_thread(self._stored, version, files)
+        except ApiError as error:
+            log.warning("model.not_registered", model=str(version.name), version=version.version, reason=error.message)
+            await asyncio.to_thread(self._versions.fail, version.name, _SYSTEM, version.version, error.message)
+        except asyncio.CancelledError:
+            if not await asyncio.to_thread(self._is_wanted, version):
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+    def _created(self, name: ModelName, caller: Principal, new: NewVersion) -> ModelVersion:
+        source = hub_source(new.source)
+        with contextlib.suppress(AlreadyExists):
+            self._models.create(name, caller)
+        tags = {**new.tags, SOURCE_KIND_TAG: HUB_KIND}
+        return self._versions.create(name, caller, NewVersion(source, new.run_id, new.comment, tags))
+
+    def _stored(self, version: ModelVersion, files: Path) -> None:
+        """Make the fetched files the version's, then finalize it."""
+        for path in sorted(files.rglob("*")):
+            if path.is_file():
+                self._take(version, path, path.relative_to(files).as_posix())
+        self._versions.finalize(version.name, _SYSTEM, version.version)
+
+    def _take(self, version: ModelVersion, path: Path, name: str) -> None:
+        with self._own.blobs.add(path.resolve()) as blob:
+            entry = FileEntry(blob.digest, blob.size, self._own.now_ms())
+            with self._own.database.transaction() as connection:
+                self._own.version(connection, version.name, version.version)
+                repository.put_file(connection, version.name, version.version, name, entry)
+
+    def _interrupted(self) -> list[ModelVersion]:
+        with self._own.database.transaction() as connection:
+            pending = repository.versions_with_status(connection, VersionStatus.PENDING)
+        return [version for version in pending if version.tags.get(SOURCE_KIND_TAG) == HUB_KIND]
+
+    def _is_wanted(self, version: ModelVersion) -> bool:
+        with self._own.database.transaction() as connection:
+            return repository.find_version(connection, version.name, version.version) is not None
+
+
+def hub_source(text: str) -> str:
+    """The `hf://` address that a hub's id or web address stands for. Raises `InvalidParameterValue`."""
+    for prefix in _WEB_PREFIXES:
+        if text.startswith(prefix):
+            repo, _, rest = text.removeprefix(prefix).strip("/").partition("/tree/")
+            return f"{_HUB_PREFIX}{repo}" + (f"@{rest}" if rest else "")
+    if text.startswith(_HUB_PREFIX):
+        return text
+    raise InvalidParameterValue(
+        "The server fetches from the Hugging Face hub only: write hf://org/name or https://huggingface.co/org/name. "
+        "`openfm models register` uploads files and folders of your machine.",
+        param="source",
+    )

@@ -1,0 +1,85 @@
+"""What every part of the registry works with, and who may see or change a model."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from openfm.control.registry import repository
+from openfm.control.registry.ports import ModelGrants, ServedVersions
+from openfm.control.registry.repository import Stamp
+from openfm.core.errors import Conflict, PermissionDenied
+from openfm.core.principal import Principal
+from openfm.core.registry import ModelName, ModelVersion, RegisteredModel, model_not_found, version_not_found
+from openfm.store.blobs import BlobStore
+from openfm.store.database import Database
+from openfm.store.uploads import Uploads
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """The registry's state and the answers of others. `progress` tells how registrations in progress are doing."""
+
+    database: Database
+    blobs: BlobStore
+    uploads: Uploads
+    grants: ModelGrants
+    served: ServedVersions
+    now_ms: Callable[[], int] = _now_ms
+    progress: dict[tuple[str, int], str] = field(default_factory=dict)
+
+    def stamp(self, caller: Principal) -> Stamp:
+        """A change by this caller, now."""
+        return Stamp(caller.name, self.now_ms())
+
+    def viewable(self, connection: Connection, name: ModelName, caller: Principal) -> RegisteredModel:
+        """The model. Raises `NotFound`, or `PermissionDenied` without EXECUTE."""
+        model = repository.find_model(connection, name)
+        if model is None:
+            raise model_not_found(name)
+        if not self.grants.may_execute(caller, name.full_name, model.owner):
+            raise PermissionDenied(f"You have no EXECUTE on the model '{name}'. Ask its owner ({model.owner}) for it.")
+        return model
+
+    def changeable(self, connection: Connection, name: ModelName, caller: Principal) -> RegisteredModel:
+        """The model, to change it. Raises `NotFound`, or `PermissionDenied` without MANAGE."""
+        model = self.viewable(connection, name, caller)
+        if name.is_system:
+            raise PermissionDenied(
+                f"'{name}' comes with openfm and cannot be changed. Register your own model instead."
+            )
+        if not self.grants.may_manage(caller, name.full_name, model.owner):
+            raise PermissionDenied(
+                f"You may use the model '{name}', but not change it. Ask its owner ({model.owner}) for MANAGE."
+            )
+        return model
+
+    def version(self, connection: Connection, name: ModelName, number: int) -> ModelVersion:
+        """The version. Raises `NotFound`."""
+        version = repository.find_version(connection, name, number)
+        if version is None:
+            raise version_not_found(name, number)
+        return version
+
+    def refuse_while_served(self, name: ModelName, version: int | None, what: str) -> None:
+        """Raise `Conflict` while an endpoint serves this version, or any version for None."""
+        endpoints = self.served.serving(name.full_name, version)
+        if endpoints:
+            which = f"The model '{name}'" if version is None else f"Version {version} of '{name}'"
+            raise Conflict(
+                f"{which} is served by {', '.join(sorted(endpoints))} and cannot be {what}. "
+                "Take it out of these endpoints first."
+            )
+
+    def collect(self) -> None:
+        """Remove contents that no version names any more."""
+        self.blobs.collect(self._digests)
+
+    def _digests(self) -> frozenset[str]:
+        with self.database.transaction() as connection:
+            return repository.digests(connection)
