@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -19,30 +20,36 @@ from openfm import __version__
 from openfm.catalog.catalog import Catalog, load_catalog
 from openfm.control.api import ControlPlane, management_api
 from openfm.control.endpoints.directory import EndpointDirectory
-from openfm.control.endpoints.service import active_endpoints, alias_endpoints, ensure_default_endpoints
+from openfm.control.endpoints.rollout import Rollouts
+from openfm.control.endpoints.routes import Desk
+from openfm.control.endpoints.service import EndpointService
 from openfm.control.identity.admin_token import ensure_admin_token
 from openfm.control.identity.token_book import ADMIN, TokenBook
-from openfm.control.workspace.service import ensure_workspace
-from openfm.core.endpoint import ServingEndpoint
+from openfm.core.endpoint import EndpointType, ServingEndpoint
 from openfm.engines.catalog import make_launcher
-from openfm.fleet.reconciler import Reconciler
-from openfm.fleet.replica import Surroundings
-from openfm.fleet.roster import Fleet
+from openfm.fleet.placement import Machine
 from openfm.gateway.admission import Admission, QueueLimits
 from openfm.gateway.body import BodyLimits
 from openfm.gateway.exchange import ExchangeLog
 from openfm.gateway.invoke import Gateway
 from openfm.gateway.routes import DataPlane, WireOptions
 from openfm.ops.index_config import index_config
+from openfm.ops.machine import available_memory_bytes, gpus
 from openfm.ops.progress import shown
 from openfm.ops.pull import PullTools
 from openfm.server.banner import welcome
+from openfm.server.catalogue_source import CatalogueSource, Warehouse
+from openfm.server.desired import EngineSettings, Workers
+from openfm.server.engine_room import EngineRoom, Plant
 from openfm.server.home import HomeInUse, announced, locked_home
 from openfm.server.listener import Address, CannotListen, Tls, make_server, open_socket, url_of
-from openfm.server.models import DefaultModels, EngineSettings, LiveDeployments, Warehouse
+from openfm.server.logs import LogShelf
 from openfm.server.router import FrontDoor, Health, HostDescription, Planes
+from openfm.server.state import State, StateOptions, endpoint_service, open_state
+from openfm.server.vitals import EndpointVitals
 from openfm.settings import Settings, environment
 from openfm.store.database import Database
+from openfm.telemetry.endpoint_metrics import EndpointCounters
 from openfm.telemetry.logging import configure_logging
 from openfm.telemetry.metrics import Metrics
 from openfm.telemetry.usage_log import UsageLog
@@ -51,6 +58,7 @@ from openfm.wire.to_core import BatchLimits
 log = structlog.get_logger(__name__)
 
 _LAG_INTERVAL_S = 0.25
+_MEMORY_SHARE = 0.95
 
 
 def serve(settings: Settings) -> int:
@@ -70,29 +78,23 @@ async def _serve(settings: Settings) -> None:
     tls = _tls(settings)
     listening = open_socket(Address(settings.host, settings.port, tls, settings.insecure))
     url = url_of(listening, tls)
-    database = Database(settings.url_of_database)
-    workspace_id, endpoints = await asyncio.to_thread(_prepare, database, catalog)
     token, is_new_token = _admin_token(settings)
-    metrics = Metrics()
-    async with _models(settings, catalog) as (models, reconciler):
-        fleet = Fleet(reconciler, time.monotonic)
-        deployments = LiveDeployments(models, fleet)
-        aliases = alias_endpoints(catalog, endpoints) if settings.alias_missing else []
-        directory = EndpointDirectory([*endpoints, *aliases])
-        tokens = TokenBook({token: ADMIN})
-        gateway = _gateway(settings, directory, fleet)
-        data_plane = DataPlane(gateway, tokens, ExchangeLog(UsageLog(), metrics, time.time), _wire_options(settings))
-        management = management_api(ControlPlane(tokens, directory, deployments, workspace_id, settings.public_url))
-        health = Health(endpoints, deployments)
-        door = FrontDoor(
-            Planes(data_plane, management), health, metrics, HostDescription(workspace_id, settings.public_url)
-        )
+    database = Database(settings.url_of_database)
+    options = StateOptions(settings.home, token, settings.alias_missing, settings.engine_context_length)
+    state = await asyncio.to_thread(open_state, database, catalog, options)
+    async with _engine_room(settings, catalog, state.directory) as room:
+        metrics = Metrics()
+        service = _service(state, room)
+        planes = _planes(settings, state, room, _Instruments(metrics, service, token))
+        health = Health(lambda: _offered(state), room.deployments)
+        door = FrontDoor(planes, health, metrics, HostDescription(state.workspace_id, settings.public_url))
         server = make_server(door, tls, settings.drain_timeout_s)
         server.end_on_signals(lambda: print("Stopping: running requests may end first.", flush=True))
-        print(welcome(url, settings.home, token if is_new_token else None, endpoints), flush=True)
+        print(welcome(url, settings.home, token if is_new_token else None, _offered(state)), flush=True)
         background = [
             asyncio.create_task(_measure_lag(metrics)),
-            asyncio.create_task(_tell_when_ready(health, reconciler)),
+            asyncio.create_task(_tell_when_ready(health, room)),
+            asyncio.create_task(_rollouts(state, service, room).run()),
         ]
         with announced(settings.home, url, __version__):
             await server.serve(sockets=[listening])
@@ -100,12 +102,49 @@ async def _serve(settings: Settings) -> None:
     await asyncio.to_thread(database.close)
 
 
-def _prepare(database: Database, catalog: Catalog) -> tuple[str, list[ServingEndpoint]]:
-    now_ms = time.time_ns() // 1_000_000
-    database.migrate()
-    workspace_id = ensure_workspace(database, now_ms)
-    ensure_default_endpoints(database, catalog, now_ms)
-    return workspace_id, active_endpoints(database, catalog)
+@dataclass(frozen=True, slots=True)
+class _Instruments:
+    metrics: Metrics
+    service: EndpointService
+    admin_token: str
+
+
+def _planes(settings: Settings, state: State, room: EngineRoom, instruments: _Instruments) -> Planes:
+    counters = EndpointCounters(time.time)
+    desk = Desk(
+        state.directory,
+        instruments.service,
+        room.deployments,
+        LogShelf(_log_dir(settings), room.depot),
+        EndpointVitals(counters, room.reconciler.replicas),
+    )
+    tokens = TokenBook({instruments.admin_token: ADMIN})
+    exchanges = ExchangeLog((UsageLog(), instruments.metrics, counters), instruments.metrics, time.time)
+    return Planes(
+        DataPlane(_gateway(settings, state, room), tokens, exchanges, _wire_options(settings)),
+        management_api(ControlPlane(tokens, desk, state.workspace_id, settings.public_url)),
+    )
+
+
+def _service(state: State, room: EngineRoom) -> EndpointService:
+    loop = asyncio.get_running_loop()
+
+    def nudge() -> None:
+        loop.call_soon_threadsafe(room.nudge)
+
+    return endpoint_service(state, nudge)
+
+
+def _rollouts(state: State, service: EndpointService, room: EngineRoom) -> Rollouts:
+    rollouts = Rollouts(state.directory, room.deployments, service, room.demand.touch)
+    room.on_change(rollouts.nudge)
+    return rollouts
+
+
+def _offered(state: State) -> list[ServingEndpoint]:
+    """The platform's own endpoints."""
+    kind = EndpointType.FOUNDATION_MODEL_API
+    return [e for e in state.directory.endpoints if e.endpoint_type is kind and not e.is_alias]
 
 
 def _admin_token(settings: Settings) -> tuple[str, bool]:
@@ -114,10 +153,10 @@ def _admin_token(settings: Settings) -> tuple[str, bool]:
     return ensure_admin_token(settings.home)
 
 
-def _gateway(settings: Settings, directory: EndpointDirectory, fleet: Fleet) -> Gateway:
+def _gateway(settings: Settings, state: State, room: EngineRoom) -> Gateway:
     limits = QueueLimits(settings.queue_length, settings.queue_deadline_s)
     draw: Callable[[], float] = partial(random.uniform, 0, 100)  # a split of traffic needs no secrecy
-    return Gateway(directory, fleet, Admission(limits, time.monotonic), draw)
+    return Gateway(state.directory, room.fleet, Admission(limits, time.monotonic), draw)
 
 
 def _wire_options(settings: Settings) -> WireOptions:
@@ -130,26 +169,46 @@ def _wire_options(settings: Settings) -> WireOptions:
 
 
 @asynccontextmanager
-async def _models(settings: Settings, catalog: Catalog) -> AsyncIterator[tuple[DefaultModels, Reconciler]]:
-    """The default models and the reconciler that keeps them running; on the way out, nothing is left of either."""
+async def _engine_room(settings: Settings, catalog: Catalog, directory: EndpointDirectory) -> AsyncIterator[EngineRoom]:
+    """The running fleet; on the way out, nothing is left of it."""
     environ = environment()
     runtime_dir = Path(tempfile.mkdtemp(prefix="openfm-"))
-    log_dir = settings.home / "logs"
-    log_dir.mkdir(exist_ok=True)
+    _log_dir(settings).mkdir(exist_ok=True)
     engines = EngineSettings(
-        settings.engine_slots, settings.engine_threads or len(os.sched_getaffinity(0)), log_dir, runtime_dir
+        settings.engine_slots, settings.engine_threads or len(_cores()), _log_dir(settings), runtime_dir
     )
     tools = PullTools(index_config(environ, settings.package_index))
-    with shown(sys.stderr) as on_progress:
-        warehouse = Warehouse(settings.weights_dir, tools, on_progress)
-        models = DefaultModels(catalog.defaults, warehouse, engines, lambda name: make_launcher(name, environ))
-        reconciler = Reconciler(models.desired, Surroundings(time.monotonic, asyncio.sleep, random.random))
-        tasks = [asyncio.create_task(reconciler.run()), asyncio.create_task(models.provide(reconciler.nudge))]
-        try:
-            yield models, reconciler
-        finally:
-            await _cancelled(tasks)
-            shutil.rmtree(runtime_dir, ignore_errors=True)
+    try:
+        with shown(sys.stderr) as on_progress:
+            plant = Plant(
+                sources=(CatalogueSource(catalog, Warehouse(settings.weights_dir, tools, on_progress)),),
+                workers=Workers(
+                    engines, lambda name: make_launcher(name, environ), lambda _: make_launcher("external", environ)
+                ),
+                machine=_machine(settings),
+                scale_to_zero_after_s=settings.scale_to_zero_after_s,
+                cold_start_deadline_s=settings.cold_start_deadline_s,
+            )
+            room = EngineRoom(directory, plant)
+            async with room.running():
+                yield room
+    finally:
+        shutil.rmtree(runtime_dir, ignore_errors=True)
+
+
+def _machine(settings: Settings) -> Machine:
+    memory = settings.engine_memory
+    if memory is None:
+        memory = int(available_memory_bytes() * _MEMORY_SHARE)
+    return Machine(_cores(), memory, tuple(gpu.memory_bytes for gpu in gpus()))
+
+
+def _cores() -> tuple[int, ...]:
+    return tuple(sorted(os.sched_getaffinity(0)))
+
+
+def _log_dir(settings: Settings) -> Path:
+    return settings.home / "logs"
 
 
 async def _measure_lag(metrics: Metrics) -> None:
@@ -161,10 +220,10 @@ async def _measure_lag(metrics: Metrics) -> None:
         metrics.observe_loop_lag(max(0.0, loop.time() - due))
 
 
-async def _tell_when_ready(health: Health, reconciler: Reconciler) -> None:
+async def _tell_when_ready(health: Health, room: EngineRoom) -> None:
     began = time.monotonic()
     changed = asyncio.Event()
-    reconciler.on_change(changed.set)
+    room.on_change(changed.set)
     while health.waiting_for:
         await changed.wait()
         changed.clear()

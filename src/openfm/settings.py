@@ -52,6 +52,14 @@ class Settings(BaseSettings):
     )
     engine_threads: int | None = Field(None, ge=1, description="CPU threads of each engine; all cores when not set.")
     engine_slots: int = Field(4, ge=1, le=256, description="Sequences that one chat replica runs at once.")
+    engine_memory: int | None = Field(
+        None, ge=0, description="Memory that engines may take together; what is free at start when not set."
+    )
+    engine_context_length: int | None = Field(
+        None, ge=16, description="Longest context of a sequence; each model's own when not set."
+    )
+    scale_to_zero_after_s: float = Field(1800, gt=0, description="Idle time after which an endpoint scales to zero.")
+    cold_start_deadline_s: float = Field(50, ge=0, description="Longest wait of a request for a replica to start.")
     queue_length: int = Field(256, ge=0, description="Requests that may wait before an endpoint.")
     queue_deadline_s: float = Field(60, gt=0, description="Longest wait in that queue.")
     max_body_bytes: int = Field(16 * 1024 * 1024, ge=1024, description="Largest request body.")

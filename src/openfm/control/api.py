@@ -9,9 +9,10 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from openfm.control.content_type import AlwaysJson
+from openfm.control.endpoints import detail_routes
 from openfm.control.endpoints import routes as endpoint_routes
-from openfm.control.endpoints.directory import EndpointDirectory
-from openfm.control.endpoints.schemas import Deployments
+from openfm.control.endpoints.routes import Desk
 from openfm.control.identity import routes as identity_routes
 from openfm.control.identity.token_book import TokenBook
 from openfm.core.errors import ApiError, InvalidParameterValue, MethodNotAllowed, NotFound
@@ -26,8 +27,7 @@ class ControlPlane:
     """What the management routes work on."""
 
     tokens: TokenBook
-    directory: EndpointDirectory
-    deployments: Deployments
+    desk: Desk
     workspace_id: str
     public_url: str | None
 
@@ -38,13 +38,14 @@ def management_api(plane: ControlPlane) -> FastAPI:
         title="openfm", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json", redirect_slashes=False
     )
     api.state.tokens = plane.tokens
-    api.state.directory = plane.directory
-    api.state.deployments = plane.deployments
+    api.state.desk = plane.desk
     api.state.workspace_id = plane.workspace_id
     api.state.public_url = plane.public_url
     api.include_router(endpoint_routes.router)
+    api.include_router(detail_routes.router)
     api.include_router(identity_routes.router)
     api.middleware("http")(_with_request_id)
+    api.add_middleware(AlwaysJson)
     api.exception_handler(ApiError)(_api_error)
     api.exception_handler(HTTPException)(_http_error)
     api.exception_handler(RequestValidationError)(_validation_error)
@@ -70,13 +71,17 @@ def _http_error(request: Request, error: HTTPException) -> Response:
         return _api_error(
             request, MethodNotAllowed(request.method, (error.headers or {}).get("Allow", "another method"))
         )
+    if error.status_code == InvalidParameterValue.status:
+        return _api_error(request, InvalidParameterValue("The body is not JSON in UTF-8. Send one JSON object."))
     return _api_error(request, NotFound(f"There is no route {request.url.path}. The README lists the routes."))
 
 
 def _validation_error(request: Request, error: RequestValidationError) -> Response:
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return _api_error(request, InvalidParameterValue(f"{where}: {first['msg']}", param=where))
+    where = ".".join(str(part) for part in first["loc"][1:]) or "body"
+    if first["type"] == "json_invalid":
+        return _api_error(request, InvalidParameterValue("The body is not JSON in UTF-8. Send one JSON object."))
+    return _api_error(request, InvalidParameterValue(f"{where}: {first['msg']}.", param=where))
 
 
 def _bug(request: Request, error: Exception) -> Response:

@@ -147,7 +147,7 @@ class EndpointConfig:
 
 @dataclass(frozen=True, slots=True)
 class EndpointDetails:
-    """What an endpoint carries beside its config; kept and shown as it came (databricks-sdk `ServingEndpointDetailed`)."""
+    """What an endpoint carries beside its config, shown as it came (databricks-sdk `ServingEndpointDetailed`)."""
 
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -168,7 +168,8 @@ class EndpointDetails:
 class ServingEndpoint:
     """A named REST address. Timestamps are milliseconds since the epoch, as on the wire.
 
-    `config` answers requests, `pending_config` is being rolled out. `is_alias` marks an endpoint that stands in for a
+    `config` answers requests; `pending_config` is being rolled out, or failed to be: then `failures` says why, by
+    served entity. `is_alias` marks an endpoint that stands in for a
     catalogue model which cannot run here (`--alias-missing`).
     """
 
@@ -182,23 +183,23 @@ class ServingEndpoint:
     config: EndpointConfig | None
     pending_config: EndpointConfig | None = None
     update: UpdateState = UpdateState.NOT_UPDATING
-    update_message: str = ""
+    failures: Mapping[str, str] = field(default_factory=dict)
     is_stopped: bool = False
     details: EndpointDetails = EndpointDetails()
     is_alias: bool = False
 
     @property
     def active(self) -> EndpointConfig:
-        """The config that answers. Raises `InvalidRequest` while stopped, `NoReplicaReady` before the first is there."""
+        """The config that answers. Raises `InvalidRequest` while stopped, `NoReplicaReady` before there is one."""
         if self.is_stopped:
             raise InvalidRequest(
                 f"The endpoint '{self.name}' is stopped. Start it: "
                 f"POST /api/2.0/serving-endpoints/{self.name}/config:start or `openfm endpoints start {self.name}`."
             )
         if self.config is None:
-            why = f" {self.update_message}" if self.update is UpdateState.FAILED else ""
+            why = " ".join(self.failures.values())
             raise NoReplicaReady(
-                f"The endpoint '{self.name}' is not ready: its first configuration is not deployed.{why}",
+                f"The endpoint '{self.name}' is not ready: its first configuration is not deployed. {why}".rstrip(),
                 retry_after_s=5.0,
             )
         return self.config
@@ -208,8 +209,9 @@ class ServingEndpoint:
         """Every entity that should run now: of the active config, and of the pending one."""
         if self.is_stopped:
             return ()
-        configs = [config for config in (self.config, self.pending_config) if config is not None]
-        return tuple(entity for config in configs for entity in config.served_entities)
+        pending = self.pending_config if self.update is UpdateState.IN_PROGRESS else None
+        configs = [config for config in (self.config, pending) if config is not None]
+        return tuple({entity.deployment_id: entity for config in configs for entity in config.served_entities}.values())
 
 
 def deployment_id(endpoint: str, entity_name: str, entity_version: str, settings: EntitySettings) -> str:

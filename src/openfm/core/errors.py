@@ -3,7 +3,9 @@
     ApiError
     ├── InvalidRequest           400  the request can never work as it is
     │   ├── ContextTooLong       400  prompt + max_tokens do not fit the model
-    │   └── WrongTask            400  the endpoint serves another task
+    │   ├── WrongTask            400  the endpoint serves another task
+    │   ├── InvalidParameterValue 400 a management request's field is out of its range
+    │   └── AlreadyExists        400  the name is taken
     ├── Unauthenticated          401  no token, or one that is not known
     ├── PermissionDenied         403  known caller, not allowed
     ├── NotFound                 404
@@ -17,6 +19,7 @@
     ├── EngineFailed             502  the engine broke or answered nonsense
     ├── Unavailable              503  come back after `retry_after_s`
     │   ├── NoReplicaReady       503  loading or restarting
+    │   │   └── EntityWithdrawn  503  an update took it away; the gateway picks again
     │   └── Overloaded           503  the queue is full, or its deadline passed
     └── EngineTimeout            504
 
@@ -81,6 +84,13 @@ class InvalidParameterValue(InvalidRequest):
     """A management request carries a value outside its range."""
 
     error_code = "INVALID_PARAMETER_VALUE"
+
+
+class AlreadyExists(InvalidRequest):
+    """Something of that name is there already. Databricks says so with 400."""
+
+    error_code = "RESOURCE_ALREADY_EXISTS"
+    openai_code = "already_exists"
 
 
 class Unauthenticated(ApiError):
@@ -213,6 +223,10 @@ class NoReplicaReady(Unavailable):
     """Every replica is loading, restarting or gone."""
 
     openai_code = "endpoint_not_ready"
+
+
+class EntityWithdrawn(NoReplicaReady):
+    """The served entity left its endpoint while the request waited; nothing was generated yet."""
 
 
 class Overloaded(Unavailable):

@@ -62,7 +62,8 @@ class EngineSpec:
 
     `files` maps a role ("model", "tokenizer") to a local file, already verified. `slots` is how many sequences run
     at once, each with the model's whole `context_length`. `threads` are CPU threads. `log_file` takes the
-    process's output; `runtime_dir` is a short private folder for sockets. `options` is engine-specific.
+    process's output; `runtime_dir` is a short private folder for sockets. `options` is engine-specific. `cores` are
+    those it has for itself (none: whichever are free), `gpu` is the number of its GPU; both are given at placement.
     """
 
     replica_id: str
@@ -73,6 +74,8 @@ class EngineSpec:
     log_file: Path
     runtime_dir: Path
     options: Mapping[str, str] = field(default_factory=dict)
+    cores: tuple[int, ...] = ()
+    gpu: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,11 @@ class RunningEngine(Protocol):
     @property
     def engine(self) -> Engine:
         """The engine to send requests to."""
+        ...
+
+    @property
+    def pid(self) -> int | None:
+        """The process that carries it, if it is one on this machine."""
         ...
 
     async def exited(self) -> str:

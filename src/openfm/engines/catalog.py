@@ -4,18 +4,19 @@ from collections.abc import Callable, Mapping
 
 from openfm.core.errors import EngineFailed
 from openfm.engines.base import Launcher
+from openfm.engines.trial import TriedLauncher
 
 
 def _llama_cpp(environment: Mapping[str, str]) -> Launcher:
     from openfm.engines.llama_cpp import LlamaCppLauncher
 
-    return LlamaCppLauncher(environment)
+    return TriedLauncher(LlamaCppLauncher(environment))
 
 
 def _onnx(environment: Mapping[str, str]) -> Launcher:
     from openfm.engines.onnx import OnnxLauncher
 
-    return OnnxLauncher(environment)
+    return TriedLauncher(OnnxLauncher(environment))
 
 
 def _scripted(_: Mapping[str, str]) -> Launcher:

@@ -99,6 +99,11 @@ class RunningWorker:
     engine: Engine
     process: WorkerProcess
 
+    @property
+    def pid(self) -> int | None:
+        """See `RunningEngine.pid`."""
+        return self.process.pid
+
     async def exited(self) -> str:
         """Wait for the end of the process; why it ended, in words."""
         return await self.process.exited()

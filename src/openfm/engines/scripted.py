@@ -232,6 +232,11 @@ class RunningScript:
     engine: ScriptedEngine
     _ended: asyncio.Future[str] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
+    @property
+    def pid(self) -> int | None:
+        """It is no process."""
+        return None
+
     async def exited(self) -> str:
         """See `RunningEngine.exited`."""
         return await asyncio.shield(self._ended)

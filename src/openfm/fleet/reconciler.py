@@ -1,65 +1,128 @@
 """Moves what runs towards what is desired: on a change, and on a timer."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from openfm.engines.base import EngineSpec, Launcher
+from openfm.fleet.placement import Machine, Needs, Placement, place
 from openfm.fleet.replica import Replica, Surroundings
 
-GroupKey = tuple[str, str]
-"""Entity name and version: endpoints that serve the same version share its replicas."""
+ENDLESS = Machine((), 1 << 62)
+"""A machine on which everything fits."""
 
 
 @dataclass(frozen=True, slots=True)
 class DesiredReplica:
-    """One replica that should run. `spec.replica_id` is unique; another spec under the same id replaces the old one."""
+    """One replica that should run. `spec.replica_id` is unique; another spec under the same id replaces the old one.
 
-    group: GroupKey
+    `deployment_id` names the served entity it belongs to (`ServedEntity.deployment_id`).
+    """
+
+    deployment_id: str
     launcher: Launcher
     spec: EngineSpec
+    needs: Needs = Needs()
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do next: ids to stop, replicas to start. A changed one is in both."""
+    """What to do next: ids to stop, replicas to start with their places, and ids that do not fit with the reason."""
 
-    stop: tuple[str, ...]
-    start: tuple[DesiredReplica, ...]
+    stop: tuple[str, ...] = ()
+    start: tuple[tuple[DesiredReplica, Placement], ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
-def make_plan(desired: Sequence[DesiredReplica], running: Sequence[tuple[str, EngineSpec]]) -> Plan:
-    """Pure: the difference between what is desired and what runs (id and spec)."""
+@dataclass(frozen=True, slots=True)
+class Present:
+    """A replica that takes room: what it was started from, where it is, and whether it is on its way out."""
+
+    item: DesiredReplica
+    placement: Placement
+    is_leaving: bool
+
+
+def make_plan(desired: Sequence[DesiredReplica], present: Mapping[str, Present], machine: Machine) -> Plan:
+    """Pure: the difference between what is desired and what there is.
+
+    A replica waits for its predecessor of the same id to be gone, and, where room is short, for those that are leaving.
+    """
     wanted = {item.spec.replica_id: item for item in desired}
-    present = dict(running)
-    stop = tuple(key for key, spec in present.items() if key not in wanted or wanted[key].spec != spec)
-    start = tuple(item for key, item in wanted.items() if key not in present or key in stop)
-    return Plan(stop, start)
+    stop = tuple(
+        key
+        for key, there in present.items()
+        if not there.is_leaving and (key not in wanted or wanted[key].spec != there.item.spec)
+    )
+    taken = [there.placement for there in present.values()]
+    is_room_coming = bool(stop) or any(there.is_leaving for there in present.values())
+    start: list[tuple[DesiredReplica, Placement]] = []
+    refused: dict[str, str] = {}
+    for key, item in wanted.items():
+        if key in present:
+            continue
+        found = place(machine, taken, item.needs)
+        if isinstance(found, Placement):
+            taken.append(found)
+            start.append((item, found))
+        elif found.is_lasting or not is_room_coming:
+            refused[key] = found.message
+    return Plan(stop, tuple(start), refused)
+
+
+@dataclass(slots=True)
+class _Entry:
+    replica: Replica
+    present: Present
 
 
 class Reconciler:
     """Owns every replica. `desired` is asked at each step and must not wait."""
 
     def __init__(
-        self, desired: Callable[[], Sequence[DesiredReplica]], around: Surroundings, interval_s: float = 5.0
+        self,
+        desired: Callable[[], Sequence[DesiredReplica]],
+        around: Surroundings,
+        machine: Machine = ENDLESS,
+        interval_s: float = 5.0,
     ) -> None:
         self._desired = desired
         self._around = around
+        self._machine = machine
         self._interval_s = interval_s
-        self._replicas: dict[str, tuple[GroupKey, Replica]] = {}
+        self._entries: dict[str, _Entry] = {}
+        self._by_deployment: dict[str, list[Replica]] = {}
+        self._refused: dict[str, str] = {}
+        self._load_s: dict[str, float] = {}
         self._stopping: set[asyncio.Task[None]] = set()
         self._listeners: list[Callable[[], None]] = []
         self._nudged = asyncio.Event()
-        self._wanted_groups: frozenset[GroupKey] = frozenset()
+        self._wanted: frozenset[str] = frozenset()
 
-    def replicas(self, group: GroupKey) -> list[Replica]:
-        """The group's replicas, in the order they were started."""
-        return [replica for key, replica in self._replicas.values() if key == group]
+    def replicas(self, deployment_id: str) -> Sequence[Replica]:
+        """The deployment's replicas that are not on their way out, in the order they were started."""
+        return self._by_deployment.get(deployment_id, ())
 
-    def is_wanted(self, group: GroupKey) -> bool:
-        """Whether the last step found the group among the desired ones."""
-        return group in self._wanted_groups
+    def is_wanted(self, deployment_id: str) -> bool:
+        """Whether the last step found the deployment among the desired ones."""
+        return deployment_id in self._wanted
+
+    def refusal(self, deployment_id: str) -> str | None:
+        """Why a replica of the deployment has no place, if so."""
+        return self._refused.get(deployment_id)
+
+    def load_s(self, deployment_id: str) -> float | None:
+        """Seconds that the deployment's last load took, also when nothing of it runs any more."""
+        for replica in self.replicas(deployment_id):
+            if replica.last_load_s is not None:
+                return replica.last_load_s
+        return self._load_s.get(deployment_id)
+
+    @property
+    def placements(self) -> list[Placement]:
+        """What is taken of the machine, by replicas on their way out too."""
+        return [entry.present.placement for entry in self._entries.values()]
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call `listener` after each change of any replica's state. It must not wait."""
@@ -72,18 +135,18 @@ class Reconciler:
     async def step(self) -> None:
         """Compare once and act. Replicas that go drain in the background, so that they hold up no other."""
         desired = self._desired()
-        self._wanted_groups = frozenset(item.group for item in desired)
-        plan = make_plan(desired, [(key, replica.spec) for key, (_, replica) in self._replicas.items()])
-        leaving = {key: self._replicas.pop(key)[1] for key in plan.stop}
-        for replica in leaving.values():
-            task = asyncio.create_task(replica.stop(), name=f"stop replica {replica.id}")
-            self._stopping.add(task)
-            task.add_done_callback(self._stopping.discard)
-        for item in plan.start:
-            replica = Replica(item.launcher, item.spec, self._around, self._tell)
-            self._replicas[replica.id] = (item.group, replica)
-            replica.start()
-        if plan.stop or plan.start:
+        self._wanted = frozenset(item.deployment_id for item in desired)
+        plan = make_plan(desired, {key: entry.present for key, entry in self._entries.items()}, self._machine)
+        for key in plan.stop:
+            self._let_go(self._entries[key])
+        for item, placement in plan.start:
+            self._take_on(item, placement)
+        owner = {item.spec.replica_id: item.deployment_id for item in desired}
+        refused = {owner[key]: message for key, message in plan.refused.items()}
+        has_changed = bool(plan.stop or plan.start) or refused != self._refused
+        self._refused = refused
+        if has_changed:
+            self._index()
             self._tell()
 
     async def run(self) -> None:
@@ -100,11 +163,45 @@ class Reconciler:
 
     async def stop_all(self) -> None:
         """Drain and stop every replica, all at once."""
-        replicas = [replica for _, replica in self._replicas.values()]
-        self._wanted_groups = frozenset()
-        await asyncio.gather(*(replica.stop() for replica in replicas), *self._stopping)
-        self._replicas.clear()
+        self._wanted = frozenset()
+        for entry in tuple(self._entries.values()):
+            if not entry.present.is_leaving:
+                self._let_go(entry)
+        self._index()
+        await asyncio.gather(*self._stopping)
+
+    def _take_on(self, item: DesiredReplica, placement: Placement) -> None:
+        spec = replace(item.spec, cores=placement.cores, gpu=placement.gpu)
+        replica = Replica(item.launcher, spec, self._around, self._tell)
+        self._entries[replica.id] = _Entry(replica, Present(item, placement, is_leaving=False))
+        replica.start()
+
+    def _let_go(self, entry: _Entry) -> None:
+        entry.present = replace(entry.present, is_leaving=True)
+        if entry.replica.last_load_s is not None:
+            self._load_s[entry.present.item.deployment_id] = entry.replica.last_load_s
+        task = asyncio.create_task(self._gone(entry.replica), name=f"stop replica {entry.replica.id}")
+        self._stopping.add(task)
+        task.add_done_callback(self._stopping.discard)
+
+    async def _gone(self, replica: Replica) -> None:
+        try:
+            await replica.stop()
+        finally:
+            del self._entries[replica.id]
+            self.nudge()  # its place is free
+
+    def _index(self) -> None:
+        self._by_deployment = _by_deployment(self._entries.values())
 
     def _tell(self) -> None:
         for listener in self._listeners:
             listener()
+
+
+def _by_deployment(entries: Iterable[_Entry]) -> dict[str, list[Replica]]:
+    found: dict[str, list[Replica]] = {}
+    for entry in entries:
+        if not entry.present.is_leaving:
+            found.setdefault(entry.present.item.deployment_id, []).append(entry.replica)
+    return found

@@ -1,14 +1,13 @@
 """One replica's life, as a state machine with a single writer: the task that runs `_live`. See DESIGN.md."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from openfm.core.errors import ApiError, NoReplicaReady
 from openfm.engines.base import Engine, EngineSpec, Launcher, LoadProgress, RunningEngine
-from openfm.fleet.counted import CountedEngine
 
 
 class ReplicaState(StrEnum):
@@ -29,6 +28,7 @@ class ReplicaPolicy:
     A launch that fails `max_launch_failures` times in a row makes it FAILED. A replica that was READY for
     `stable_s` has its failures forgotten. `health_failures` probes in a row that fail count as a crash: an engine
     whose loop hangs has no other symptom.
+    `drain_s` bounds how long requests under way may go on once the replica is to go.
     """
 
     first_backoff_s: float = 1.0
@@ -37,7 +37,7 @@ class ReplicaPolicy:
     stable_s: float = 60.0
     health_interval_s: float = 10.0
     health_failures: int = 3
-    drain_s: float = 30.0
+    drain_s: float = 600.0
     stop_grace_s: float = 5.0
 
 
@@ -82,7 +82,10 @@ class Replica:
             ReplicaState.LOADING, LoadProgress(0.0, "waiting to start"), since_s=around.clock()
         )
         self._running: RunningEngine | None = None
-        self._counted: CountedEngine | None = None
+        self._engine: Engine | None = None
+        self._holds = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._failures = 0
         self._last_load_s: float | None = None
         self._stop_asked = asyncio.Event()
@@ -101,9 +104,32 @@ class Replica:
     @property
     def engine(self) -> Engine:
         """Where to send requests. Raises `NoReplicaReady` if it went while it was looked at."""
-        if self._counted is None:
+        if self._engine is None:
             raise NoReplicaReady("The replica is not ready. Try again shortly.", retry_after_s=1.0)
-        return self._counted
+        return self._engine
+
+    @property
+    def pid(self) -> int | None:
+        """The engine's process, where it has one here and now."""
+        return None if self._running is None else self._running.pid
+
+    @property
+    def last_load_s(self) -> float | None:
+        """Seconds from launch to the first answer, the last time."""
+        return self._last_load_s
+
+    @contextmanager
+    def hold(self) -> Iterator[Engine]:
+        """The engine, for one request: while it is held, a drain waits. Raises `NoReplicaReady` like `engine`."""
+        engine = self.engine
+        self._holds += 1
+        self._idle.clear()
+        try:
+            yield engine
+        finally:
+            self._holds -= 1
+            if not self._holds:
+                self._idle.set()
 
     @property
     def status(self) -> ReplicaStatus:
@@ -113,7 +139,7 @@ class Replica:
     @property
     def ongoing(self) -> int:
         """Requests under way."""
-        return 0 if self._counted is None else self._counted.ongoing
+        return self._holds
 
     @property
     def is_final(self) -> bool:
@@ -167,12 +193,12 @@ class Replica:
             await self._retry_later(error.message, is_launch=True)
             return
         self._last_load_s = clock() - began
-        self._counted = CountedEngine(self._running.engine)
+        self._engine = self._running.engine
         self._become(ReplicaState.READY, progress=LoadProgress(1.0, "ready"))
         reason = await self._gone(self._running)
         if clock() - self._status.since_s >= policy.stable_s:
             self._failures = 0
-        self._counted = None
+        self._engine = None
         self._become(ReplicaState.RECOVERING, reason=reason)
         await self._discard(0.0)
         await self._retry_later(reason, is_launch=False)
@@ -210,12 +236,12 @@ class Replica:
         await self._around.sleep(wait_s)
 
     async def _wind_down(self) -> None:
-        if self._status.state is ReplicaState.READY and self._counted is not None:
+        if self._status.state is ReplicaState.READY:
             self._become(ReplicaState.DRAINING)
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._around.policy.drain_s):
-                    await self._counted.idle()
-        self._counted = None
+                    await self._idle.wait()
+        self._engine = None
         await self._discard(self._around.policy.stop_grace_s)
         if self._status.state is not ReplicaState.FAILED:
             self._become(ReplicaState.STOPPED)

@@ -38,7 +38,7 @@ class Admission:
     def __init__(self, limits: QueueLimits, clock: Callable[[], float]) -> None:
         self._limits = limits
         self._clock = clock
-        self._lines: dict[tuple[str, str], _Line] = {}
+        self._lines: dict[str, _Line] = {}
 
     @property
     def outstanding(self) -> int:
@@ -51,8 +51,8 @@ class Admission:
         return sum(len(line.waiting) for line in self._lines.values())
 
     @asynccontextmanager
-    async def admit(self, key: tuple[str, str], places: int) -> AsyncIterator[float]:
-        """Hold one of the `places` that the entity `key` has; gives the seconds spent in line.
+    async def admit(self, key: str, places: int) -> AsyncIterator[float]:
+        """Hold one of the `places` that the deployment `key` has; gives the seconds spent in line.
 
         Raises `Overloaded` when the line is full or its deadline passes.
         """

@@ -1,7 +1,7 @@
 """One request and its answer: what is known of it while it runs, and the usage record it leaves."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -25,7 +25,7 @@ CLIENT_CLOSED_REQUEST = 499
 
 @dataclass(slots=True)
 class Exchange:
-    """State of one request; belongs to the task that answers it."""
+    """State of one request; belongs to the task that answers it. `served_entity` is the one named in the path."""
 
     manner: Manner
     request_id: str
@@ -33,6 +33,7 @@ class Exchange:
     status: int = 200
     is_streaming: bool = False
     caller: Principal | None = None
+    served_entity: str | None = None
     tracked: Tracked = field(default_factory=Tracked)
     _invocation: Invocation | None = None
     _id_prefix: str = ""
@@ -58,8 +59,7 @@ class Exchange:
         model = self.invocation.entity.model
         return AnswerHead(f"{self._id_prefix}{separator}{self.request_id}", int(self.meter.received_s), model.model_id)
 
-    @property
-    def answer_headers(self) -> tuple[Header, ...]:
+    def headers(self) -> tuple[Header, ...]:
         """Headers of every answer; Databricks' clients read `served-model-name`."""
         headers = ((b"x-request-id", self.request_id.encode()),)
         if self._invocation is None:
@@ -103,8 +103,8 @@ class Exchange:
 class ExchangeLog:
     """Begins and ends exchanges: ids, times, metrics, usage. `clock` gives epoch seconds."""
 
-    def __init__(self, usage: UsageSink, metrics: Metrics, clock: Callable[[], float]) -> None:
-        self._usage = usage
+    def __init__(self, sinks: Sequence[UsageSink], metrics: Metrics, clock: Callable[[], float]) -> None:
+        self._sinks = sinks
         self._metrics = metrics
         self._clock = clock
 
@@ -118,5 +118,5 @@ class ExchangeLog:
         self._metrics.request_ended()
         usage = exchange.usage(self._clock())
         if usage is not None:
-            self._usage.record(usage)
-            self._metrics.record(usage)
+            for sink in self._sinks:
+                sink.record(usage)

@@ -2,36 +2,63 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from openfm.core.chat import Event
 from openfm.core.embedding import EmbeddingRequest, EmbeddingResult
 from openfm.core.endpoint import ServedEntity, ServingEndpoint, pick_route
-from openfm.core.errors import WrongTask
+from openfm.core.errors import ApiError, EntityWithdrawn, NotFound, WrongTask
 from openfm.core.job import GenerationJob
 from openfm.core.model import Task
 from openfm.core.principal import Principal
+from openfm.engines.base import Engine
 from openfm.gateway.admission import Admission
 from openfm.gateway.fan_out import fan_out
 from openfm.gateway.meter import Meter
-from openfm.gateway.ports import Directory, Replica, Roster
+from openfm.gateway.ports import Directory, Roster
 from openfm.gateway.prompts import fitted, prepared
-from openfm.gateway.routing import pick_replica
+from openfm.gateway.routing import pick_replica, prefix_of
 
 _ANSWERS: dict[Task, frozenset[Task]] = {
     Task.CHAT: frozenset({Task.CHAT, Task.COMPLETIONS}),
     Task.COMPLETIONS: frozenset({Task.COMPLETIONS}),
     Task.EMBEDDINGS: frozenset({Task.EMBEDDINGS}),
 }
+_TOO_MANY_REQUESTS = 429
+_MOST_WITHDRAWALS = 10
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Invocation:
-    """A request whose endpoint and served entity are known; `meter` counts it."""
+    """A request on its way to a served entity; `meter` counts it.
 
+    Until the first event `entity` may change: an update withdraws it, or it fails and the endpoint has a fallback.
+    `is_pinned`: the caller named the entity, so no other may answer.
+    """
+
+    caller: Principal
     endpoint: ServingEndpoint
     entity: ServedEntity
     meter: Meter
+    is_pinned: bool = False
+    _tried: set[str] = field(default_factory=set)
+    _withdrawals: int = 0
+
+    def move_on(self, error: ApiError, repick: Callable[["Invocation"], None]) -> None:
+        """Choose who answers instead, after `error`. Raises it when nobody does."""
+        if isinstance(error, EntityWithdrawn) and self._withdrawals < _MOST_WITHDRAWALS:
+            self._withdrawals += 1
+            repick(self)
+            return
+        self._tried.add(self.entity.name)
+        is_fallback = self.endpoint.details.has_fallback and not self.is_pinned
+        if not is_fallback or (error.status < 500 and error.status != _TOO_MANY_REQUESTS):
+            raise error
+        for entity in self.endpoint.active.served_entities:
+            if entity.name not in self._tried:
+                self.entity = entity
+                return
+        raise error
 
 
 class Gateway:
@@ -42,54 +69,89 @@ class Gateway:
         self.roster = roster
         self.admission = admission
         self._draw = draw
-        self._outstanding: dict[str, int] = {}
 
     def endpoint(self, caller: Principal, name: str) -> ServingEndpoint:
         """The endpoint, if the caller may query it. Raises `EndpointNotFound`, `PermissionDenied`."""
         return self.directory.queryable(name, caller)
 
-    def invocation(self, endpoint: ServingEndpoint, task: Task, meter: Meter) -> Invocation:
-        """The served entity that the traffic split gives this request. Raises `WrongTask`."""
+    def invocation(
+        self, caller: Principal, endpoint: ServingEndpoint, task: Task, meter: Meter, served_entity: str | None = None
+    ) -> Invocation:
+        """Where the request goes: the entity that the caller named, else the one that the traffic split gives it.
+
+        Raises `WrongTask`, `NotFound`, and what `ServingEndpoint.active` does.
+        """
         if task not in _ANSWERS[endpoint.task]:
             raise WrongTask(
                 f"The endpoint '{endpoint.name}' serves {endpoint.task}, which cannot answer {task}. "
                 "Choose another endpoint, or the request fields of its task.",
                 param="model",
             )
-        route = pick_route(endpoint.config.routes, self._draw())
-        return Invocation(endpoint, endpoint.config.entity(route.served_entity_name), meter)
+        entity = self._split(endpoint) if served_entity is None else _named(endpoint, served_entity)
+        return Invocation(caller, endpoint, entity, meter, is_pinned=served_entity is not None)
 
     async def generate(self, invocation: Invocation, job: GenerationJob) -> AsyncGenerator[tuple[int, Event], None]:
         """Yield (sequence, event) until every sequence has finished."""
-        model, meter = invocation.entity.model, invocation.meter
-        async with self._replica(invocation) as replica:
-            requests = [prepared(request, model, job.prompt_form) for request in job.requests]
-            requests = [await fitted(r, model, replica.engine, job.overlong_prompt) for r in requests]
-            streams = [replica.engine.generate(request) for request in requests]
-            events = fan_out(streams, replica.slots)
+        has_begun = False
+        while True:
             try:
-                async for index, event in events:
-                    meter.count(index, event)
-                    yield index, event
-            finally:
-                await events.aclose()
+                async with self._engine(invocation, prefix_of(job.requests[0])) as (engine, slots):
+                    model = invocation.entity.model
+                    requests = [prepared(request, model, job.prompt_form) for request in job.requests]
+                    requests = [await fitted(r, model, engine, job.overlong_prompt) for r in requests]
+                    events = fan_out([engine.generate(request) for request in requests], slots)
+                    try:
+                        async for index, event in events:
+                            has_begun = True
+                            invocation.meter.count(index, event)
+                            yield index, event
+                    finally:
+                        await events.aclose()
+            except ApiError as error:
+                if has_begun:
+                    raise
+                invocation.move_on(error, self._repick)
+            else:
+                return
 
     async def embed(self, invocation: Invocation, request: EmbeddingRequest) -> EmbeddingResult:
         """One vector an input."""
-        async with self._replica(invocation) as replica:
-            result = await replica.engine.embed(request)
-            invocation.meter.count_prompt(result.prompt_tokens)
-            return result
+        while True:
+            try:
+                async with self._engine(invocation, None) as (engine, _):
+                    result = await engine.embed(request)
+            except ApiError as error:
+                invocation.move_on(error, self._repick)
+            else:
+                invocation.meter.count_prompt(result.prompt_tokens)
+                return result
 
     @asynccontextmanager
-    async def _replica(self, invocation: Invocation) -> AsyncIterator[Replica]:
+    async def _engine(self, invocation: Invocation, prefix: bytes | None) -> AsyncIterator[tuple[Engine, int]]:
+        """An engine of the invocation's entity, held, and how many sequences it runs at once."""
         entity = invocation.entity
-        places = sum(replica.slots for replica in self.roster.ready(entity))
-        async with self.admission.admit((entity.entity_name, entity.entity_version), places) as waited_s:
-            invocation.meter.queue_s = waited_s
-            replica = pick_replica(self.roster.ready(entity), self._outstanding)
-            self._outstanding[replica.id] = self._outstanding.get(replica.id, 0) + 1
-            try:
-                yield replica
-            finally:
-                self._outstanding[replica.id] -= 1
+        places = sum(replica.slots for replica in await self.roster.ready(entity))
+        async with self.admission.admit(entity.deployment_id, places) as waited_s:
+            invocation.meter.queue_s += waited_s
+            replica = pick_replica(await self.roster.ready(entity), prefix)
+            with replica.hold() as engine:
+                yield engine, replica.slots
+
+    def _split(self, endpoint: ServingEndpoint) -> ServedEntity:
+        config = endpoint.active
+        return config.entity(pick_route(config.routes, self._draw()).served_entity_name)
+
+    def _repick(self, invocation: Invocation) -> None:
+        """An update came: the endpoint as it is now decides."""
+        endpoint = self.directory.queryable(invocation.endpoint.name, invocation.caller)
+        is_pinned = invocation.is_pinned
+        invocation.entity = _named(endpoint, invocation.entity.name) if is_pinned else self._split(endpoint)
+        invocation.endpoint = endpoint
+
+
+def _named(endpoint: ServingEndpoint, name: str) -> ServedEntity:
+    try:
+        return endpoint.active.entity(name)
+    except KeyError:
+        names = ", ".join(entity.name for entity in endpoint.active.served_entities)
+        raise NotFound(f"The endpoint '{endpoint.name}' has no served entity '{name}'. It has: {names}.") from None

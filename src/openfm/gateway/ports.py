@@ -1,6 +1,7 @@
 """What the gateway needs from the rest; `app.py` decides who fulfils it."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from openfm.core.endpoint import ServedEntity, ServingEndpoint
@@ -38,8 +39,15 @@ class Replica(Protocol):
         ...
 
     @property
-    def engine(self) -> Engine:
-        """Where to send the request."""
+    def ongoing(self) -> int:
+        """Requests that hold it."""
+        ...
+
+    def hold(self) -> AbstractContextManager[Engine]:
+        """The engine, for one request: a replica that is to go waits for those that hold it.
+
+        Raises `NoReplicaReady` if it went while it was looked at.
+        """
         ...
 
     @property
@@ -51,10 +59,11 @@ class Replica(Protocol):
 class Roster(Protocol):
     """Knows which replicas run."""
 
-    def ready(self, entity: ServedEntity) -> Sequence[Replica]:
-        """Replicas that take requests now.
+    async def ready(self, entity: ServedEntity) -> Sequence[Replica]:
+        """Replicas that take requests now; waits for one that is being loaded.
 
-        Raises `NoReplicaReady` with the reason and `retry_after_s` when there is none.
+        Raises `EntityWithdrawn` when an update took the entity away, `NoReplicaReady` with the reason and
+        `retry_after_s` when there is none in time.
         """
         ...
 

@@ -35,7 +35,7 @@ class JsonResponse:
     """Works until the body is there, then sends it. Nothing is sent when the client hung up."""
 
     work: Callable[[], Awaitable[bytes]]
-    headers: tuple[Header, ...]
+    headers: Callable[[], tuple[Header, ...]]
     on_delivered: Callable[[], None]
 
     async def __call__(self, receive: Receive, send: Send) -> None:
@@ -44,7 +44,7 @@ class JsonResponse:
 
     async def _answer(self, send: Send) -> None:
         body = await self.work()
-        await send_body(send, 200, (*_JSON_HEADERS, *self.headers), body)
+        await send_body(send, 200, (*_JSON_HEADERS, *self.headers()), body)
         self.on_delivered()
 
 
@@ -53,7 +53,7 @@ class EventStreamResponse:
     """Opens the stream, waits for the first frame, *then* sends the status."""
 
     open_stream: Callable[[], AsyncGenerator[bytes, None]]
-    headers: tuple[Header, ...]
+    headers: Callable[[], tuple[Header, ...]]
     on_delivered: Callable[[], None]
     on_late_error: Callable[[ApiError], None]
 
@@ -64,7 +64,7 @@ class EventStreamResponse:
     async def _pump(self, send: Send) -> None:
         async with aclosing(self.open_stream()) as frames:
             first = await anext(frames)  # an ordinary HTTP error up to here; a stream has at least one frame
-            await send({"type": "http.response.start", "status": 200, "headers": [*_SSE_HEADERS, *self.headers]})
+            await send({"type": "http.response.start", "status": 200, "headers": [*_SSE_HEADERS, *self.headers()]})
             await self._send_frame(send, first)
             try:
                 async for frame in frames:

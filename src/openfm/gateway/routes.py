@@ -18,7 +18,7 @@ from openfm.gateway.asgi import Receive, Scope, Send
 from openfm.gateway.auth import authenticate
 from openfm.gateway.body import BodyLimits, ClientGone, read_body
 from openfm.gateway.exchange import CLIENT_CLOSED_REQUEST, Exchange, ExchangeLog
-from openfm.gateway.invoke import Gateway
+from openfm.gateway.invoke import Gateway, Invocation
 from openfm.gateway.ports import TokenVerifier
 from openfm.gateway.responses import EventStreamResponse, JsonResponse, send_body
 from openfm.wire import fields
@@ -31,7 +31,7 @@ from openfm.wire.to_core import BatchLimits, chat_job, completion_job, embedding
 
 log = structlog.get_logger(__name__)
 
-_INVOCATIONS = re.compile(r"/serving-endpoints/([^/]{1,256})/invocations")
+_INVOCATIONS = re.compile(r"/serving-endpoints/([^/]{1,256})(?:/served-models/([^/]{1,256}))?/invocations")
 _MODELS = re.compile(r"/models(?:/([^/]{1,256}))?")
 _PREFIXES = (("/v1", Manner.OPENAI), ("/serving-endpoints", Manner.DATABRICKS))
 _CHAT_BODY = msgspec.json.Decoder(ChatBody)
@@ -39,6 +39,7 @@ _COMPLETION_BODY = msgspec.json.Decoder(CompletionBody)
 _EMBEDDING_BODY = msgspec.json.Decoder(EmbeddingBody)
 
 Response = JsonResponse | EventStreamResponse
+Chunks = ChatChunks | CompletionChunks
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ class DataPlane:
         path = scope["path"].rstrip("/")
         if match := _INVOCATIONS.fullmatch(path):
             _require_method(scope, "POST")
+            exchange.served_entity = match[2]
             return self._invocations(scope, exchange, receive, match[1])
         for prefix, _ in _PREFIXES:
             if not path.startswith(prefix):
@@ -146,26 +148,27 @@ class DataPlane:
 
     def _chat(self, exchange: Exchange, endpoint: ServingEndpoint, body: ChatBody) -> Response:
         job = chat_job(body, is_strict=self._options.is_strict)
-        exchange.start(self._gateway.invocation(endpoint, job.task, exchange.meter), body, "chatcmpl")
+        exchange.start(self._invocation(exchange, endpoint, job.task), body, "chatcmpl")
         style = self._options.reasoning_style if exchange.manner is not Manner.OPENAI else ReasoningStyle.TEXT
         if body.stream:
-            return self._stream(exchange, job, ChatChunks(exchange.head, _stream_style(exchange, body, style)))
+            stream_style = _stream_style(exchange, body, style)
+            return self._stream(exchange, job, lambda: ChatChunks(exchange.head, stream_style))
 
         async def work() -> bytes:
             choices = await self._fold(exchange, job)
             return chat_body(exchange.head, choices, exchange.meter.generated, style)
 
-        return JsonResponse(work, exchange.answer_headers, exchange.meter.mark_delivered)
+        return JsonResponse(work, exchange.headers, exchange.meter.mark_delivered)
 
     def _complete(self, exchange: Exchange, endpoint: ServingEndpoint, body: CompletionBody) -> Response:
         options = self._options
         job = completion_job(body, exchange.manner, options.batch_limits, is_strict=options.is_strict)
-        exchange.start(self._gateway.invocation(endpoint, job.task, exchange.meter), body, "cmpl")
+        exchange.start(self._invocation(exchange, endpoint, job.task), body, "cmpl")
         echoes = job.text_prompts if body.echo else ()
         suffix = body.suffix or ""
         if body.stream:
             style = _stream_style(exchange, body, ReasoningStyle.TEXT)
-            return self._stream(exchange, job, CompletionChunks(exchange.head, style, echoes, suffix))
+            return self._stream(exchange, job, lambda: CompletionChunks(exchange.head, style, echoes, suffix))
 
         async def work() -> bytes:
             choices = await self._fold(exchange, job)
@@ -174,18 +177,18 @@ class DataPlane:
                 choice.text.append(suffix)
             return completion_body(exchange.head, choices, exchange.meter.generated)
 
-        return JsonResponse(work, exchange.answer_headers, exchange.meter.mark_delivered)
+        return JsonResponse(work, exchange.headers, exchange.meter.mark_delivered)
 
     def _embed(self, exchange: Exchange, endpoint: ServingEndpoint, body: EmbeddingBody) -> Response:
         request: EmbeddingRequest = embedding_request(body, self._options.batch_limits)
-        invocation = self._gateway.invocation(endpoint, Task.EMBEDDINGS, exchange.meter)
+        invocation = self._invocation(exchange, endpoint, Task.EMBEDDINGS)
         exchange.start(invocation, body, "embd")
 
         async def work() -> bytes:
             result = await self._gateway.embed(invocation, request)
             return embedding_body(exchange.head, result, body.encoding_format or "float", exchange.manner)
 
-        return JsonResponse(work, exchange.answer_headers, exchange.meter.mark_delivered)
+        return JsonResponse(work, exchange.headers, exchange.meter.mark_delivered)
 
     async def _models(self, exchange: Exchange, name: str | None) -> Response:
         caller = exchange.principal
@@ -204,32 +207,39 @@ class DataPlane:
         async def work() -> bytes:
             return msgspec.json.encode({"object": "list", "data": entries} if name is None else entries[0])
 
-        return JsonResponse(work, exchange.answer_headers, exchange.meter.mark_delivered)
+        return JsonResponse(work, exchange.headers, exchange.meter.mark_delivered)
 
-    def _stream(self, exchange: Exchange, job: GenerationJob, chunks: ChatChunks | CompletionChunks) -> Response:
+    def _invocation(self, exchange: Exchange, endpoint: ServingEndpoint, task: Task) -> Invocation:
+        return self._gateway.invocation(exchange.principal, endpoint, task, exchange.meter, exchange.served_entity)
+
+    def _stream(self, exchange: Exchange, job: GenerationJob, make_chunks: Callable[[], Chunks]) -> Response:
         exchange.is_streaming = True
         exchange.meter.answers_per_prompt = job.answers_per_prompt
         return EventStreamResponse(
-            open_stream=lambda: self._frames(exchange, job, chunks),
-            headers=exchange.answer_headers,
+            open_stream=lambda: self._frames(exchange, job, make_chunks),
+            headers=exchange.headers,
             on_delivered=exchange.meter.mark_delivered,
             on_late_error=exchange.fail,
         )
 
     async def _frames(
-        self, exchange: Exchange, job: GenerationJob, chunks: ChatChunks | CompletionChunks
+        self, exchange: Exchange, job: GenerationJob, make_chunks: Callable[[], Chunks]
     ) -> AsyncGenerator[bytes, None]:
         """The frames of events that came together are one piece: a write costs as much as a token's whole way here."""
         meter = exchange.meter
         ready = b""
+        chunks: Chunks | None = None
         try:
             async with aclosing(self._gateway.generate(exchange.invocation, job)) as events:
                 async for index, event in events:
+                    if chunks is None:  # only the first event settles which entity answers
+                        chunks = make_chunks()
                     ready += chunks.event(index, event, meter.generated)
                     if ready and not (isinstance(event, Delta) and event.is_followed):
                         yield ready
                         ready = b""
-            yield chunks.end(meter.generated)
+            if chunks is not None:
+                yield chunks.end(meter.generated)
         except ApiError:
             if ready:
                 yield ready
@@ -268,4 +278,4 @@ def _stream_style(exchange: Exchange, body: SamplingBody, reasoning: ReasoningSt
 async def _send_problem(exchange: Exchange, error: ApiError, send: Send) -> None:
     exchange.fail(error)
     answer = problem(error, exchange.manner.error_shape)
-    await send_body(send, answer.status, (*answer.headers, *exchange.answer_headers), answer.body)
+    await send_body(send, answer.status, (*answer.headers, *exchange.headers()), answer.body)

@@ -33,6 +33,11 @@ def memory_bytes() -> int:
     return total
 
 
+def available_memory_bytes() -> int:
+    """The memory that is free, or could be at once, within this process's limit."""
+    return min(memory_bytes(), int(psutil.virtual_memory().available))
+
+
 def disk_free_bytes(folder: Path) -> int:
     """Bytes free for this user where `folder` is, or would be made."""
     while not folder.exists():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import msgspec
 
 from openfm import __version__
-from openfm.control.endpoints.schemas import Deployments
+from openfm.control.endpoints.ports import Deployments
 from openfm.control.workspace.links import base_url
 from openfm.core.endpoint import DeploymentState, ServingEndpoint
 from openfm.core.errors import MethodNotAllowed
@@ -58,9 +58,9 @@ class FrontDoor:
 
 
 class Health:
-    """Ready when every default endpoint is."""
+    """Ready when every default endpoint is. `endpoints` gives those as they are now."""
 
-    def __init__(self, endpoints: Sequence[ServingEndpoint], deployments: Deployments) -> None:
+    def __init__(self, endpoints: Callable[[], Sequence[ServingEndpoint]], deployments: Deployments) -> None:
         self._endpoints = endpoints
         self._deployments = deployments
 
@@ -68,8 +68,8 @@ class Health:
     def waiting_for(self) -> dict[str, str]:
         """The endpoints that are not READY, and why."""
         reasons = {}
-        for endpoint in self._endpoints:
-            for entity in endpoint.config.served_entities:
+        for endpoint in self._endpoints():
+            for entity in endpoint.active.served_entities:
                 deployment = self._deployments.deployment(entity)
                 if deployment.state is not DeploymentState.READY:
                     reasons[endpoint.name] = f"{deployment.state}: {deployment.message}"

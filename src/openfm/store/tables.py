@@ -1,6 +1,6 @@
 """The database's tables (SQLAlchemy Core). Change them by a migration in `migrations/versions/`, forward only."""
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Integer, MetaData, String, Table, Text, false
+from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Integer, MetaData, String, Table, false
 
 metadata = MetaData()
 
@@ -24,7 +24,7 @@ serving_endpoints = Table(
     Column("active_config_version", Integer, nullable=False, comment="0 until the first one is deployed"),
     Column("pending_config_version", Integer, nullable=False, server_default="0", comment="0 when none is rolled out"),
     Column("update_state", String(32), nullable=False, server_default="NOT_UPDATING"),
-    Column("update_message", Text, nullable=False, server_default=""),
+    Column("update_failures", JSON, nullable=False, server_default="{}", comment="reason by served entity"),
     Column("is_stopped", Boolean, nullable=False, server_default=false()),
     Column("details", JSON, nullable=False, server_default="{}", comment="core.endpoint.EndpointDetails"),
 )

@@ -3,10 +3,9 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from typing import Any
 
-from openfm.control.endpoints.directory import EndpointDirectory
 from openfm.control.identity.token_book import ADMIN, TokenBook
 from openfm.core.chat import Delta, Event, Finished, FinishReason, GenerationRequest
 from openfm.core.endpoint import EndpointConfig, EndpointType, Route, ServedEntity, ServingEndpoint
@@ -17,13 +16,13 @@ from openfm.engines.scripted import ScriptedEngine
 from openfm.gateway.admission import Admission, QueueLimits
 from openfm.gateway.exchange import ExchangeLog
 from openfm.gateway.invoke import Gateway
-from openfm.gateway.ports import Replica
 from openfm.gateway.routes import DataPlane
 from openfm.telemetry.metrics import Metrics
 from openfm.telemetry.usage_log import UsageLog
+from tests.unit.gateway.fakes import FakeDirectory, FakeReplica, FakeRoster
 
 MODEL = ModelProfile("m", "m-010126", "M", "", "", Task.CHAT, context_length=1000)
-CONFIG = EndpointConfig(1, (ServedEntity("e", "system.ai.m", "1", MODEL),), (Route("e", 100),))
+CONFIG = EndpointConfig(1, (ServedEntity("e", "system.ai.m", "1", MODEL, "d"),), (Route("e", 100),))
 ENDPOINT = ServingEndpoint("0", "llama", Task.CHAT, EndpointType.FOUNDATION_MODEL_API, "system", 0, 0, CONFIG)
 ASKED = b'{"model":"llama","stream":true,"messages":[{"role":"user","content":"Hi"}]}'
 ENDED = Finished(FinishReason.STOP, TokenCounts(1, 3))
@@ -42,19 +41,6 @@ class Bursts(ScriptedEngine):
             if isinstance(event, EngineFailed):
                 raise event
             yield event
-
-
-class OneReplica:
-    """A replica, and the roster that knows only it."""
-
-    id, slots = "r", 1
-
-    def __init__(self, engine: ScriptedEngine) -> None:
-        self.engine = engine
-
-    def ready(self, entity: ServedEntity) -> Sequence[Replica]:
-        del entity
-        return [self]
 
 
 def word(text: str, spoken: int, *, is_followed: bool) -> Delta:
@@ -76,12 +62,12 @@ async def pieces(*events: Event | EngineFailed) -> list[bytes]:
             sent.append(message["body"])
 
     gateway = Gateway(
-        EndpointDirectory([ENDPOINT]),
-        OneReplica(Bursts(*events)),
+        FakeDirectory(ENDPOINT),
+        FakeRoster([FakeReplica(Bursts(*events))]),
         Admission(QueueLimits(), time.monotonic),
         lambda: 0.0,
     )
-    plane = DataPlane(gateway, TokenBook({"t": ADMIN}), ExchangeLog(UsageLog(), Metrics(), time.time))
+    plane = DataPlane(gateway, TokenBook({"t": ADMIN}), ExchangeLog((UsageLog(),), Metrics(), time.time))
     headers = [(b"authorization", b"Bearer t")]
     await plane({"path": "/v1/chat/completions", "method": "POST", "headers": headers}, receive, send)
     return sent

@@ -1,63 +1,43 @@
 """The story of a request, told with the engine that ships for it."""
 
 import asyncio
-from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pytest
 
 from openfm.core.chat import ChatRequest, CompletionRequest, Finished, Message, Role, SamplingParams
 from openfm.core.embedding import EmbeddingRequest
-from openfm.core.endpoint import EndpointConfig, EndpointType, Route, ServedEntity, ServingEndpoint
-from openfm.core.errors import ContextTooLong, EndpointNotFound, EngineFailed, NoReplicaReady, WrongTask
+from openfm.core.endpoint import (
+    EndpointConfig,
+    EndpointDetails,
+    EndpointType,
+    Route,
+    ServedEntity,
+    ServingEndpoint,
+)
+from openfm.core.errors import (
+    ContextTooLong,
+    EngineFailed,
+    InvalidRequest,
+    NoReplicaReady,
+    NotFound,
+    RateLimited,
+    WrongTask,
+)
 from openfm.core.job import GenerationJob, OverlongPrompt, PromptForm
 from openfm.core.model import ModelProfile, Task
-from openfm.core.principal import Principal
 from openfm.engines.scripted import FOREVER, ScriptedEngine
 from openfm.gateway.admission import Admission, QueueLimits
 from openfm.gateway.invoke import Gateway, Invocation
 from openfm.gateway.meter import Meter
-from openfm.gateway.ports import Replica
+from tests.unit.gateway.fakes import ANN, FakeDirectory, FakeReplica, FakeRoster
 
-ANN = Principal("1", "ann")
 MODEL = ModelProfile("m", "m-010126", "M", "", "", Task.CHAT, context_length=100, default_system_prompt="Be kind.")
 
 
-@dataclass
-class FakeReplica:
-    engine: ScriptedEngine
-    id: str = "r1"
-    slots: int = 2
-
-
-@dataclass
-class FakeRoster:
-    replicas: list[Replica] = field(default_factory=list)
-
-    def ready(self, entity: ServedEntity) -> Sequence[Replica]:
-        if not self.replicas:
-            raise NoReplicaReady(f"{entity.name} is loading.", retry_after_s=3)
-        return self.replicas
-
-
-@dataclass
-class FakeDirectory:
-    endpoint: ServingEndpoint
-
-    def queryable(self, name: str, caller: Principal) -> ServingEndpoint:
-        del caller
-        if name != self.endpoint.name:
-            raise EndpointNotFound(name)
-        return self.endpoint
-
-    def visible(self, caller: Principal) -> Sequence[ServingEndpoint]:
-        del caller
-        return [self.endpoint]
-
-
 def make_endpoint(model: ModelProfile = MODEL, task: Task = Task.CHAT) -> ServingEndpoint:
-    config = EndpointConfig(1, (ServedEntity("e", "system.ai.m", "1", model),), (Route("e", 100),))
+    config = EndpointConfig(1, (ServedEntity("e", "system.ai.m", "1", model, "d"),), (Route("e", 100),))
     return ServingEndpoint("0", "llama", task, EndpointType.FOUNDATION_MODEL_API, "system", 0, 0, config)
 
 
@@ -78,7 +58,7 @@ def gateway(roster: FakeRoster) -> Gateway:
 
 def invocation(gateway: Gateway, task: Task = Task.CHAT, answers: int = 1) -> Invocation:
     meter = Meter(lambda: 0.0, answers_per_prompt=answers)
-    return gateway.invocation(gateway.endpoint(ANN, "llama"), task, meter)
+    return gateway.invocation(ANN, gateway.endpoint(ANN, "llama"), task, meter)
 
 
 def chat(*texts: str, answers: int = 1, **sampling: int) -> GenerationJob:
@@ -221,3 +201,87 @@ async def test_embeddings_are_counted(engine: ScriptedEngine, roster: FakeRoster
     assert len(result.vectors) == 2
     assert called.meter.generated.prompt == 3
     assert not engine.requests
+
+
+def two_entities(*shares: int, details: EndpointDetails | None = None) -> ServingEndpoint:
+    entities = tuple(ServedEntity(name, "main.a.m", "1", MODEL, name) for name in ("first", "second"))
+    routes = tuple(Route(entity.name, share) for entity, share in zip(entities, shares, strict=True))
+    config = EndpointConfig(1, entities, routes)
+    return replace(
+        make_endpoint(), endpoint_type=EndpointType.CUSTOM_MODEL, config=config, details=details or EndpointDetails()
+    )
+
+
+FALLBACK = EndpointDetails(ai_gateway={"fallback_config": {"enabled": True}})
+
+
+def gateway_to(endpoint: ServingEndpoint, roster: FakeRoster) -> Gateway:
+    return Gateway(FakeDirectory(endpoint), roster, Admission(QueueLimits(), lambda: 0.0), lambda: 0.0)
+
+
+async def test_a_named_entity_answers_whatever_the_split_says(engine: ScriptedEngine, roster: FakeRoster) -> None:
+    gateway = gateway_to(two_entities(100, 0), roster)
+    endpoint = gateway.endpoint(ANN, "llama")
+    called = gateway.invocation(ANN, endpoint, Task.CHAT, Meter(lambda: 0.0), "second")
+    assert called.entity.name == "second"
+    await said(gateway, called, chat("hello"))
+    assert engine.requests
+    with pytest.raises(NotFound, match="first, second"):
+        gateway.invocation(ANN, endpoint, Task.CHAT, Meter(lambda: 0.0), "third")
+
+
+@pytest.mark.parametrize("error", [RateLimited("Later."), EngineFailed("It broke.")])
+async def test_a_fallback_answers_for_an_entity_that_fails_before_it_spoke(
+    roster: FakeRoster, error: EngineFailed | RateLimited
+) -> None:
+    engines = {name: ScriptedEngine() for name in ("first", "second")}
+    roster.by_entity = {name: [FakeReplica(engine, name)] for name, engine in engines.items()}
+    engines["first"].will_say(error=error)
+    engines["second"].will_say("fine")
+    gateway = gateway_to(two_entities(100, 0, details=FALLBACK), roster)
+    called = invocation(gateway)
+    assert await said(gateway, called, chat("hello")) == {0: "fine"}
+    assert called.entity.name == "second"
+
+
+async def test_no_fallback_for_what_the_caller_did_wrong_or_after_the_first_word(roster: FakeRoster) -> None:
+    engine = ScriptedEngine()
+    roster.replicas = [FakeReplica(engine)]
+    gateway = gateway_to(two_entities(100, 0, details=FALLBACK), roster)
+    engine.will_say(error=InvalidRequest("No."))
+    with pytest.raises(InvalidRequest, match="No"):
+        await said(gateway, invocation(gateway), chat("hello"))
+    engine.will_say("one", "two", fail_after=1, error=EngineFailed("It broke."))
+    with pytest.raises(EngineFailed):
+        await said(gateway, invocation(gateway), chat("hello"))
+    assert len(engine.requests) == 2
+
+
+async def test_without_a_fallback_the_failure_is_the_answer(roster: FakeRoster, engine: ScriptedEngine) -> None:
+    engine.will_say(error=EngineFailed("It broke."))
+    gateway = gateway_to(two_entities(100, 0), roster)
+    with pytest.raises(EngineFailed):
+        await said(gateway, invocation(gateway), chat("hello"))
+    assert len(engine.requests) == 1
+
+
+async def test_a_request_whose_entity_an_update_took_goes_where_the_new_config_says(
+    roster: FakeRoster, engine: ScriptedEngine
+) -> None:
+    directory = FakeDirectory(two_entities(100, 0))
+    gateway = Gateway(directory, roster, Admission(QueueLimits(), lambda: 0.0), lambda: 0.0)
+    called = invocation(gateway)
+    roster.withdrawn.add("first")
+    directory.endpoint = two_entities(0, 100)
+    engine.will_say("fine")
+    assert await said(gateway, called, chat("hello")) == {0: "fine"}
+    assert called.entity.name == "second"
+
+
+async def test_a_stopped_endpoint_is_400_and_one_without_a_config_503(roster: FakeRoster) -> None:
+    for endpoint, error in (
+        (replace(make_endpoint(), is_stopped=True), InvalidRequest),
+        (replace(make_endpoint(), config=None), NoReplicaReady),
+    ):
+        with pytest.raises(error):
+            invocation(gateway_to(endpoint, roster))

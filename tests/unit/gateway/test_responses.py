@@ -56,7 +56,7 @@ class Stream:
 
 
 def respond(stream: Callable[[], AsyncGenerator[bytes, None]], late: list[ApiError]) -> EventStreamResponse:
-    return EventStreamResponse(stream, (), lambda: None, late.append)
+    return EventStreamResponse(stream, tuple, lambda: None, late.append)
 
 
 async def test_an_error_before_the_first_frame_sends_nothing_and_is_the_callers_to_answer() -> None:
@@ -92,7 +92,7 @@ async def test_a_body_is_delivered_only_when_it_was_sent() -> None:
     async def work() -> bytes:
         return b"{}"
 
-    await JsonResponse(work, (), lambda: delivered.append(True))(client.receive, client.send)
+    await JsonResponse(work, tuple, lambda: delivered.append(True))(client.receive, client.send)
     assert (client.body, delivered) == (b"{}", [True])
 
 
@@ -108,7 +108,7 @@ async def test_work_is_cancelled_when_nobody_waits_for_its_answer() -> None:
         return b""
 
     with pytest.raises(ClientGone):
-        await JsonResponse(work, (), lambda: None)(client.receive, client.send)
+        await JsonResponse(work, tuple, lambda: None)(client.receive, client.send)
     assert ended == [True]
     assert client.sent == []
 

@@ -1,45 +1,114 @@
-"""Endpoints in memory: what the gateway's `Directory` port and the management routes read."""
+"""Endpoints in memory: what the gateway's `Directory` port, the fleet and the management routes read."""
 
 from collections.abc import Iterable, Sequence
+from threading import Lock
 
-from openfm.core.endpoint import ServingEndpoint
-from openfm.core.errors import EndpointNotFound
+from openfm.control.endpoints.ports import Grants
+from openfm.core.endpoint import EndpointType, ServingEndpoint
+from openfm.core.errors import EndpointNotFound, NotFound, PermissionDenied
 from openfm.core.principal import PermissionLevel, Principal
 
 
 class EndpointDirectory:
-    """A snapshot of the active configs, swapped whole."""
+    """All endpoints by name and by id. Readers see a snapshot; writers, in any thread, swap it whole."""
 
-    def __init__(self, endpoints: Iterable[ServingEndpoint]) -> None:
+    def __init__(self, grants: Grants, endpoints: Iterable[ServingEndpoint] = ()) -> None:
+        self._grants = grants
+        self._writing = Lock()
         self._by_name: dict[str, ServingEndpoint] = {}
+        self._by_id: dict[str, ServingEndpoint] = {}
+        self._served: frozenset[str] = frozenset()
         self.publish(endpoints)
 
     def publish(self, endpoints: Iterable[ServingEndpoint]) -> None:
-        """Replace the snapshot."""
-        self._by_name = {endpoint.name: endpoint for endpoint in sorted(endpoints, key=lambda e: e.name)}
+        """Replace all of them."""
+        with self._writing:
+            self._swap({endpoint.name: endpoint for endpoint in endpoints})
 
-    def queryable(self, name: str, caller: Principal) -> ServingEndpoint:
-        """The endpoint, for a query. Pay-per-token endpoints are everybody's. Raises `EndpointNotFound`."""
-        del caller
-        return self._found(name)
+    def put(self, endpoint: ServingEndpoint) -> None:
+        """Add one, or replace the one of its name."""
+        with self._writing:
+            self._swap(self._by_name | {endpoint.name: endpoint})
 
-    def viewable(self, name: str, caller: Principal) -> ServingEndpoint:
-        """The endpoint, to look at. Raises `EndpointNotFound`."""
-        del caller
-        return self._found(name)
+    def remove(self, name: str) -> None:
+        """Drop the one of that name."""
+        with self._writing:
+            self._swap({key: endpoint for key, endpoint in self._by_name.items() if key != name})
 
-    def visible(self, caller: Principal) -> Sequence[ServingEndpoint]:
-        """The endpoints on which the caller has CAN_VIEW, by name."""
-        del caller
+    @property
+    def endpoints(self) -> Sequence[ServingEndpoint]:
+        """All of them, by name."""
         return tuple(self._by_name.values())
 
-    def _found(self, name: str) -> ServingEndpoint:
+    def get(self, name: str) -> ServingEndpoint:
+        """The endpoint of that name, whoever asks. Raises `EndpointNotFound`."""
         endpoint = self._by_name.get(name)
         if endpoint is None:
             raise EndpointNotFound(name)
         return endpoint
 
+    def is_served(self, deployment_id: str) -> bool:
+        """Whether an endpoint still wants that deployment."""
+        return deployment_id in self._served
 
-def permission_level(caller: Principal) -> PermissionLevel:
-    """What the caller may do with a pay-per-token endpoint: admins manage, everybody else queries."""
-    return PermissionLevel.CAN_MANAGE if caller.is_admin else PermissionLevel.CAN_QUERY
+    def queryable(self, name: str, caller: Principal) -> ServingEndpoint:
+        """The endpoint, for a query. Raises `EndpointNotFound`, `PermissionDenied`."""
+        return self.permitted(name, caller, PermissionLevel.CAN_QUERY)
+
+    def permitted(self, name: str, caller: Principal, needed: PermissionLevel) -> ServingEndpoint:
+        """The endpoint, for somebody who needs that level on it.
+
+        Raises `PermissionDenied`; `EndpointNotFound` also where the caller has no level at all.
+        """
+        endpoint = self._by_name.get(name)
+        level = None if endpoint is None else self.level(endpoint, caller)
+        if endpoint is None or level is None:
+            raise EndpointNotFound(name)
+        if level < needed:
+            raise PermissionDenied(
+                f"You have {level.name} on the endpoint '{name}'; this needs {needed.name}. "
+                "Ask one who has CAN_MANAGE on it."
+            )
+        return endpoint
+
+    def visible(self, caller: Principal) -> Sequence[ServingEndpoint]:
+        """The endpoints on which the caller has CAN_VIEW, by name."""
+        return tuple(endpoint for endpoint in self._by_name.values() if self.level(endpoint, caller) is not None)
+
+    def level(self, endpoint: ServingEndpoint, caller: Principal) -> PermissionLevel | None:
+        """What the caller may do with it; pay-per-token endpoints are everybody's to query."""
+        if caller.is_admin:
+            return PermissionLevel.CAN_MANAGE
+        granted = self._grants.level(caller, endpoint.id)
+        if endpoint.endpoint_type is EndpointType.FOUNDATION_MODEL_API:
+            return max(granted or PermissionLevel.CAN_QUERY, PermissionLevel.CAN_QUERY)
+        return granted
+
+    def name_of(self, endpoint_id: str) -> str:
+        """The name of the endpoint with that id. Raises `NotFound`."""
+        endpoint = self._by_id.get(endpoint_id)
+        if endpoint is None:
+            raise NotFound(
+                f"No serving endpoint has the id '{endpoint_id}'. GET the endpoint by its name to see its id."
+            )
+        return endpoint.name
+
+    def serving(self, entity_name: str, entity_version: str | None) -> Sequence[str]:
+        """Names of the endpoints whose active or pending config has that model, in that version if one is given."""
+        return tuple(
+            endpoint.name
+            for endpoint in self._by_name.values()
+            for config in (endpoint.config, endpoint.pending_config)
+            if config is not None
+            and any(
+                entity.entity_name == entity_name and entity_version in (None, entity.entity_version)
+                for entity in config.served_entities
+            )
+        )
+
+    def _swap(self, by_name: dict[str, ServingEndpoint]) -> None:
+        self._by_name = dict(sorted(by_name.items()))
+        self._by_id = {endpoint.id: endpoint for endpoint in by_name.values() if not endpoint.is_alias}
+        self._served = frozenset(
+            entity.deployment_id for endpoint in by_name.values() for entity in endpoint.wanted_entities
+        )

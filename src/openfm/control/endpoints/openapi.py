@@ -26,7 +26,7 @@ def openapi_document(endpoint: ServingEndpoint, url: str) -> dict[str, Any]:
     body["required"] = [required]
     return {
         "openapi": "3.1.0",
-        "info": {"title": endpoint.name, "version": str(endpoint.config.version)},
+        "info": {"title": endpoint.name, "version": str(_version(endpoint))},
         "servers": [{"url": f"{url}/serving-endpoints/{endpoint.name}"}],
         "paths": {
             "/invocations": {
@@ -40,3 +40,8 @@ def openapi_document(endpoint: ServingEndpoint, url: str) -> dict[str, Any]:
         },
         "components": {"schemas": schemas, "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}}},
     }
+
+
+def _version(endpoint: ServingEndpoint) -> int:
+    shown = endpoint.config or endpoint.pending_config
+    return shown.version if shown else 0

@@ -1,11 +1,13 @@
 """SQL of serving endpoints."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, insert, select
+from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 
-from openfm.core.endpoint import ServingEndpoint
+from openfm.control.endpoints.stored import entity_to_json
+from openfm.core.endpoint import EndpointConfig, ServingEndpoint
 from openfm.store.tables import endpoint_configs, serving_endpoints
 
 
@@ -14,47 +16,74 @@ def names(connection: Connection) -> frozenset[str]:
     return frozenset(connection.execute(select(serving_endpoints.c.name)).scalars())
 
 
-def active_rows(connection: Connection) -> Sequence[RowMapping]:
-    """Every endpoint with its active config, by name."""
-    is_active = and_(
-        endpoint_configs.c.endpoint_name == serving_endpoints.c.name,
-        endpoint_configs.c.version == serving_endpoints.c.active_config_version,
+def endpoint_rows(connection: Connection) -> Sequence[RowMapping]:
+    """Every endpoint, by name."""
+    return connection.execute(select(serving_endpoints).order_by(serving_endpoints.c.name)).mappings().all()
+
+
+def config_rows(connection: Connection) -> dict[tuple[str, int], RowMapping]:
+    """The configs that endpoints use now, active or pending, by endpoint and version."""
+    of_endpoint = endpoint_configs.c.endpoint_name == serving_endpoints.c.name
+    is_used = endpoint_configs.c.version.in_(
+        (serving_endpoints.c.active_config_version, serving_endpoints.c.pending_config_version)
     )
-    query = select(serving_endpoints, endpoint_configs.c.served_entities, endpoint_configs.c.routes).select_from(
-        serving_endpoints.join(endpoint_configs, is_active)
-    )
-    return connection.execute(query.order_by(serving_endpoints.c.name)).mappings().all()
+    query = select(endpoint_configs).select_from(endpoint_configs.join(serving_endpoints, of_endpoint)).where(is_used)
+    return {(row["endpoint_name"], row["version"]): row for row in connection.execute(query).mappings()}
+
+
+def last_version(connection: Connection, name: str) -> int:
+    """The highest config version the endpoint ever had; 0 for none."""
+    query = select(func.max(endpoint_configs.c.version)).where(endpoint_configs.c.endpoint_name == name)
+    return connection.execute(query).scalar_one() or 0
 
 
 def insert_endpoint(connection: Connection, endpoint: ServingEndpoint) -> None:
-    """A new endpoint with its first config."""
+    """A new endpoint with its configs."""
+    connection.execute(insert(serving_endpoints).values(name=endpoint.name, **_endpoint_values(endpoint)))
+    for config in (endpoint.config, endpoint.pending_config):
+        if config is not None:
+            insert_config(connection, endpoint.name, config)
+
+
+def insert_config(connection: Connection, name: str, config: EndpointConfig) -> None:
+    """A new version of the endpoint's config."""
+    connection.execute(insert(endpoint_configs).values(endpoint_name=name, **_config_values(config)))
+
+
+def update_endpoint(connection: Connection, endpoint: ServingEndpoint) -> None:
+    """Everything of the endpoint's row but its name."""
     connection.execute(
-        insert(serving_endpoints).values(
-            name=endpoint.name,
-            id=endpoint.id,
-            task=endpoint.task,
-            endpoint_type=endpoint.endpoint_type,
-            creator=endpoint.creator,
-            creation_timestamp=endpoint.creation_timestamp,
-            last_updated_timestamp=endpoint.last_updated_timestamp,
-            active_config_version=endpoint.config.version,
-        )
+        update(serving_endpoints).where(serving_endpoints.c.name == endpoint.name).values(_endpoint_values(endpoint))
     )
-    connection.execute(insert(endpoint_configs).values(_config_values(endpoint)))
 
 
-def _config_values(endpoint: ServingEndpoint) -> dict[str, Any]:
-    config = endpoint.config
+def delete_endpoint(connection: Connection, name: str) -> None:
+    """The endpoint and all its configs."""
+    connection.execute(delete(serving_endpoints).where(serving_endpoints.c.name == name))
+
+
+def _endpoint_values(endpoint: ServingEndpoint) -> Mapping[str, Any]:
     return {
-        "endpoint_name": endpoint.name,
+        "id": endpoint.id,
+        "task": endpoint.task,
+        "endpoint_type": endpoint.endpoint_type,
+        "creator": endpoint.creator,
+        "creation_timestamp": endpoint.creation_timestamp,
+        "last_updated_timestamp": endpoint.last_updated_timestamp,
+        "active_config_version": endpoint.config.version if endpoint.config else 0,
+        "pending_config_version": endpoint.pending_config.version if endpoint.pending_config else 0,
+        "update_state": endpoint.update,
+        "update_failures": dict(endpoint.failures),
+        "is_stopped": endpoint.is_stopped,
+        "details": asdict(endpoint.details),
+    }
+
+
+def _config_values(config: EndpointConfig) -> Mapping[str, Any]:
+    return {
         "version": config.version,
-        "served_entities": [
-            {"name": e.name, "entity_name": e.entity_name, "entity_version": e.entity_version}
-            for e in config.served_entities
-        ],
-        "routes": [
-            {"served_entity_name": r.served_entity_name, "traffic_percentage": r.traffic_percentage}
-            for r in config.routes
-        ],
-        "created_timestamp": endpoint.last_updated_timestamp,
+        "served_entities": [entity_to_json(entity) for entity in config.served_entities],
+        "routes": [asdict(route) for route in config.routes],
+        "created_timestamp": config.start_timestamp,
+        "auto_capture_config": config.auto_capture_config,
     }

@@ -1,92 +1,269 @@
-"""Which endpoints there are: the default pay-per-token endpoints, and names that stand in for missing models."""
+"""What may happen to serving endpoints. Every change is one transaction, then one swap in the directory."""
 
+import threading
 import uuid
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Protocol
 
-from sqlalchemy import RowMapping
+from sqlalchemy import Connection
 
-from openfm.catalog.catalog import Catalog, CatalogModel
 from openfm.control.endpoints import repository
-from openfm.core.endpoint import EndpointConfig, EndpointType, Route, ServedEntity, ServingEndpoint
-from openfm.core.model import Task
+from openfm.control.endpoints.ai_gateway import checked_ai_gateway
+from openfm.control.endpoints.directory import EndpointDirectory
+from openfm.control.endpoints.inputs import ConfigInput, EndpointInput, RateLimitInput
+from openfm.control.endpoints.parsing import (
+    Origin,
+    Workshop,
+    checked_endpoint_name,
+    parsed_config,
+    parsed_limits,
+    parsed_tags,
+)
+from openfm.core.endpoint import (
+    EndpointConfig,
+    EndpointDetails,
+    EndpointType,
+    ServingEndpoint,
+    UpdateState,
+)
+from openfm.core.errors import AlreadyExists, Conflict, EndpointNotFound, InvalidParameterValue
+from openfm.core.principal import PermissionLevel, Principal
 from openfm.store.database import Database
 
-_SYSTEM = "system"
+
+class GrantKeeper(Protocol):
+    """Gives and takes permissions within the transaction that makes or deletes an endpoint."""
+
+    def grant(self, connection: Connection, endpoint_id: str, principal: Principal, level: PermissionLevel) -> None:
+        """Give a principal a level."""
+        ...
+
+    def forget(self, connection: Connection, endpoint_id: str) -> None:
+        """Take all levels on an endpoint away."""
+        ...
+
+    def reload(self) -> None:
+        """Take over what was committed."""
+        ...
 
 
-def ensure_default_endpoints(database: Database, catalog: Catalog, now_ms: int) -> None:
-    """Make the pay-per-token endpoint of every default model that has none yet."""
-    with database.transaction() as connection:
-        taken = repository.names(connection)
-        for model in catalog.defaults:
-            if model.endpoint_name not in taken:
-                repository.insert_endpoint(connection, _pay_per_token(model, now_ms))
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What the service works with. `now_ms` is ms since the epoch; `on_change` may be called in any thread."""
+
+    database: Database
+    directory: EndpointDirectory
+    workshop: Workshop
+    grants: GrantKeeper
+    now_ms: Callable[[], int]
+    on_change: Callable[[], None]
 
 
-def active_endpoints(database: Database, catalog: Catalog) -> list[ServingEndpoint]:
-    """Every endpoint with its active config."""
-    with database.transaction() as connection:
-        return [_endpoint(row, catalog) for row in repository.active_rows(connection)]
+class EndpointService:
+    """Changes endpoints. Its calls block, and one at a time writes."""
 
+    def __init__(self, office: Office) -> None:
+        self._office = office
+        self._writing = threading.Lock()
 
-def alias_endpoints(catalog: Catalog, served: Iterable[ServingEndpoint]) -> list[ServingEndpoint]:
-    """An endpoint for every catalogue name not served here, backed by the default model of its task.
+    def create(self, caller: Principal, body: EndpointInput) -> ServingEndpoint:
+        """A new endpoint, whose first config is being rolled out.
 
-    So code written for Databricks runs on a laptop; `served-model-name` in the answer tells who really spoke.
-    """
-    by_name = {endpoint.name: endpoint for endpoint in served}
-    aliases = []
-    for model in catalog.models:
-        default = catalog.default_for(model.profile.task)
-        stand_in = by_name.get(default.endpoint_name) if default else None
-        if model.endpoint_name in by_name or stand_in is None:
-            continue
-        aliases.append(
-            replace(
-                stand_in,
-                id=uuid.uuid5(uuid.NAMESPACE_URL, model.endpoint_name).hex,
-                name=model.endpoint_name,
-                task=model.profile.task,
-                is_alias=True,
-            )
+        Raises `AlreadyExists`, and what `parsed_config` does.
+        """
+        name, now_ms, identifier = checked_endpoint_name(body.name), self._office.now_ms(), uuid.uuid4().hex
+        self._check_free(name)
+        if body.config is None:
+            raise InvalidParameterValue("config is missing: name at least one served entity.", param="config")
+        config = parsed_config(body.config, Origin(caller, identifier, 1, now_ms), self._office.workshop)
+        endpoint = ServingEndpoint(
+            id=identifier,
+            name=name,
+            task=config.task,
+            endpoint_type=_endpoint_type(config),
+            creator=caller.name,
+            creation_timestamp=now_ms,
+            last_updated_timestamp=now_ms,
+            config=None,
+            pending_config=config,
+            update=UpdateState.IN_PROGRESS,
+            details=_details(body),
         )
-    return aliases
+        with self._writing:
+            with self._office.database.transaction() as connection:
+                if name in repository.names(connection):
+                    raise _taken(name)
+                repository.insert_endpoint(connection, endpoint)
+                self._office.grants.grant(connection, identifier, caller, PermissionLevel.CAN_MANAGE)
+            self._office.grants.reload()
+            self._office.directory.put(endpoint)
+        self._office.on_change()
+        return endpoint
+
+    def update_config(self, caller: Principal, name: str, body: ConfigInput) -> ServingEndpoint:
+        """Roll out another config; the active one answers until then. Raises `Conflict` while one is under way."""
+        current = self._office.directory.permitted(name, caller, PermissionLevel.CAN_MANAGE)
+        _check_idle(current)
+        now_ms = self._office.now_ms()
+        draft = parsed_config(body, Origin(caller, current.id, 0, now_ms), self._office.workshop, current.config)
+
+        def rule(endpoint: ServingEndpoint, version: int) -> ServingEndpoint:
+            _check_idle(endpoint)
+            _check_task(endpoint, draft)
+            changed = _with_pending(endpoint, replace(draft, version=version))
+            return replace(changed, endpoint_type=_endpoint_type(draft))
+
+        return self._change(name, rule)
+
+    def start(self, name: str) -> ServingEndpoint:
+        """Run a stopped endpoint again, as a new config version."""
+        now_ms = self._office.now_ms()
+
+        def rule(endpoint: ServingEndpoint, version: int) -> ServingEndpoint:
+            template = endpoint.config or endpoint.pending_config
+            if not endpoint.is_stopped or template is None:
+                raise InvalidParameterValue(f"The endpoint '{name}' is not stopped.")
+            config = replace(template, version=version, start_timestamp=now_ms)
+            return _with_pending(replace(endpoint, is_stopped=False), config)
+
+        return self._change(name, rule)
+
+    def stop(self, name: str) -> ServingEndpoint:
+        """Let go of all replicas; queries get 400 until it is started. An update under way is cancelled."""
+
+        def rule(endpoint: ServingEndpoint, _: int) -> ServingEndpoint:
+            if endpoint.is_stopped:
+                raise InvalidParameterValue(f"The endpoint '{name}' is stopped already.")
+            stopped = replace(endpoint, is_stopped=True, update=UpdateState.NOT_UPDATING, failures={})
+            if endpoint.update is not UpdateState.IN_PROGRESS or endpoint.config is None:
+                return stopped
+            return replace(stopped, pending_config=None, update=UpdateState.CANCELED)
+
+        return self._change(name, rule)
+
+    def cancel_update(self, name: str) -> ServingEndpoint:
+        """Give an update up; the active config stays. Without one, the endpoint stays not ready until it is updated."""
+
+        def rule(endpoint: ServingEndpoint, _: int) -> ServingEndpoint:
+            if endpoint.update is not UpdateState.IN_PROGRESS:
+                raise InvalidParameterValue(f"No update of the endpoint '{name}' is under way.")
+            kept = endpoint.pending_config if endpoint.config is None else None
+            return replace(endpoint, pending_config=kept, update=UpdateState.CANCELED, failures={})
+
+        return self._change(name, rule)
+
+    def delete(self, name: str) -> None:
+        """Forget the endpoint; running requests may end."""
+        with self._writing:
+            endpoint = self._office.directory.get(name)
+            with self._office.database.transaction() as connection:
+                repository.delete_endpoint(connection, name)
+                self._office.grants.forget(connection, endpoint.id)
+            self._office.grants.reload()
+            self._office.directory.remove(name)
+        self._office.on_change()
+
+    def change_details(self, name: str, change: Callable[[EndpointDetails], EndpointDetails]) -> ServingEndpoint:
+        """Change what the endpoint carries beside its config."""
+        return self._change(name, lambda endpoint, _: replace(endpoint, details=change(endpoint.details)))
+
+    def commit(self, name: str, version: int) -> None:
+        """The pending config of that version answers from now on. Nothing happens if it is not pending any more."""
+
+        def rule(endpoint: ServingEndpoint, _: int) -> ServingEndpoint:
+            if not _is_rolling_out(endpoint, version):
+                return endpoint
+            changed = replace(endpoint, config=endpoint.pending_config, pending_config=None)
+            return replace(changed, update=UpdateState.NOT_UPDATING, failures={})
+
+        with suppress(EndpointNotFound):
+            self._change(name, rule)
+
+    def fail(self, name: str, version: int, failures: Mapping[str, str]) -> None:
+        """The pending config of that version cannot be deployed, for these reasons by served entity."""
+
+        def rule(endpoint: ServingEndpoint, _: int) -> ServingEndpoint:
+            if not _is_rolling_out(endpoint, version):
+                return endpoint
+            return replace(endpoint, update=UpdateState.FAILED, failures=failures)
+
+        with suppress(EndpointNotFound):
+            self._change(name, rule)
+
+    def _change(self, name: str, rule: Callable[[ServingEndpoint, int], ServingEndpoint]) -> ServingEndpoint:
+        """Apply `rule` to the endpoint as it is; it gets the number that a new config would have."""
+        with self._writing:
+            endpoint = self._office.directory.get(name)
+            with self._office.database.transaction() as connection:
+                version = repository.last_version(connection, name) + 1
+                changed = rule(endpoint, version)
+                if changed is endpoint:
+                    return endpoint
+                changed = replace(changed, last_updated_timestamp=self._office.now_ms())
+                if changed.pending_config is not None and changed.pending_config.version == version:
+                    repository.insert_config(connection, name, changed.pending_config)
+                repository.update_endpoint(connection, changed)
+            self._office.directory.put(changed)
+        self._office.on_change()
+        return changed
+
+    def _check_free(self, name: str) -> None:
+        if any(endpoint.name == name for endpoint in self._office.directory.endpoints):
+            raise _taken(name)
 
 
-def _pay_per_token(model: CatalogModel, now_ms: int) -> ServingEndpoint:
-    entity = ServedEntity(model.endpoint_name, model.entity_name, model.entity_version, model.profile)
-    return ServingEndpoint(
-        id=uuid.uuid4().hex,
-        name=model.endpoint_name,
-        task=model.profile.task,
-        endpoint_type=EndpointType.FOUNDATION_MODEL_API,
-        creator=_SYSTEM,
-        creation_timestamp=now_ms,
-        last_updated_timestamp=now_ms,
-        config=EndpointConfig(1, (entity,), (Route(entity.name, 100),)),
+def limits_of(limits: Sequence[RateLimitInput]) -> Callable[[EndpointDetails], EndpointDetails]:
+    """The change that sets these rate limits; none clears them."""
+    parsed = parsed_limits(limits)
+    return lambda details: replace(details, rate_limits=parsed)
+
+
+def _details(body: EndpointInput) -> EndpointDetails:
+    return EndpointDetails(
+        description=body.description or "",
+        tags=parsed_tags(body.tags or ()),
+        rate_limits=parsed_limits(body.rate_limits or ()),
+        ai_gateway=None if body.ai_gateway is None else checked_ai_gateway(body.ai_gateway),
+        email_notifications=body.email_notifications,
+        budget_policy_id=body.budget_policy_id,
     )
 
 
-def _endpoint(row: RowMapping, catalog: Catalog) -> ServingEndpoint:
-    return ServingEndpoint(
-        id=row["id"],
-        name=row["name"],
-        task=Task(row["task"]),
-        endpoint_type=EndpointType(row["endpoint_type"]),
-        creator=row["creator"],
-        creation_timestamp=row["creation_timestamp"],
-        last_updated_timestamp=row["last_updated_timestamp"],
-        config=EndpointConfig(
-            version=row["active_config_version"],
-            served_entities=_entities(row["served_entities"], catalog),
-            routes=tuple(Route(r["served_entity_name"], r["traffic_percentage"]) for r in row["routes"]),
-        ),
-    )
+def _is_rolling_out(endpoint: ServingEndpoint, version: int) -> bool:
+    pending = endpoint.pending_config
+    return endpoint.update is UpdateState.IN_PROGRESS and pending is not None and pending.version == version
 
 
-def _entities(stored: Sequence[dict[str, str]], catalog: Catalog) -> tuple[ServedEntity, ...]:
-    return tuple(
-        ServedEntity(e["name"], e["entity_name"], e["entity_version"], catalog.find(e["entity_name"]).profile)
-        for e in stored
+def _with_pending(endpoint: ServingEndpoint, config: EndpointConfig) -> ServingEndpoint:
+    return replace(endpoint, pending_config=config, update=UpdateState.IN_PROGRESS, failures={})
+
+
+def _check_task(endpoint: ServingEndpoint, config: EndpointConfig) -> None:
+    if config.task != endpoint.task:
+        raise InvalidParameterValue(
+            f"The endpoint serves {endpoint.task}; the new config is for {config.task}. Make another endpoint for it.",
+            param="served_entities",
+        )
+
+
+def _check_idle(endpoint: ServingEndpoint) -> None:
+    if endpoint.update is UpdateState.IN_PROGRESS:
+        raise Conflict(
+            f"The endpoint '{endpoint.name}' is being updated already. Wait until state.config_update is NOT_UPDATING, "
+            f"or cancel that update: POST /api/2.0/serving-endpoints/{endpoint.name}/config:cancel."
+        )
+    if endpoint.is_stopped:
+        raise InvalidParameterValue(f"The endpoint '{endpoint.name}' is stopped. Start it before updating it.")
+
+
+def _endpoint_type(config: EndpointConfig) -> EndpointType:
+    is_external = all(entity.external is not None for entity in config.served_entities)
+    return EndpointType.EXTERNAL_MODEL if is_external else EndpointType.CUSTOM_MODEL
+
+
+def _taken(name: str) -> AlreadyExists:
+    return AlreadyExists(
+        f"An endpoint called '{name}' exists already. Choose another name, or update that one.", param="name"
     )

@@ -1,5 +1,6 @@
 """Endpoints can be updated, stopped, and carry details. Only ADD COLUMN: SQLite would copy the table for anything else,
-and dropping the old one takes every config with it."""
+and dropping the old one takes every config with it.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,7 +14,7 @@ def upgrade() -> None:
     added = (
         sa.Column("pending_config_version", sa.Integer, nullable=False, server_default="0"),
         sa.Column("update_state", sa.String(32), nullable=False, server_default="NOT_UPDATING"),
-        sa.Column("update_message", sa.Text, nullable=False, server_default=""),
+        sa.Column("update_failures", sa.JSON, nullable=False, server_default="{}"),
         sa.Column("is_stopped", sa.Boolean, nullable=False, server_default=sa.false()),
         sa.Column("details", sa.JSON, nullable=False, server_default="{}"),
     )

@@ -1,0 +1,48 @@
+"""Registered models as endpoints need them: looked up once, for a version never changes."""
+
+from dataclasses import replace
+
+from openfm.control.registry.models import ServableModels, ServableVersion
+from openfm.core.model import ModelProfile
+from openfm.core.principal import Principal
+from openfm.core.throughput import provisional_chunk_size
+
+_PLATFORM = Principal(id="0", name="system", is_admin=True)
+
+
+class KnownModels:
+    """Remembers what the registry said. `longest_context` caps every model's context length; None caps nothing.
+
+    Blocks where a version is asked for the first time.
+    """
+
+    def __init__(self, registry: ServableModels, longest_context: int | None) -> None:
+        self._registry = registry
+        self._longest_context = longest_context
+        self._versions: dict[tuple[str, str], ServableVersion] = {}
+
+    def servable(self, entity_name: str, entity_version: str, caller: Principal) -> ModelProfile:
+        """See `ports.Models.servable`."""
+        return self._keep(entity_name, entity_version, caller).profile
+
+    def profile(self, entity_name: str, entity_version: str) -> ModelProfile:
+        """See `ports.Models.profile`."""
+        return self.version(entity_name, entity_version).profile
+
+    def throughput_chunk_size(self, entity_name: str, entity_version: str) -> int:
+        """See `ports.Models.throughput_chunk_size`."""
+        facts = self.version(entity_name, entity_version).facts
+        return provisional_chunk_size(int(facts.get("parameters", 0)))
+
+    def version(self, entity_name: str, entity_version: str) -> ServableVersion:
+        """All that is known of the version. Raises `NotFound`."""
+        known = self._versions.get((entity_name, entity_version))
+        return known or self._keep(entity_name, entity_version, _PLATFORM)
+
+    def _keep(self, entity_name: str, entity_version: str, caller: Principal) -> ServableVersion:
+        found = self._registry.find(entity_name, entity_version, caller)
+        if self._longest_context is not None:
+            capped = min(found.profile.context_length, self._longest_context)
+            found = replace(found, profile=replace(found.profile, context_length=capped))
+        self._versions[entity_name, entity_version] = found
+        return found

@@ -1,0 +1,74 @@
+"""What serving endpoints need from the rest of the control plane and from the fleet; `server/` fulfils it."""
+
+from typing import Protocol
+
+from openfm.core.endpoint import Deployment, ServedEntity, ServingEndpoint
+from openfm.core.model import ModelProfile
+from openfm.core.principal import PermissionLevel, Principal
+
+
+class Models(Protocol):
+    """Knows registered models."""
+
+    def servable(self, entity_name: str, entity_version: str, caller: Principal) -> ModelProfile:
+        """The model version, for somebody who wants to serve it.
+
+        Raises `NotFound`, `PermissionDenied`, `InvalidParameterValue` when it is no model that can be served.
+        """
+        ...
+
+    def profile(self, entity_name: str, entity_version: str) -> ModelProfile:
+        """The model version, for an endpoint that serves it already. Raises `NotFound`."""
+        ...
+
+    def throughput_chunk_size(self, entity_name: str, entity_version: str) -> int:
+        """Tokens per second in which throughput of this version is sold. Raises `NotFound`."""
+        ...
+
+
+class Keys(Protocol):
+    """Keeps other providers' API keys."""
+
+    def encrypt(self, plaintext: str) -> str:
+        """What is stored of a key."""
+        ...
+
+    def resolve(self, reference: str) -> str:
+        """The secret behind `{{secrets/scope/key}}`. Raises `NotFound`."""
+        ...
+
+
+class Grants(Protocol):
+    """Who may do what with endpoints."""
+
+    def level(self, caller: Principal, endpoint_id: str) -> PermissionLevel | None:
+        """The caller's level, or None."""
+        ...
+
+
+class Deployments(Protocol):
+    """Knows how served entities are doing."""
+
+    def deployment(self, entity: ServedEntity) -> Deployment:
+        """The entity's state now."""
+        ...
+
+
+class EntityLogs(Protocol):
+    """Has what engines and imports wrote."""
+
+    def service_log(self, entity: ServedEntity) -> str:
+        """The end of what the entity's engine processes wrote."""
+        ...
+
+    def build_log(self, entity: ServedEntity) -> str:
+        """How its model was fetched, checked and converted."""
+        ...
+
+
+class EndpointMetrics(Protocol):
+    """Counts what endpoints do."""
+
+    def exposition(self, endpoint: ServingEndpoint) -> bytes:
+        """The endpoint's metrics in Prometheus' text format."""
+        ...

@@ -1,0 +1,95 @@
+"""Ends updates: swaps the pending config in once it answers, or gives it up with the reason."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from openfm.control.endpoints.directory import EndpointDirectory
+from openfm.control.endpoints.ports import Deployments
+from openfm.control.endpoints.service import EndpointService
+from openfm.core.endpoint import Deployment, DeploymentState, ServingEndpoint, UpdateState
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Every served entity of the pending config answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Some cannot be deployed: the reason by served entity."""
+
+    failures: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Not decided yet."""
+
+
+Verdict = Commit | GiveUp | Wait
+
+
+def judge(deployments: Mapping[str, Deployment]) -> Verdict:
+    """Pure: what to do, given the state of each served entity by name."""
+    failures = {name: found.message for name, found in deployments.items() if found.state is DeploymentState.FAILED}
+    if failures:
+        return GiveUp(failures)
+    if all(found.state is DeploymentState.READY for found in deployments.values()):
+        return Commit()
+    return Wait()
+
+
+class Rollouts:
+    """Looks at every update under way whenever something changed.
+
+    `on_commit` gets the deployment ids of a config that now answers.
+    """
+
+    def __init__(
+        self,
+        directory: EndpointDirectory,
+        deployments: Deployments,
+        service: EndpointService,
+        on_commit: Callable[[str], None],
+    ) -> None:
+        self._directory = directory
+        self._deployments = deployments
+        self._service = service
+        self._on_commit = on_commit
+        self._changed = asyncio.Event()
+
+    def nudge(self) -> None:
+        """Something changed. Call it on the loop; it does not wait."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Follow changes until cancelled."""
+        while True:
+            self._changed.clear()
+            await self.step()
+            await self._changed.wait()
+
+    async def step(self) -> None:
+        """Judge every update once."""
+        for endpoint in self._directory.endpoints:
+            if endpoint.update is UpdateState.IN_PROGRESS and not endpoint.is_alias:
+                await self._settle(endpoint)
+
+    async def _settle(self, endpoint: ServingEndpoint) -> None:
+        pending = endpoint.pending_config
+        if pending is None:
+            return
+        verdict = judge({entity.name: self._deployments.deployment(entity) for entity in pending.served_entities})
+        if isinstance(verdict, Commit):
+            for entity in pending.served_entities:
+                self._on_commit(entity.deployment_id)
+            await asyncio.to_thread(self._service.commit, endpoint.name, pending.version)
+            log.info("endpoint.updated", endpoint=endpoint.name, config_version=pending.version)
+        elif isinstance(verdict, GiveUp):
+            await asyncio.to_thread(self._service.fail, endpoint.name, pending.version, verdict.failures)
+            log.warning("endpoint.update_failed", endpoint=endpoint.name, failures=dict(verdict.failures))

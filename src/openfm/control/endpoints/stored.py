@@ -1,0 +1,92 @@
+"""Configs as the database has them: plain JSON, without what the registry knows about a model."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import RowMapping
+
+from openfm.control.endpoints.external import external_profile
+from openfm.control.endpoints.ports import Models
+from openfm.core.endpoint import (
+    EndpointConfig,
+    EndpointDetails,
+    EntitySettings,
+    Route,
+    ServedEntity,
+    WorkloadSize,
+)
+from openfm.core.external import ExternalModel, StoredKey
+from openfm.core.model import Task
+
+
+def entity_to_json(entity: ServedEntity) -> dict[str, Any]:
+    """The entity's row."""
+    stored: dict[str, Any] = {
+        "name": entity.name,
+        "entity_name": entity.entity_name,
+        "entity_version": entity.entity_version,
+        "deployment_id": entity.deployment_id,
+        "settings": asdict(entity.settings),
+        "creator": entity.creator,
+        "creation_timestamp": entity.creation_timestamp,
+    }
+    if entity.external is not None:
+        stored["external"] = asdict(entity.external) | {"task": entity.model.task}
+    return stored
+
+
+def entity_from_json(stored: Mapping[str, Any], models: Models) -> ServedEntity:
+    """The entity of a row; one that an early version wrote has names alone. Raises `NotFound` for its model."""
+    external = None
+    if "external" in stored:
+        external = _external(stored["external"])
+        model = external_profile(external, Task(stored["external"]["task"]))
+    else:
+        model = models.profile(stored["entity_name"], stored["entity_version"])
+    settings = dict(stored.get("settings", {}))
+    if "workload_size" in settings:
+        settings["workload_size"] = WorkloadSize(settings["workload_size"])
+    return ServedEntity(
+        name=stored["name"],
+        entity_name=stored["entity_name"],
+        entity_version=stored["entity_version"],
+        model=model,
+        deployment_id=stored.get("deployment_id") or shared_deployment_id(stored["name"]),
+        settings=EntitySettings(**settings),
+        external=external,
+        creator=stored.get("creator", ""),
+        creation_timestamp=stored.get("creation_timestamp", 0),
+    )
+
+
+def shared_deployment_id(endpoint_name: str) -> str:
+    """The replicas of a pay-per-token model: one set for the endpoint of that name and all its aliases."""
+    return endpoint_name
+
+
+def config_from_row(row: RowMapping, models: Models) -> EndpointConfig:
+    """The config of a row of `endpoint_configs`."""
+    return EndpointConfig(
+        version=row["version"],
+        served_entities=tuple(entity_from_json(entity, models) for entity in row["served_entities"]),
+        routes=tuple(Route(route["served_entity_name"], route["traffic_percentage"]) for route in row["routes"]),
+        auto_capture_config=row["auto_capture_config"],
+        start_timestamp=row["created_timestamp"],
+    )
+
+
+def details_from_json(stored: Mapping[str, Any]) -> EndpointDetails:
+    """The details of a row; `{}` is an endpoint without any."""
+    return EndpointDetails(**stored)
+
+
+def _external(stored: Mapping[str, Any]) -> ExternalModel:
+    return ExternalModel(
+        provider=stored["provider"],
+        name=stored["name"],
+        url=stored["url"],
+        key=StoredKey(**stored["key"]),
+        header=stored["header"],
+        shown=stored["shown"],
+    )

@@ -1,0 +1,122 @@
+"""Brings the files of models here, in the form that an engine reads: pulled, or out of the registry and converted."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from openfm.core.endpoint import Deployment, DeploymentState, ServedEntity
+from openfm.core.errors import ApiError
+
+log = structlog.get_logger(__name__)
+
+_RETRY_S = 60.0
+_LONGEST_LOG = 500
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyModel:
+    """A model that can be started: its engine, its files by role, bytes of weights and of one sequence's KV cache."""
+
+    engine: str
+    files: Mapping[str, Path]
+    weight_bytes: int
+    sequence_bytes: int
+
+
+Tell = Callable[[str], None]
+
+
+class ModelSource(Protocol):
+    """Knows where some models come from."""
+
+    async def bring(self, entity_name: str, entity_version: str, tell: Tell) -> ReadyModel | None:
+        """The model, or None if this source does not have it. `tell` takes sentences about the progress.
+
+        Raises an `ApiError` with the reason.
+        """
+        ...
+
+
+@dataclass(slots=True)
+class _Shelf:
+    """One model version: where it stands."""
+
+    lines: deque[str]
+    state: Deployment
+    model: ReadyModel | None = None
+    work: asyncio.Task[None] | None = None
+
+
+class Depot:
+    """Models by name and version; each is brought once, when it is first wanted. A failed one is tried again."""
+
+    def __init__(self, sources: tuple[ModelSource, ...], on_change: Callable[[], None]) -> None:
+        self._sources = sources
+        self._on_change = on_change
+        self._shelves: dict[tuple[str, str], _Shelf] = {}
+
+    def model(self, entity: ServedEntity) -> ReadyModel | None:
+        """The entity's model if it is here; asking for it begins to bring it."""
+        key = (entity.entity_name, entity.entity_version)
+        shelf = self._shelves.get(key)
+        if shelf is None:
+            shelf = _Shelf(deque(maxlen=_LONGEST_LOG), Deployment(DeploymentState.CREATING, "Looking for its files."))
+            self._shelves[key] = shelf
+            shelf.work = asyncio.create_task(self._bring(key, shelf), name=f"bring {key[0]} {key[1]}")
+        return shelf.model
+
+    def missing(self, entity: ServedEntity) -> Deployment | None:
+        """How the entity's files are doing, or None once they are here or where it needs none."""
+        if entity.external is not None:
+            return None
+        shelf = self._shelves.get((entity.entity_name, entity.entity_version))
+        if shelf is None:
+            return Deployment(DeploymentState.CREATING, "Waiting for its turn.")
+        return None if shelf.model is not None else shelf.state
+
+    def build_log(self, entity: ServedEntity) -> str:
+        """What happened to the entity's files so far."""
+        shelf = self._shelves.get((entity.entity_name, entity.entity_version))
+        return "".join(f"{line}\n" for line in shelf.lines) if shelf else ""
+
+    async def close(self) -> None:
+        """Give up all work."""
+        tasks = [shelf.work for shelf in self._shelves.values() if shelf.work is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _bring(self, key: tuple[str, str], shelf: _Shelf) -> None:
+        def tell(sentence: str) -> None:
+            shelf.state = Deployment(DeploymentState.CREATING, sentence)
+            _note(shelf, sentence)
+
+        while shelf.model is None:
+            try:
+                shelf.model = await self._from_a_source(key, tell)
+                _note(shelf, f"Ready for {shelf.model.engine}.")
+            except ApiError as error:
+                shelf.state = Deployment(DeploymentState.FAILED, error.message)
+                _note(shelf, error.message)
+                log.error("model.not_brought", model=key[0], version=key[1], reason=error.message)  # noqa: TRY400
+            self._on_change()
+            if shelf.model is None:
+                await asyncio.sleep(_RETRY_S)
+
+    async def _from_a_source(self, key: tuple[str, str], tell: Tell) -> ReadyModel:
+        for source in self._sources:
+            model = await source.bring(*key, tell)
+            if model is not None:
+                return model
+        raise AssertionError(f"no source has {key[0]} version {key[1]}, though an endpoint was made for it")
+
+
+def _note(shelf: _Shelf, sentence: str) -> None:
+    if not shelf.lines or not shelf.lines[-1].endswith(sentence):
+        shelf.lines.append(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {sentence}")

@@ -1,0 +1,127 @@
+"""What should run: the endpoints' served entities as replicas, and how they are doing."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from openfm.control.endpoints.directory import EndpointDirectory
+from openfm.core.endpoint import Deployment, ServedEntity, UpdateState
+from openfm.core.model import Task
+from openfm.engines.base import EngineSpec, Launcher
+from openfm.fleet.demand import Demand
+from openfm.fleet.placement import Needs
+from openfm.fleet.reconciler import DesiredReplica
+from openfm.fleet.roster import Fleet
+from openfm.server.depot import Depot, ReadyModel
+
+_EMBEDDING_SLOTS = 32
+_EXTERNAL_SLOTS = 1024
+_OVERHEAD_BYTES = 128 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """How replicas are started: sequences at once, CPU threads, and where they log and keep sockets."""
+
+    slots: int
+    threads: int
+    log_dir: Path
+    runtime_dir: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Where replicas come from: how they are started, and launchers by an engine's name, and for external models."""
+
+    settings: EngineSettings
+    launchers: Callable[[str], Launcher]
+    external: Callable[[ServedEntity], Launcher]
+
+
+class DesiredFleet:
+    """The desired set, asked at each step of the reconciler. `ongoing` counts a deployment's requests under way."""
+
+    def __init__(
+        self,
+        directory: EndpointDirectory,
+        depot: Depot,
+        workers: Workers,
+        demand: Demand,
+        ongoing: Callable[[str], int],
+    ) -> None:
+        self._directory = directory
+        self._depot = depot
+        self._workers = workers
+        self._demand = demand
+        self._ongoing = ongoing
+        self._launchers: dict[str, Launcher] = {}
+
+    def desired(self) -> Sequence[DesiredReplica]:
+        """Every replica that should run now. Does not wait."""
+        entities = dict(self._wanted())
+        for gone in self._launchers.keys() - entities.keys():
+            del self._launchers[gone]
+        self._demand.forget_all_but(frozenset(entities))
+        return [replica for entity in entities.values() for replica in self._replicas(entity)]
+
+    def _wanted(self) -> Iterator[tuple[str, ServedEntity]]:
+        for endpoint in self._directory.endpoints:
+            pending = endpoint.pending_config if endpoint.update is UpdateState.IN_PROGRESS else None
+            tried = {entity.deployment_id for entity in pending.served_entities} if pending else set()
+            for entity in endpoint.wanted_entities:
+                if entity.deployment_id in tried or self._is_awake(entity):
+                    yield entity.deployment_id, entity
+
+    def _is_awake(self, entity: ServedEntity) -> bool:
+        if not entity.settings.scale_to_zero_enabled:
+            return True
+        if self._ongoing(entity.deployment_id):
+            self._demand.touch(entity.deployment_id)
+        return self._demand.is_awake(entity.deployment_id)
+
+    def _replicas(self, entity: ServedEntity) -> Iterator[DesiredReplica]:
+        if entity.external is not None:
+            launcher = self._launcher(entity, lambda: self._workers.external(entity))
+            yield DesiredReplica(entity.deployment_id, launcher, self._spec(entity, None, 1))
+            return
+        model = self._depot.model(entity)
+        if model is None:
+            return
+        launcher = self._launcher(entity, lambda: self._workers.launchers(model.engine))
+        for number in range(1, entity.settings.workload_size.replicas + 1):
+            spec = self._spec(entity, model, number)
+            needs = Needs(model.weight_bytes + spec.slots * model.sequence_bytes + _OVERHEAD_BYTES)
+            yield DesiredReplica(entity.deployment_id, launcher, spec, needs)
+
+    def _launcher(self, entity: ServedEntity, make: Callable[[], Launcher]) -> Launcher:
+        launcher = self._launchers.get(entity.deployment_id)
+        if launcher is None:
+            launcher = self._launchers[entity.deployment_id] = make()
+        return launcher
+
+    def _spec(self, entity: ServedEntity, model: ReadyModel | None, number: int) -> EngineSpec:
+        settings, replica_id = self._workers.settings, f"{entity.deployment_id}-{number}"
+        slots = _EMBEDDING_SLOTS if entity.model.task is Task.EMBEDDINGS else settings.slots
+        return EngineSpec(
+            replica_id=replica_id,
+            model=entity.model,
+            files={} if model is None else model.files,
+            slots=_EXTERNAL_SLOTS if model is None else slots,
+            threads=settings.threads,
+            log_file=settings.log_dir / f"{replica_id}.log",
+            runtime_dir=settings.runtime_dir,
+        )
+
+
+class LiveDeployments:
+    """How served entities are doing: their files first, their replicas then."""
+
+    def __init__(self, depot: Depot, fleet: Fleet) -> None:
+        self._depot = depot
+        self._fleet = fleet
+
+    def deployment(self, entity: ServedEntity) -> Deployment:
+        """The entity's state now."""
+        if entity.settings.scale_to_zero_enabled and self._fleet.is_asleep(entity):
+            return self._fleet.deployment(entity)
+        return self._depot.missing(entity) or self._fleet.deployment(entity)

@@ -1,0 +1,76 @@
+"""The fleet with everything it needs, as one thing that is started and ended."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from openfm.control.endpoints.directory import EndpointDirectory
+from openfm.fleet.demand import Demand
+from openfm.fleet.placement import Machine
+from openfm.fleet.reconciler import DesiredReplica, Reconciler
+from openfm.fleet.replica import Surroundings
+from openfm.fleet.roster import Fleet, Patience
+from openfm.server.depot import Depot, ModelSource
+from openfm.server.desired import DesiredFleet, LiveDeployments, Workers
+
+
+@dataclass(frozen=True, slots=True)
+class Plant:
+    """What replicas are made from and where they may run; times in seconds."""
+
+    sources: tuple[ModelSource, ...]
+    workers: Workers
+    machine: Machine
+    scale_to_zero_after_s: float
+    cold_start_deadline_s: float
+
+
+class EngineRoom:
+    """Keeps what the directory asks for running. `on_change` listeners are called on the loop and must not wait."""
+
+    def __init__(self, directory: EndpointDirectory, plant: Plant) -> None:
+        self.demand = Demand(time.monotonic, plant.scale_to_zero_after_s)
+        self.reconciler = Reconciler(
+            self._desired, Surroundings(time.monotonic, asyncio.sleep, random.random), plant.machine
+        )
+        self.depot = Depot(plant.sources, self.nudge)
+        patience = Patience(time.monotonic, plant.cold_start_deadline_s)
+        self.fleet = Fleet(self.reconciler, self.demand, patience, directory.is_served)
+        self.deployments = LiveDeployments(self.depot, self.fleet)
+        self._wanted = DesiredFleet(directory, self.depot, plant.workers, self.demand, self._ongoing)
+        self._listeners: list[Callable[[], None]] = []
+        self.reconciler.on_change(self._tell)
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener` whenever a replica, a model's files or the desired set changed."""
+        self._listeners.append(listener)
+
+    def nudge(self) -> None:
+        """The desired set changed."""
+        self.reconciler.nudge()
+        self._tell()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run; on the way out every replica is drained and nothing is left."""
+        task = asyncio.create_task(self.reconciler.run(), name="reconciler")
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            await self.depot.close()
+
+    def _desired(self) -> Sequence[DesiredReplica]:
+        return self._wanted.desired()
+
+    def _ongoing(self, deployment_id: str) -> int:
+        return sum(replica.ongoing for replica in self.reconciler.replicas(deployment_id))
+
+    def _tell(self) -> None:
+        for listener in self._listeners:
+            listener()

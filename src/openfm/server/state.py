@@ -1,0 +1,61 @@
+"""What is kept in the database and in memory of it: opened at start, before anything runs."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from openfm.catalog.catalog import Catalog
+from openfm.control.endpoints.defaults import alias_endpoints, ensure_default_endpoints
+from openfm.control.endpoints.directory import EndpointDirectory
+from openfm.control.endpoints.loading import load_endpoints
+from openfm.control.endpoints.models import KnownModels
+from openfm.control.endpoints.parsing import Workshop
+from openfm.control.endpoints.service import EndpointService, Office
+from openfm.control.registry.models import ServableModels
+from openfm.control.workspace.service import ensure_workspace
+from openfm.server.access_stub import StubGrants, StubKeys
+from openfm.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class StateOptions:
+    """What the operator chose about it."""
+
+    home: Path
+    admin_token: str
+    has_aliases: bool
+    longest_context: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The control plane's objects."""
+
+    database: Database
+    workspace_id: str
+    directory: EndpointDirectory
+    models: KnownModels
+
+
+def now_ms() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def open_state(database: Database, catalog: Catalog, options: StateOptions) -> State:
+    """Migrate, make what must be there, and read it. Blocks."""
+    database.migrate()
+    workspace_id = ensure_workspace(database, now_ms())
+    grants = StubGrants()
+    models = KnownModels(ServableModels(database, catalog, grants), options.longest_context)
+    ensure_default_endpoints(database, catalog, now_ms())
+    endpoints = load_endpoints(database, models)
+    aliases = alias_endpoints(catalog, endpoints) if options.has_aliases else []
+    return State(database, workspace_id, EndpointDirectory(grants, [*endpoints, *aliases]), models)
+
+
+def endpoint_service(state: State, on_change: Callable[[], None]) -> EndpointService:
+    """The one writer of endpoints."""
+    workshop = Workshop(state.models, StubKeys())
+    return EndpointService(Office(state.database, state.directory, workshop, StubGrants(), now_ms, on_change))

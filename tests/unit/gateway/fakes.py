@@ -1,0 +1,60 @@
+"""The gateway's ports, fulfilled by what a test says."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from openfm.core.endpoint import ServedEntity, ServingEndpoint
+from openfm.core.errors import EndpointNotFound, EntityWithdrawn, NoReplicaReady
+from openfm.core.principal import Principal
+from openfm.engines.scripted import ScriptedEngine
+from openfm.gateway.ports import Replica
+
+ANN = Principal("1", "ann")
+
+
+@dataclass
+class FakeReplica:
+    engine: ScriptedEngine
+    id: str = "r1"
+    slots: int = 2
+    ongoing: int = 0
+
+    @contextmanager
+    def hold(self) -> Iterator[ScriptedEngine]:
+        self.ongoing += 1
+        try:
+            yield self.engine
+        finally:
+            self.ongoing -= 1
+
+
+@dataclass
+class FakeRoster:
+    replicas: list[Replica] = field(default_factory=list)
+    withdrawn: set[str] = field(default_factory=set)
+    by_entity: dict[str, list[Replica]] = field(default_factory=dict)
+
+    async def ready(self, entity: ServedEntity) -> Sequence[Replica]:
+        if entity.name in self.withdrawn:
+            raise EntityWithdrawn(f"{entity.name} is gone.")
+        if entity.name in self.by_entity:
+            return self.by_entity[entity.name]
+        if not self.replicas:
+            raise NoReplicaReady(f"{entity.name} is loading.", retry_after_s=3)
+        return self.replicas
+
+
+@dataclass
+class FakeDirectory:
+    endpoint: ServingEndpoint
+
+    def queryable(self, name: str, caller: Principal) -> ServingEndpoint:
+        del caller
+        if name != self.endpoint.name:
+            raise EndpointNotFound(name)
+        return self.endpoint
+
+    def visible(self, caller: Principal) -> Sequence[ServingEndpoint]:
+        del caller
+        return [self.endpoint]
