@@ -80,7 +80,9 @@ async def _serve(settings: Settings) -> None:
     url = url_of(listening, tls)
     token, is_new_token = _admin_token(settings)
     database = Database(settings.url_of_database)
-    options = StateOptions(settings.home, token, settings.alias_missing, settings.engine_context_length)
+    options = StateOptions(
+        settings.home, settings.weights_dir, token, settings.alias_missing, settings.engine_context_length
+    )
     state = await asyncio.to_thread(open_state, database, catalog, options)
     async with _engine_room(settings, catalog, state.directory) as room:
         metrics = Metrics()
@@ -122,7 +124,7 @@ def _planes(settings: Settings, state: State, room: EngineRoom, instruments: _In
     exchanges = ExchangeLog((UsageLog(), instruments.metrics, counters), instruments.metrics, time.time)
     return Planes(
         DataPlane(_gateway(settings, state, room), tokens, exchanges, _wire_options(settings)),
-        management_api(ControlPlane(tokens, desk, state.workspace_id, settings.public_url)),
+        management_api(ControlPlane(tokens, desk, state.registry, state.workspace_id, settings.public_url)),
     )
 
 

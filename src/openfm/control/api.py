@@ -15,6 +15,7 @@ from openfm.control.endpoints import routes as endpoint_routes
 from openfm.control.endpoints.routes import Desk
 from openfm.control.identity import routes as identity_routes
 from openfm.control.identity.token_book import TokenBook
+from openfm.control.registry.setup import Registry
 from openfm.core.errors import ApiError, InvalidParameterValue, MethodNotAllowed, NotFound
 from openfm.wire.manner import ErrorShape
 from openfm.wire.problems import internal_error, problem
@@ -28,6 +29,7 @@ class ControlPlane:
 
     tokens: TokenBook
     desk: Desk
+    registry: Registry
     workspace_id: str
     public_url: str | None
 
@@ -41,6 +43,7 @@ def management_api(plane: ControlPlane) -> FastAPI:
     api.state.desk = plane.desk
     api.state.workspace_id = plane.workspace_id
     api.state.public_url = plane.public_url
+    plane.registry.install(api)
     api.include_router(endpoint_routes.router)
     api.include_router(detail_routes.router)
     api.include_router(identity_routes.router)

@@ -12,10 +12,12 @@ from openfm.control.endpoints.loading import load_endpoints
 from openfm.control.endpoints.models import KnownModels
 from openfm.control.endpoints.parsing import Workshop
 from openfm.control.endpoints.service import EndpointService, Office
-from openfm.control.registry.models import ServableModels
+from openfm.control.registry.setup import Neighbours, Registry
 from openfm.control.workspace.service import ensure_workspace
-from openfm.server.access_stub import StubGrants, StubKeys
+from openfm.server.access_stub import StubFetcher, StubGrants, StubKeys
+from openfm.store.blobs import BlobStore
 from openfm.store.database import Database
+from openfm.weights.inspection import inspect
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,7 @@ class StateOptions:
     """What the operator chose about it."""
 
     home: Path
+    models_dir: Path
     admin_token: str
     has_aliases: bool
     longest_context: int | None
@@ -36,6 +39,7 @@ class State:
     workspace_id: str
     directory: EndpointDirectory
     models: KnownModels
+    registry: Registry
 
 
 def now_ms() -> int:
@@ -48,11 +52,16 @@ def open_state(database: Database, catalog: Catalog, options: StateOptions) -> S
     database.migrate()
     workspace_id = ensure_workspace(database, now_ms())
     grants = StubGrants()
-    models = KnownModels(ServableModels(database, catalog, grants), options.longest_context)
+    directory = EndpointDirectory(grants)
+    neighbours = Neighbours(grants, directory, inspect, StubFetcher())
+    registry = Registry(database, BlobStore(options.models_dir / "blobs"), catalog, neighbours)
+    registry.prepare()
+    models = KnownModels(registry.servable, options.longest_context)
     ensure_default_endpoints(database, catalog, now_ms())
     endpoints = load_endpoints(database, models)
     aliases = alias_endpoints(catalog, endpoints) if options.has_aliases else []
-    return State(database, workspace_id, EndpointDirectory(grants, [*endpoints, *aliases]), models)
+    directory.publish([*endpoints, *aliases])
+    return State(database, workspace_id, directory, models, registry)
 
 
 def endpoint_service(state: State, on_change: Callable[[], None]) -> EndpointService:

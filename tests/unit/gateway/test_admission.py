@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from openfm.core.errors import Overloaded
 from openfm.gateway.admission import Admission, QueueLimits
 
-KEY = ("system.ai.model", "1")
+KEY = "m"
 
 
 class Clock:

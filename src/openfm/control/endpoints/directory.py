@@ -93,7 +93,7 @@ class EndpointDirectory:
             )
         return endpoint.name
 
-    def serving(self, entity_name: str, entity_version: str | None) -> Sequence[str]:
+    def serving(self, entity_name: str, entity_version: int | None) -> Sequence[str]:
         """Names of the endpoints whose active or pending config has that model, in that version if one is given."""
         return tuple(
             endpoint.name
@@ -101,7 +101,8 @@ class EndpointDirectory:
             for config in (endpoint.config, endpoint.pending_config)
             if config is not None
             and any(
-                entity.entity_name == entity_name and entity_version in (None, entity.entity_version)
+                entity.entity_name == entity_name
+                and (entity_version is None or entity.entity_version == str(entity_version))
                 for entity in config.served_entities
             )
         )
