@@ -81,7 +81,7 @@ async def _serve(settings: Settings) -> None:
     token, is_new_token = _admin_token(settings)
     database = Database(settings.url_of_database)
     options = StateOptions(
-        settings.home, settings.weights_dir, token, settings.alias_missing, settings.engine_context_length
+        settings.home, settings.files_dir, token, settings.alias_missing, settings.engine_context_length
     )
     state = await asyncio.to_thread(open_state, database, catalog, options)
     async with _engine_room(settings, catalog, state.directory) as room:

@@ -36,6 +36,7 @@ class Settings(BaseSettings):
         default_factory=lambda: platformdirs.user_data_path("openfm"), description="State: database, tokens, logs."
     )
     models_dir: Path | None = Field(None, description="Weights; HOME/models when not set.")
+    registry_dir: Path | None = Field(None, description="Files of registered models; HOME/registry when not set.")
     database_url: str | None = Field(None, description="SQLAlchemy URL; an SQLite file in HOME when not set.")
     admin_token: SecretStr | None = Field(None, description="The admin's token; made and kept in HOME when not set.")
     public_url: str | None = Field(None, description="URL under which clients see the server, if not the request's.")
@@ -85,6 +86,11 @@ class Settings(BaseSettings):
     def weights_dir(self) -> Path:
         """Where weights are kept."""
         return self.models_dir or self.home / "models"
+
+    @property
+    def files_dir(self) -> Path:
+        """Where the files of registered models are kept."""
+        return self.registry_dir or self.home / "registry"
 
     @property
     def url_of_database(self) -> str:

@@ -25,7 +25,7 @@ class StateOptions:
     """What the operator chose about it."""
 
     home: Path
-    models_dir: Path
+    registry_dir: Path
     admin_token: str
     has_aliases: bool
     longest_context: int | None
@@ -54,7 +54,7 @@ def open_state(database: Database, catalog: Catalog, options: StateOptions) -> S
     grants = StubGrants()
     directory = EndpointDirectory(grants)
     neighbours = Neighbours(grants, directory, inspect, StubFetcher())
-    registry = Registry(database, BlobStore(options.models_dir / "blobs"), catalog, neighbours)
+    registry = Registry(database, BlobStore(options.registry_dir), catalog, neighbours)
     registry.prepare()
     models = KnownModels(registry.servable, options.longest_context)
     ensure_default_endpoints(database, catalog, now_ms())
