@@ -19,7 +19,6 @@ import uvloop
 from openfm import __version__
 from openfm.catalog.catalog import Catalog, load_catalog
 from openfm.control.api import ControlPlane, management_api
-from openfm.control.endpoints.directory import EndpointDirectory
 from openfm.control.endpoints.rollout import Rollouts
 from openfm.control.endpoints.routes import Desk
 from openfm.control.endpoints.service import EndpointService
@@ -44,6 +43,7 @@ from openfm.server.engine_room import EngineRoom, Plant
 from openfm.server.home import HomeInUse, announced, locked_home
 from openfm.server.listener import Address, CannotListen, Tls, make_server, open_socket, url_of
 from openfm.server.logs import LogShelf
+from openfm.server.registry_source import RegistrySource
 from openfm.server.router import FrontDoor, Health, HostDescription, Planes
 from openfm.server.state import State, StateOptions, endpoint_service, open_state
 from openfm.server.vitals import EndpointVitals
@@ -84,7 +84,7 @@ async def _serve(settings: Settings) -> None:
         settings.home, settings.files_dir, token, settings.alias_missing, settings.engine_context_length
     )
     state = await asyncio.to_thread(open_state, database, catalog, options)
-    async with _engine_room(settings, catalog, state.directory) as room:
+    async with _engine_room(settings, catalog, state) as room:
         metrics = Metrics()
         service = _service(state, room)
         planes = _planes(settings, state, room, _Instruments(metrics, service, token))
@@ -98,8 +98,10 @@ async def _serve(settings: Settings) -> None:
             asyncio.create_task(_tell_when_ready(health, room)),
             asyncio.create_task(_rollouts(state, service, room).run()),
         ]
+        await state.registry.imports.resume()
         with announced(settings.home, url, __version__):
             await server.serve(sockets=[listening])
+        await state.registry.imports.stop()
         await _cancelled(background)
     await asyncio.to_thread(database.close)
 
@@ -171,7 +173,7 @@ def _wire_options(settings: Settings) -> WireOptions:
 
 
 @asynccontextmanager
-async def _engine_room(settings: Settings, catalog: Catalog, directory: EndpointDirectory) -> AsyncIterator[EngineRoom]:
+async def _engine_room(settings: Settings, catalog: Catalog, state: State) -> AsyncIterator[EngineRoom]:
     """The running fleet; on the way out, nothing is left of it."""
     environ = environment()
     runtime_dir = Path(tempfile.mkdtemp(prefix="openfm-"))
@@ -183,7 +185,10 @@ async def _engine_room(settings: Settings, catalog: Catalog, directory: Endpoint
     try:
         with shown(sys.stderr) as on_progress:
             plant = Plant(
-                sources=(CatalogueSource(catalog, Warehouse(settings.weights_dir, tools, on_progress)),),
+                sources=(
+                    CatalogueSource(catalog, Warehouse(settings.weights_dir, tools, on_progress)),
+                    RegistrySource(state.models, state.registry.resources.blobs, settings.files_dir / "laid-out"),
+                ),
                 workers=Workers(
                     engines, lambda name: make_launcher(name, environ), lambda _: make_launcher("external", environ)
                 ),
@@ -191,7 +196,7 @@ async def _engine_room(settings: Settings, catalog: Catalog, directory: Endpoint
                 scale_to_zero_after_s=settings.scale_to_zero_after_s,
                 cold_start_deadline_s=settings.cold_start_deadline_s,
             )
-            room = EngineRoom(directory, plant)
+            room = EngineRoom(state.directory, plant)
             async with room.running():
                 yield room
     finally:

@@ -17,6 +17,8 @@ from tools.environments import ensure, named
 _SCRIPTS = Path(__file__).parent / "scripts"
 _ENVIRONMENTS = {
     "current": "clients-current",
+    "registry_story": "clients-registry",
+    "registry_big": "clients-registry",
     "openai2": "clients-openai2",
     "openai1": "clients-openai1",
     "genai_inference": "clients-genai-inference",

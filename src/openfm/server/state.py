@@ -14,7 +14,8 @@ from openfm.control.endpoints.parsing import Workshop
 from openfm.control.endpoints.service import EndpointService, Office
 from openfm.control.registry.setup import Neighbours, Registry
 from openfm.control.workspace.service import ensure_workspace
-from openfm.server.access_stub import StubFetcher, StubGrants, StubKeys
+from openfm.server.access_stub import StubGrants, StubKeys
+from openfm.server.fetcher import HubFetcher
 from openfm.store.blobs import BlobStore
 from openfm.store.database import Database
 from openfm.weights.inspection import inspect
@@ -53,7 +54,7 @@ def open_state(database: Database, catalog: Catalog, options: StateOptions) -> S
     workspace_id = ensure_workspace(database, now_ms())
     grants = StubGrants()
     directory = EndpointDirectory(grants)
-    neighbours = Neighbours(grants, directory, inspect, StubFetcher())
+    neighbours = Neighbours(grants, directory, inspect, HubFetcher())
     registry = Registry(database, BlobStore(options.registry_dir), catalog, neighbours)
     registry.prepare()
     models = KnownModels(registry.servable, options.longest_context)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import structlog
 
+from openfm.control.files.paths import checked_file
 from openfm.control.registry import repository
 from openfm.control.registry.ports import Fetcher
 from openfm.control.registry.resources import Resources
@@ -101,7 +102,7 @@ class Imports:
         """Make the fetched files the version's, then finalize it."""
         for path in sorted(files.rglob("*")):
             if path.is_file():
-                self._take(version, path, path.relative_to(files).as_posix())
+                self._take(version, path, checked_file(path.relative_to(files).as_posix()))
         self._versions.finalize(version.name, _SYSTEM, version.version)
 
     def _take(self, version: ModelVersion, path: Path, name: str) -> None:

@@ -28,6 +28,7 @@ from openfm.core.registry import (
     VersionStatus,
     manifest_digest,
 )
+from openfm.weights.errors import UnsupportedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +132,9 @@ class Versions:
     def finalize(self, name: ModelName, caller: Principal, number: int) -> ModelVersion:
         """Look at the files and end the registration: READY, or FAILED with the reason.
 
-        A version that `openfm models register` made fails when its files cannot be served; any other (an MLflow model
-        of another flavor) is READY and keeps the reason. Raises `Conflict` when files arrive meanwhile.
+        A version that `openfm models register` made fails when its files are corrupt or refused. Everything else is
+        READY, a model that nothing here serves too (an MLflow model of another flavor); it keeps the reason. Raises
+        `Conflict` when files arrive meanwhile.
         """
         with self._own.database.transaction() as connection:
             self._own.changeable(connection, name, caller)
@@ -185,7 +187,7 @@ class Versions:
             self._own.blobs.materialize(manifest, folder)
             return ready | {"facts": self._inspector(folder).to_json()}
         except InvalidParameterValue as error:
-            if SOURCE_KIND_TAG in version.tags:
+            if SOURCE_KIND_TAG in version.tags and not isinstance(error, UnsupportedModel):
                 return {"status": VersionStatus.FAILED.value, "status_message": error.message}
             return ready | {"unservable_reason": error.message}
         finally:
