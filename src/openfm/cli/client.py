@@ -8,6 +8,7 @@ from typing import Any, cast
 from urllib.parse import quote
 
 import aiohttp
+from yarl import URL
 
 from openfm.cli.errors import CliError, ExitCode, from_status
 from openfm.cli.profile import Server
@@ -56,18 +57,30 @@ class Client:
                     yield chunk
         raise CliError("The answer broke off.", ExitCode.UNHEALTHY, hint="The server's log says why.")
 
+    async def call(self, method: str, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
+        """Any route's JSON answer; what goes into `path` from outside must be quoted."""
+        return await self._json(method, path, body)
+
+    async def put_bytes(self, path: str, content: bytes) -> None:
+        """Send bytes as they are."""
+        async with self._sent("PUT", path, content):
+            pass
+
     async def _json(self, method: str, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
         async with self._sent(method, path, body) as response:
             return _decoded(await response.read(), self.server.url)
 
     @asynccontextmanager
     async def _sent(
-        self, method: str, path: str, body: Mapping[str, object] | None = None
+        self, method: str, path: str, body: Mapping[str, object] | bytes | None = None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         headers = {"Authorization": f"Bearer {self.server.token}"} if self.server.token else {}
         url = self.server.url
+        content: dict[str, Any] = {"data": body} if isinstance(body, bytes) else {"json": body}
         try:
-            async with self.session.request(method, url + path, json=body, headers=headers) as response:
+            async with self.session.request(
+                method, URL(url + path, encoded=True), headers=headers, **content
+            ) as response:
                 if response.status >= 300:
                     raise _failure(response.status, _decoded(await response.read(), url))
                 yield response

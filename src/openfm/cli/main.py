@@ -26,7 +26,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "serve": Verb("openfm.cli.serve", "Start the server: endpoints, API and web pages."),
         "endpoints": Verb("openfm.cli.endpoints", "List, show and query serving endpoints."),
         "serving-endpoints": Verb("openfm.cli.endpoints", "The same under Databricks' name."),
-        "models": Verb("openfm.cli.models", "List, show and download the models openfm knows."),
+        "models": Verb("openfm.cli.models", "List, show and download the models openfm knows; register your own."),
         "chat": Verb("openfm.cli.chat", "Talk with a chat endpoint."),
         "doctor": Verb("openfm.cli.doctor", "Check this machine and say what to do."),
         "version": Verb("openfm.cli.version", "Show the versions of openfm, Python and the engines."),

@@ -1,4 +1,4 @@
-"""`openfm models`: the catalogue, and what of it is on this machine."""
+"""`openfm models`: the catalogue, and what of it is on this machine; the registry's verbs are in `registered.py`."""
 
 import asyncio
 import sys
@@ -12,18 +12,20 @@ from openfm.catalog.fit import Machine, size_words, why_not
 from openfm.cli.errors import reported
 from openfm.cli.local import LocalSettings, load_settings
 from openfm.cli.output import Output, OutputOption, print_facts, print_json, print_table
-from openfm.cli.profile import HomeOption, environment
+from openfm.cli.profile import Given, HomeOption, TokenOption, UrlOption, environment, find_server
+from openfm.cli.registered import add_to, list_registered
 from openfm.ops.index_config import index_config
 from openfm.ops.machine import survey
 from openfm.ops.progress import shown
 from openfm.ops.pull import PullTools, present_bytes, pull
 
 app = typer.Typer(
-    help="List, show and download the models openfm knows.",
+    help="List, show and download the models openfm knows; register your own.",
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+add_to(app)
 
 ModelsDirOption = Annotated[
     Path | None, typer.Option("--models-dir", help="Folder of the weights.", show_default="HOME/models")
@@ -32,10 +34,18 @@ ModelsDirOption = Annotated[
 
 @app.command("list")
 def list_models(
-    output: OutputOption = Output.TEXT, home: HomeOption = None, models_dir: ModelsDirOption = None
+    registered: Annotated[bool, typer.Option("--registered", help="The server's registered models instead.")] = False,
+    output: OutputOption = Output.TEXT,
+    url: UrlOption = None,
+    token: TokenOption = None,
+    home: HomeOption = None,
+    models_dir: ModelsDirOption = None,
 ) -> None:
     """List every model, whether it is here, and the reason where it cannot run."""
     with reported(as_json=output.is_json):
+        if registered:
+            list_registered(find_server(Given(url, token, home), environment()), output)
+            return
         settings = load_settings({"home": home, "models_dir": models_dir})
         machine = survey(settings.weights_dir)
         models = load_catalog().models
