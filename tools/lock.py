@@ -48,6 +48,9 @@ def make(lock: Lock, options: Sequence[str]) -> None:
     """Resolve `lock` anew. Needs the package index."""
     files = [str(source.relative_to(ROOT)) for source in lock.sources]
     command = [str(ensure_uv()), "pip", "compile", *_OPTIONS, *options, *files, "--output-file", str(lock.path)]
+    overrides = lock.path.with_suffix(".overrides")
+    if overrides.is_file():
+        command += ["--override", str(overrides)]
     subprocess.run(command, cwd=ROOT, check=True)
 
 

@@ -109,10 +109,10 @@ def is_plain_name(name: object) -> bool:
     return isinstance(name, str) and 0 < len(name) < 256 and name not in {".", ".."} and not {"/", "\\", "\0"} & {*name}
 
 
-def shown(text: object) -> str:
+def shown(text: object, longest: int = _SHOWN) -> str:
     """Text from a file that nobody trusts, short and printable enough for a message."""
     whole = str(text)
-    short = whole if len(whole) <= _SHOWN else whole[:_SHOWN] + "…"
+    short = whole if len(whole) <= longest else whole[:longest] + "…"
     return short if short.isprintable() else ascii(short)[1:-1]
 
 

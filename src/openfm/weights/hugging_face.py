@@ -9,10 +9,10 @@ from openfm.weights.chat_template import NO_TEMPLATE, SpecialTokens, try_templat
 from openfm.weights.errors import CorruptModel, RefusedModel, UnsupportedModel
 from openfm.weights.facts import ModelFacts, ModelFormat
 from openfm.weights.folder import ModelFolder, is_plain_name, shown
-from openfm.weights.safetensors_header import read_header
+from openfm.weights.safetensors_header import SafetensorsHeader, read_header
 
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
-_INDEX = "model.safetensors.index.json"
+WEIGHT_INDEX = "model.safetensors.index.json"
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.txt", "vocab.json")
 _SPECIAL = ("bos_token", "eos_token", "pad_token", "unk_token")
 _POOLINGS = {
@@ -38,7 +38,7 @@ def inspect_hugging_face(folder: ModelFolder, task: Task | None = None) -> Model
         raise UnsupportedModel("The weights are quantised already. Give the original weights; choose q8_0 on import.")
     if not any(name in folder.files for name in _TOKENIZERS):
         raise CorruptModel(f"The tokenizer is missing. Add one of: {', '.join(_TOKENIZERS)}.")
-    parameters, weight_bytes = _weights(folder)
+    weights = used_weights(folder).values()
     template, tokens = chat_template(folder)
     traits = embedding_traits(folder, _number(config, "hidden_size")) if kind.task is Task.EMBEDDINGS else None
     if task is Task.EMBEDDINGS and traits is None:
@@ -50,8 +50,8 @@ def inspect_hugging_face(folder: ModelFolder, task: Task | None = None) -> Model
         model_type=kind.model_type,
         task=kind.task or task or (Task.CHAT if template else Task.COMPLETIONS),
         context_length=_number(config, "max_position_embeddings", "max_seq_len"),
-        parameters=parameters,
-        weight_bytes=weight_bytes,
+        parameters=sum(header.parameters for header in weights),
+        weight_bytes=sum(header.weight_bytes for header in weights),
         kv_bytes_per_token=0 if traits else _kv_bytes_per_token(config),
         chat_template=template,
         embedding=traits,
@@ -128,24 +128,23 @@ def _architecture(config: Mapping[str, Any]) -> str:
     return str(architectures[0])
 
 
-def _weights(folder: ModelFolder) -> tuple[int, int]:
-    """Numbers and bytes in all shards, each of which must hold what the index says."""
+def used_weights(folder: ModelFolder) -> Mapping[str, SafetensorsHeader]:
+    """The files that make up the model, with their headers; each holds what the index says. Raises `CorruptModel`."""
     headers = {name: read_header(folder.files[name]) for name in weight_names(folder)}
-    index = folder.json(_INDEX).get("weight_map") if _INDEX in folder.files else None
+    index = folder.json(WEIGHT_INDEX).get("weight_map") if WEIGHT_INDEX in folder.files else None
     if index is None and len(headers) > 1 and "model.safetensors" not in headers:
-        raise CorruptModel(f"There are {len(headers)} safetensors files and no {_INDEX}. Add it.")
+        raise CorruptModel(f"There are {len(headers)} safetensors files and no {WEIGHT_INDEX}. Add it.")
     if index is not None:
         if not isinstance(index, dict):
-            raise CorruptModel(f"{_INDEX}: weight_map must be an object. Save the model again.")
+            raise CorruptModel(f"{WEIGHT_INDEX}: weight_map must be an object. Save the model again.")
         for tensor, shard in index.items():
             if not is_plain_name(shard) or shard not in headers or tensor not in headers[shard].shapes:
                 raise CorruptModel(
-                    f"{_INDEX}: {shown(tensor)} is not in {shown(shard)}. Upload all files of the model."
+                    f"{WEIGHT_INDEX}: {shown(tensor)} is not in {shown(shard)}. Upload all files of the model."
                 )
     elif "model.safetensors" in headers:
         headers = {"model.safetensors": headers["model.safetensors"]}
-    used = headers.values() if index is None else [headers[name] for name in sorted(set(index.values()))]
-    return sum(header.parameters for header in used), sum(header.weight_bytes for header in used)
+    return headers if index is None else {name: headers[name] for name in sorted(set(index.values()))}
 
 
 def _kv_bytes_per_token(config: Mapping[str, Any]) -> int:
