@@ -19,7 +19,8 @@
     ├── EngineFailed             502  the engine broke or answered nonsense
     ├── Unavailable              503  come back after `retry_after_s`
     │   ├── NoReplicaReady       503  loading or restarting
-    │   │   └── EntityWithdrawn  503  an update took it away; the gateway picks again
+    │   │   ├── EntityWithdrawn  503  an update took it away; the gateway picks again
+    │   │   └── EngineUnreachable 503 it is gone, and never saw the request; the gateway tries again
     │   └── Overloaded           503  the queue is full, or its deadline passed
     └── EngineTimeout            504
 
@@ -227,6 +228,10 @@ class NoReplicaReady(Unavailable):
 
 class EntityWithdrawn(NoReplicaReady):
     """The served entity left its endpoint while the request waited; nothing was generated yet."""
+
+
+class EngineUnreachable(NoReplicaReady):
+    """No connection to the engine: the request never reached it."""
 
 
 class Overloaded(Unavailable):

@@ -1,7 +1,7 @@
 """Errors of engines and of the HTTP client -> core errors. Nothing else in `engines` names a foreign exception."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import aiohttp
@@ -12,6 +12,7 @@ from openfm.core.errors import (
     ContextTooLong,
     EngineFailed,
     EngineTimeout,
+    EngineUnreachable,
     InvalidRequest,
     NoReplicaReady,
     Overloaded,
@@ -30,13 +31,17 @@ _CONTEXT_WORDS = re.compile(
 def foreign_errors() -> Iterator[None]:
     """Let only `ApiError`s out of the block.
 
-    Refused and broken connections are `NoReplicaReady` (the fleet restarts the engine), silence is
-    `EngineTimeout`, everything else that a server can do wrong is `EngineFailed`.
+    Refused connections are `EngineUnreachable` and broken ones `NoReplicaReady` (the fleet restarts the engine),
+    silence is `EngineTimeout`, everything else that a server can do wrong is `EngineFailed`.
     """
     try:
         yield
     except (TimeoutError, aiohttp.ServerTimeoutError) as error:
         raise EngineTimeout("The engine did not answer in time. Send the request again.") from error
+    except aiohttp.ClientConnectorError as error:
+        raise EngineUnreachable(
+            "The engine cannot be reached; it is being restarted. Send the request again.", retry_after_s=_RETRY_AFTER_S
+        ) from error
     except (aiohttp.ClientConnectionError, ConnectionError) as error:
         raise NoReplicaReady(
             "The connection to the engine failed; it is being restarted. Send the request again.",
@@ -50,7 +55,7 @@ def foreign_errors() -> Iterator[None]:
 
 def refusal(status: int, raw: bytes) -> ApiError:
     """The error that an engine's HTTP error answer stands for."""
-    body = _error_body(raw)
+    body = error_body(raw)
     message = body.message[:_LONGEST_MESSAGE].strip() or f"HTTP status {status}"
     if status in (401, 403):
         return EngineFailed("The engine refused openfm's own credentials. Check the key of this model.")
@@ -63,10 +68,10 @@ def refusal(status: int, raw: bytes) -> ApiError:
     return EngineFailed(f"The engine failed: {message}")
 
 
-def stream_refusal(body: ErrorBody) -> ApiError:
-    """The error that an `error` event inside a stream stands for."""
+def stream_refusal(body: ErrorBody, judge: Callable[[int, bytes], ApiError] = refusal) -> ApiError:
+    """The error that an `error` event inside a stream stands for, as `judge` has it for an HTTP answer."""
     status = body.code if isinstance(body.code, int) else 500
-    return refusal(status, msgspec.json.encode({"error": body}))
+    return judge(status, msgspec.json.encode({"error": body}))
 
 
 def too_long(body: ErrorBody) -> ContextTooLong | None:
@@ -79,7 +84,8 @@ def too_long(body: ErrorBody) -> ContextTooLong | None:
     return ContextTooLong(prompt_tokens=int(found[2]), max_tokens=None, context_length=int(found[1]))
 
 
-def _error_body(raw: bytes) -> ErrorBody:
+def error_body(raw: bytes) -> ErrorBody:
+    """The error in an answer's body; its beginning, where it is none that is known."""
     try:
         answer = ERRORS.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -1,9 +1,10 @@
 """Client of any engine that speaks OpenAI's API over HTTP, on TCP or a Unix socket."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
-from contextlib import aclosing, asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import aiohttp
 import msgspec
@@ -47,24 +48,76 @@ class _Tokens(msgspec.Struct):
 class Address:
     """Where an engine listens: `http://host:port[/prefix]`, or `unix:/path/to/socket`; and its secret.
 
+    OpenAI's routes are under `api_path`. The secret goes into `secret_header`; "authorization" means a bearer token.
     `silence_timeout_s` is how long it may send nothing before the request counts as lost.
     """
 
     url: str
-    secret: str | None = None
+    secret: str | None = field(default=None, repr=False)
     model: str = "default"
     silence_timeout_s: float = 600.0
+    api_path: str = "/v1"
+    secret_header: str = "authorization"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What each request carries."""
+        headers = {"content-type": "application/json"}
+        if self.secret is not None:
+            is_bearer = self.secret_header == "authorization"
+            headers[self.secret_header] = f"Bearer {self.secret}" if is_bearer else self.secret
+        return headers
+
+
+def connect(address: Address) -> aiohttp.ClientSession:
+    """Connections to an engine on this machine."""
+    connector: aiohttp.BaseConnector
+    if address.url.startswith(_UNIX):
+        connector = aiohttp.UnixConnector(address.url.removeprefix(_UNIX), limit=0, keepalive_timeout=_KEEPALIVE_S)
+    else:
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_S)
+    return session_over(connector, address, _CONNECT_TIMEOUT_S)
+
+
+def session_over(connector: aiohttp.BaseConnector, address: Address, connect_timeout_s: float) -> aiohttp.ClientSession:
+    """A session with the address's headers and patience; proxies of the environment are not asked."""
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s, sock_read=address.silence_timeout_s)
+    return aiohttp.ClientSession(
+        connector=connector, headers=address.headers, timeout=timeout, auto_decompress=False, trust_env=False
+    )
+
+
+def _refusal(status: int, _headers: Mapping[str, str], raw: bytes) -> ApiError:
+    return refusal(status, raw)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """How the other side is reached (at the first request), and what becomes of its errors.
+
+    `refusal` judges an answer of status 300 and above, by status, headers and body; `errors` lets only `ApiError`s
+    out of its block. A request is sent again for at most `stale_connections` that the other side had closed.
+    """
+
+    connect: Callable[[Address], aiohttp.ClientSession] = connect
+    refusal: Callable[[int, Mapping[str, str], bytes], ApiError] = _refusal
+    errors: Callable[[], AbstractContextManager[None]] = foreign_errors
+    stale_connections: int = 8
+
+
+_LOCAL = Line()
 
 
 class OpenAiHttpEngine:
     """An engine reached over HTTP. Everything is asked as a stream, so that closing it cancels."""
 
-    def __init__(self, address: Address, dialect: Dialect = PLAIN) -> None:
+    def __init__(self, address: Address, dialect: Dialect = PLAIN, line: Line = _LOCAL) -> None:
         self.address = address
         self._dialect = dialect
+        self._line = line
         self._model = address.model
         self._base = "http://engine" if address.url.startswith(_UNIX) else address.url.rstrip("/")
-        self._session = _open_session(address)
+        self._opened: aiohttp.ClientSession | None = None
         self._totals = TokenCounts()
         self._running = 0
 
@@ -76,12 +129,13 @@ class OpenAiHttpEngine:
         body |= self._dialect.extras(request)
         if isinstance(options, dict):
             body["stream_options"] = {**options, **self._dialect.stream_options}
-        path = "/v1/chat/completions" if isinstance(request, ChatRequest) else "/v1/completions"
+        body = dict(self._dialect.shape(body))
+        path = "/chat/completions" if isinstance(request, ChatRequest) else "/completions"
         self._running += 1
         try:
-            async with aclosing(self._payloads(path, body)) as arrivals:
+            async with aclosing(self._payloads(self.address.api_path + path, body)) as arrivals:
                 async for payloads in arrivals:
-                    for delta in _deltas(reader, payloads):
+                    for delta in _deltas(reader, payloads, self._line):
                         yield delta
             yield reader.finished()
         finally:
@@ -98,8 +152,8 @@ class OpenAiHttpEngine:
         body = embedding_body(request, self._model)
         if instruction and self._dialect.has_instruction:
             body["instruction"] = instruction
-        raw = await self._ask("POST", "/v1/embeddings", body)
-        with foreign_errors():
+        raw = await self._ask("POST", self.address.api_path + "/embeddings", dict(self._dialect.shape(body)))
+        with self._line.errors():
             answer = EMBEDDINGS.decode(raw)
             packed = vectors(answer)
         if len(packed) != len(request.inputs):
@@ -113,7 +167,7 @@ class OpenAiHttpEngine:
             return request.prompt
         if self._dialect.tokenizer == "none":
             raise NotImplementedHere("This model's server cannot count tokens in advance. Read usage in the answer.")
-        with foreign_errors():
+        with self._line.errors():
             body = await self._tokenize_body(request)
             raw = await self._ask("POST", "/tokenize", body)
             return tuple(msgspec.json.decode(raw, type=_Tokens).tokens)
@@ -133,8 +187,9 @@ class OpenAiHttpEngine:
         return {"content": prompt, "add_special": True, "parse_special": True}
 
     async def health(self) -> None:
-        """See `Engine.health`."""
-        await self._ask("GET", self._dialect.health_path, None, timeout_s=_PROBE_TIMEOUT_S)
+        """See `Engine.health`. Without a path that costs nothing, the engine counts as healthy."""
+        if self._dialect.health_path is not None:
+            await self._ask("GET", self._dialect.health_path, None, timeout_s=_PROBE_TIMEOUT_S)
 
     async def stats(self) -> EngineStats:
         """The server's own counters; where it has none, this client's."""
@@ -142,7 +197,7 @@ class OpenAiHttpEngine:
         if names is None:
             return EngineStats(self._totals.prompt, self._totals.completion, self._running, 0)
         raw = await self._ask("GET", "/metrics", None, timeout_s=_PROBE_TIMEOUT_S)
-        with foreign_errors():
+        with self._line.errors():
             found = read_counters(raw.decode())
         prompt = sum(found.get(name, 0.0) for name in names.prompt)
         others = (found.get(name, 0.0) for name in (names.completion, names.running, names.waiting))
@@ -155,12 +210,13 @@ class OpenAiHttpEngine:
 
     async def aclose(self) -> None:
         """See `Engine.aclose`."""
-        await self._session.close()
+        if self._opened is not None:
+            await self._opened.close()
 
     async def _payloads(self, path: str, body: Mapping[str, object]) -> AsyncGenerator[list[bytes], None]:
         """Yield the payloads that arrived together, until `[DONE]`."""
         decoder = SseDecoder()
-        with foreign_errors():
+        with self._line.errors():
             async with self._open("POST", path, body) as response:
                 async for chunk in response.content.iter_any():
                     payloads = decoder.feed(chunk)
@@ -173,7 +229,7 @@ class OpenAiHttpEngine:
     async def _ask(
         self, method: str, path: str, body: Mapping[str, object] | None, timeout_s: float | None = None
     ) -> bytes:
-        with foreign_errors():
+        with self._line.errors():
             async with self._open(method, path, body, timeout_s) as response:
                 return await response.read()
 
@@ -183,8 +239,8 @@ class OpenAiHttpEngine:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         response = await self._send(method, path, body, timeout_s)
         try:
-            if response.status >= 400:
-                raise refusal(response.status, await response.read())
+            if response.status >= 300:
+                raise self._line.refusal(response.status, response.headers, await response.read())
             yield response
         finally:
             # Closes the connection at once unless the answer was read to its end: that is what cancels.
@@ -193,27 +249,40 @@ class OpenAiHttpEngine:
     async def _send(
         self, method: str, path: str, body: Mapping[str, object] | None, timeout_s: float | None
     ) -> aiohttp.ClientResponse:
-        """Send; once more if a kept-alive connection turned out to be closed before any byte came back."""
+        """Send; again while kept-alive connections turn out to be closed before any byte came back.
+
+        Several may be: llama.cpp closes them on its own terms, and only using one shows it.
+        """
         data = None if body is None else msgspec.json.encode(body)
         url = self._base + path
-        timeout = None if timeout_s is None else aiohttp.ClientTimeout(total=timeout_s)
-        try:
-            return await self._session.request(method, url, data=data, timeout=timeout or self._session.timeout)
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-            if isinstance(error, aiohttp.ClientConnectorError):
+        session = self._session
+        timeout = session.timeout if timeout_s is None else aiohttp.ClientTimeout(total=timeout_s)
+        ask = partial(session.request, method, url, data=data, timeout=timeout, allow_redirects=False)
+        for _ in range(self._line.stale_connections):
+            try:
+                return await ask()
+            except aiohttp.ClientConnectorError:
                 raise
-            return await self._session.request(method, url, data=data, timeout=timeout or self._session.timeout)
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+                continue
+        return await ask()
+
+    @property
+    def _session(self) -> aiohttp.ClientSession:
+        if self._opened is None:
+            self._opened = self._line.connect(self.address)
+        return self._opened
 
 
-def _deltas(reader: ChunkReader, payloads: Iterable[bytes]) -> Iterator[Delta]:
+def _deltas(reader: ChunkReader, payloads: Iterable[bytes], line: Line = _LOCAL) -> Iterator[Delta]:
     """What payloads that arrived together add. Raises what `Engine` may, after all that came before it."""
     held: Delta | None = None
     try:
-        with foreign_errors():
+        with line.errors():
             for payload in payloads:
                 chunk = CHUNKS.decode(payload)
                 if chunk.error is not None:
-                    raise stream_refusal(chunk.error)
+                    raise stream_refusal(chunk.error, lambda status, raw: line.refusal(status, {}, raw))
                 delta = reader.read(chunk)
                 if delta is None:
                     continue
@@ -226,21 +295,6 @@ def _deltas(reader: ChunkReader, payloads: Iterable[bytes]) -> Iterator[Delta]:
         raise
     if held is not None:
         yield held
-
-
-def _open_session(address: Address) -> aiohttp.ClientSession:
-    connector: aiohttp.BaseConnector
-    if address.url.startswith(_UNIX):
-        connector = aiohttp.UnixConnector(address.url.removeprefix(_UNIX), limit=0, keepalive_timeout=_KEEPALIVE_S)
-    else:
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_S)
-    headers = {"content-type": "application/json"}
-    if address.secret is not None:
-        headers["authorization"] = f"Bearer {address.secret}"
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT_S, sock_read=address.silence_timeout_s)
-    return aiohttp.ClientSession(
-        connector=connector, headers=headers, timeout=timeout, auto_decompress=False, trust_env=False
-    )
 
 
 async def _read_to_end(response: aiohttp.ClientResponse) -> None:

@@ -25,8 +25,8 @@ class ReplicaState(StrEnum):
 class ReplicaPolicy:
     """How patient a replica is. Times are in seconds.
 
-    A launch that fails `max_launch_failures` times in a row makes it FAILED. A replica that was READY for
-    `stable_s` has its failures forgotten. `health_failures` probes in a row that fail count as a crash: an engine
+    A launch that fails `max_launch_failures` times in a row makes it FAILED. One that was READY for
+    `stable_s`, or answered a request, has its failures forgotten. `health_failures` probes in a row that fail count as a crash: an engine
     whose loop hangs has no other symptom.
     `drain_s` bounds how long requests under way may go on once the replica is to go.
     """
@@ -87,6 +87,7 @@ class Replica:
         self._idle = asyncio.Event()
         self._idle.set()
         self._failures = 0
+        self._has_served = False
         self._last_load_s: float | None = None
         self._stop_asked = asyncio.Event()
         self._life: asyncio.Task[None] | None = None
@@ -126,6 +127,7 @@ class Replica:
         self._idle.clear()
         try:
             yield engine
+            self._has_served = True
         finally:
             self._holds -= 1
             if not self._holds:
@@ -193,10 +195,10 @@ class Replica:
             await self._retry_later(error.message, is_launch=True)
             return
         self._last_load_s = clock() - began
-        self._engine = self._running.engine
+        self._engine, self._has_served = self._running.engine, False
         self._become(ReplicaState.READY, progress=LoadProgress(1.0, "ready"))
         reason = await self._gone(self._running)
-        if clock() - self._status.since_s >= policy.stable_s:
+        if self._has_served or clock() - self._status.since_s >= policy.stable_s:
             self._failures = 0
         self._engine = None
         self._become(ReplicaState.RECOVERING, reason=reason)

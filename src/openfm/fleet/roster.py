@@ -65,8 +65,6 @@ class Fleet:
             return Deployment(DeploymentState.RECOVERING, f"Starting again after: {_reason(statuses)}")
         if states == {ReplicaState.FAILED}:
             return Deployment(DeploymentState.FAILED, f"Could not start: {_reason(statuses)}")
-        if self.is_asleep(entity):
-            return Deployment(DeploymentState.READY, self._asleep(entity))
         progress = self.progress(entity)
         return Deployment(DeploymentState.CREATING, f"{progress.stage.capitalize()} ({progress.fraction:.0%}).")
 
@@ -75,12 +73,16 @@ class Fleet:
         shown = [replica.status.progress for replica in self._reconciler.replicas(entity.deployment_id)]
         return max(shown, key=lambda progress: progress.fraction, default=LoadProgress(0.0, "waiting to start"))
 
-    def is_asleep(self, entity: ServedEntity) -> bool:
-        """Whether nothing of it runs because nobody asks for it."""
+    def asleep(self, entity: ServedEntity) -> Deployment | None:
+        """READY with what waking it costs, if nothing of it runs because nobody asks for it."""
         identifier = entity.deployment_id
         if not entity.settings.scale_to_zero_enabled or self._demand.is_awake(identifier):
-            return False
-        return not self._reconciler.replicas(identifier) and not self._reconciler.is_wanted(identifier)
+            return None
+        if self._reconciler.replicas(identifier) or self._reconciler.is_wanted(identifier):
+            return None
+        load_s = self._reconciler.load_s(identifier)
+        estimate = "" if load_s is None else f" (about {load_s:.1f} s)"
+        return Deployment(DeploymentState.READY, f"Scaled to zero. The next request starts it{estimate}.")
 
     def _ready_now(self, entity: ServedEntity) -> list[Replica]:
         replicas = self._reconciler.replicas(entity.deployment_id)
@@ -123,11 +125,6 @@ class Fleet:
             now = self._patience.clock()
             wait_s = min((expected_wait_s(status, now) for status in statuses), default=_UNKNOWN_WAIT_S)
         return NoReplicaReady(_sentence(entity, statuses), retry_after_s=wait_s)
-
-    def _asleep(self, entity: ServedEntity) -> str:
-        load_s = self._reconciler.load_s(entity.deployment_id)
-        estimate = "" if load_s is None else f" (about {load_s:.1f} s)"
-        return f"Scaled to zero. The next request starts it{estimate}."
 
     def _wake(self) -> None:
         self._changed.set()

@@ -1,5 +1,6 @@
 """The whole story of a request, top to bottom."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -7,7 +8,7 @@ from dataclasses import dataclass, field
 from openfm.core.chat import Event
 from openfm.core.embedding import EmbeddingRequest, EmbeddingResult
 from openfm.core.endpoint import ServedEntity, ServingEndpoint, pick_route
-from openfm.core.errors import ApiError, EntityWithdrawn, NotFound, WrongTask
+from openfm.core.errors import ApiError, EngineUnreachable, EntityWithdrawn, NotFound, WrongTask
 from openfm.core.job import GenerationJob
 from openfm.core.model import Task
 from openfm.core.principal import Principal
@@ -26,6 +27,8 @@ _ANSWERS: dict[Task, frozenset[Task]] = {
 }
 _TOO_MANY_REQUESTS = 429
 _MOST_WITHDRAWALS = 10
+_MOST_MISSES = 3
+_MISS_PAUSE_S = 0.1
 
 
 @dataclass(slots=True)
@@ -43,12 +46,17 @@ class Invocation:
     is_pinned: bool = False
     _tried: set[str] = field(default_factory=set)
     _withdrawals: int = 0
+    _misses: int = 0
 
-    def move_on(self, error: ApiError, repick: Callable[["Invocation"], None]) -> None:
+    async def move_on(self, error: ApiError, repick: Callable[["Invocation"], None]) -> None:
         """Choose who answers instead, after `error`. Raises it when nobody does."""
         if isinstance(error, EntityWithdrawn) and self._withdrawals < _MOST_WITHDRAWALS:
             self._withdrawals += 1
             repick(self)
+            return
+        if isinstance(error, EngineUnreachable) and self._misses < _MOST_MISSES:
+            self._misses += 1
+            await asyncio.sleep(_MISS_PAUSE_S)  # by then the fleet knows too that it is gone, and `ready` waits
             return
         self._tried.add(self.entity.name)
         is_fallback = self.endpoint.details.has_fallback and not self.is_pinned
@@ -110,7 +118,7 @@ class Gateway:
             except ApiError as error:
                 if has_begun:
                     raise
-                invocation.move_on(error, self._repick)
+                await invocation.move_on(error, self._repick)
             else:
                 return
 
@@ -121,7 +129,7 @@ class Gateway:
                 async with self._engine(invocation, None) as (engine, _):
                     result = await engine.embed(request)
             except ApiError as error:
-                invocation.move_on(error, self._repick)
+                await invocation.move_on(error, self._repick)
             else:
                 invocation.meter.count_prompt(result.prompt_tokens)
                 return result

@@ -122,6 +122,8 @@ class LiveDeployments:
 
     def deployment(self, entity: ServedEntity) -> Deployment:
         """The entity's state now."""
-        if entity.settings.scale_to_zero_enabled and self._fleet.is_asleep(entity):
-            return self._fleet.deployment(entity)
+        return self._fleet.asleep(entity) or self.trial(entity)
+
+    def trial(self, entity: ServedEntity) -> Deployment:
+        """The entity's state now, as if it could not sleep."""
         return self._depot.missing(entity) or self._fleet.deployment(entity)

@@ -41,6 +41,8 @@ class Deployments:
     def deployment(self, entity: ServedEntity) -> Deployment:
         return Deployment(self._state, entity.name)
 
+    trial = deployment
+
 
 DEFAULTS = [default_endpoint(Task.CHAT), default_endpoint(Task.EMBEDDINGS)]
 

@@ -147,8 +147,10 @@ async def test_an_entity_that_may_sleep_is_ready_while_it_does_and_says_what_wak
     yard.wanted = []
     await yard.reconciler.step()
     await settle(lambda: replica.is_final)
-    shown = yard.fleet.deployment(SLEEPER)
+    shown = yard.fleet.asleep(SLEEPER)
+    assert shown is not None
     assert shown.state is DeploymentState.READY
+    assert yard.fleet.deployment(SLEEPER).state is DeploymentState.CREATING
     assert "Scaled to zero" in shown.message
     assert "about 0.0 s" in shown.message
     await yard.reconciler.stop_all()

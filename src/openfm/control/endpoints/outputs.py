@@ -235,7 +235,7 @@ def _pending_output(endpoint: ServingEndpoint, deployments: Deployments) -> Pend
     if pending is None:
         return None
     if endpoint.update is UpdateState.IN_PROGRESS:
-        states = [deployments.deployment(entity) for entity in pending.served_entities]
+        states = [deployments.trial(entity) for entity in pending.served_entities]
     else:
         states = [_outcome(endpoint.failures.get(entity.name)) for entity in pending.served_entities]
     shown = _config_output(pending, states)

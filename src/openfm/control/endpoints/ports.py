@@ -50,7 +50,11 @@ class Deployments(Protocol):
     """Knows how served entities are doing."""
 
     def deployment(self, entity: ServedEntity) -> Deployment:
-        """The entity's state now."""
+        """The entity's state now; one that may sleep is READY while it does."""
+        ...
+
+    def trial(self, entity: ServedEntity) -> Deployment:
+        """The state of an entity that is being rolled out: READY once it really answers."""
         ...
 
 

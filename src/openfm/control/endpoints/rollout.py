@@ -84,7 +84,7 @@ class Rollouts:
         pending = endpoint.pending_config
         if pending is None:
             return
-        verdict = judge({entity.name: self._deployments.deployment(entity) for entity in pending.served_entities})
+        verdict = judge({entity.name: self._deployments.trial(entity) for entity in pending.served_entities})
         if isinstance(verdict, Commit):
             for entity in pending.served_entities:
                 self._on_commit(entity.deployment_id)

@@ -1,0 +1,116 @@
+"""A registry on a database and a folder of its own, with neighbours that answer as they are told."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from openfm.catalog.catalog import load_catalog
+from openfm.control.files.paths import parse_path
+from openfm.control.registry.setup import Neighbours, Registry
+from openfm.core.errors import ApiError
+from openfm.core.principal import Principal
+from openfm.core.registry import ModelName
+from openfm.store.blobs import BlobStore
+from openfm.store.database import Database
+
+OWNER, OTHER = Principal("2", "owner@example.com"), Principal("3", "other@example.com")
+ADMIN = Principal("1", "admin", is_admin=True)
+NAME = ModelName.parse("main.default.m")
+FACTS: Mapping[str, Any] = {
+    "format": "gguf",
+    "architecture": "llama",
+    "model_type": "llama",
+    "task": "llm/v1/chat",
+    "context_length": 2048,
+    "parameters": 1_000_000_000,
+    "embedding": None,
+    "has_function_calling": True,
+    "chat_template": "{{ messages }}",
+}
+
+
+@dataclass(frozen=True)
+class Inspected:
+    facts: Mapping[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        return dict(self.facts)
+
+
+@dataclass
+class World:
+    """Everybody but the registry."""
+
+    served: dict[str, list[int]] = field(default_factory=dict)
+    executors: set[str] = field(default_factory=set)
+    verdict: Mapping[str, Any] | ApiError = field(default_factory=lambda: FACTS)
+    seen: dict[str, bytes] = field(default_factory=dict)
+    hub: Mapping[str, bytes] | ApiError | None = None
+    fetching: asyncio.Event = field(default_factory=asyncio.Event)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def may_execute(self, caller: Principal, full_name: str, owner: str) -> bool:
+        is_open = caller.is_admin or full_name.startswith("system.ai.")
+        return is_open or caller.name == owner or caller.name in self.executors
+
+    def may_manage(self, caller: Principal, full_name: str, owner: str) -> bool:
+        del full_name
+        return caller.is_admin or caller.name == owner
+
+    def serving(self, full_name: str, version: int | None) -> Sequence[str]:
+        versions = self.served.get(full_name, [])
+        return ["endpoint"] if versions and version in {None, *versions} else []
+
+    def inspect(self, folder: Path) -> Inspected:
+        self.seen = {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+        if isinstance(self.verdict, ApiError):
+            raise self.verdict
+        return Inspected(self.verdict)
+
+    async def fetch(self, source: str, folder: Path, on_progress: Callable[[int, int], None]) -> Path:
+        del source
+        on_progress(1, 2)
+        self.fetching.set()
+        await self.released.wait()
+        if self.hub is None:
+            raise AssertionError("nothing to fetch")
+        if isinstance(self.hub, ApiError):
+            raise self.hub
+        for path, content in self.hub.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(content)
+        return folder
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def registry(tmp_path: Path, world: World) -> Iterator[Registry]:
+    database = Database(f"sqlite:///{tmp_path / 'openfm.db'}")
+    database.migrate()
+    made = Registry(
+        database, BlobStore(tmp_path / "blobs"), load_catalog(), Neighbours(world, world, world.inspect, world)
+    )
+    made.prepare()
+    yield made
+    database.close()
+
+
+def put(registry: Registry, path: str, content: bytes, version: int = 1) -> None:
+    """Upload a whole file to `NAME`."""
+    where = parse_path(f"/Models/main/default/m/{version}/{path}")
+    with registry.files.receive() as writer:
+        writer.write(content)
+        registry.files.put(where, OWNER, writer.commit(), overwrite=True)
+
+
+def contents(registry: Registry) -> int:
+    """How many contents are stored."""
+    return sum(1 for _ in registry.resources.blobs.root.glob("??/*"))

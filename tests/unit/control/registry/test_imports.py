@@ -1,0 +1,100 @@
+"""Registrations from the hub: in the background, told about, cancelled with their version, resumed after a restart."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from openfm.control.registry.imports import hub_source
+from openfm.control.registry.setup import Registry
+from openfm.control.registry.versions import NewVersion
+from openfm.core.errors import InvalidParameterValue, Unavailable
+from openfm.core.registry import ModelVersion, VersionStatus
+from tests.unit.control.registry.conftest import NAME, OWNER, World, contents
+
+HUB = NewVersion(source="hf://org/name")
+
+
+async def ended(registry: Registry) -> ModelVersion:
+    """The version, once its fetch is over."""
+    async with asyncio.timeout(10):
+        await registry.imports.settled()
+    return registry.versions.get(NAME, OWNER, 1)
+
+
+def fetched(registry: Registry) -> list[Path]:
+    return list((registry.resources.blobs.root / "fetched").iterdir())
+
+
+async def test_a_fetched_model_is_ready_and_its_progress_was_told(registry: Registry, world: World) -> None:
+    world.hub = {"config.json": b"{}", "deep/model.safetensors": b"weights"}
+    version = await registry.imports.start(NAME, OWNER, HUB)
+    assert (version.source, version.status) == ("hf://org/name", VersionStatus.PENDING)
+    await world.fetching.wait()
+    assert "1 of 2 bytes" in registry.versions.get(NAME, OWNER, 1).status_message
+    world.released.set()
+    assert (await ended(registry)).status is VersionStatus.READY
+    assert set(registry.versions.manifest(NAME, OWNER, 1)) == set(world.hub)
+    assert fetched(registry) == []
+
+
+async def test_a_failed_fetch_says_why(registry: Registry, world: World) -> None:
+    world.hub = Unavailable("The hub cannot be reached.")
+    world.released.set()
+    await registry.imports.start(NAME, OWNER, HUB)
+    done = await ended(registry)
+    assert (done.status, done.status_message) == (VersionStatus.FAILED, "The hub cannot be reached.")
+    assert fetched(registry) == []
+
+
+async def test_deleting_the_version_ends_its_fetch(registry: Registry, world: World) -> None:
+    await registry.imports.start(NAME, OWNER, HUB)
+    await world.fetching.wait()
+    registry.versions.delete(NAME, OWNER, 1)
+    registry.imports.cancel(NAME, 1)
+    async with asyncio.timeout(10):
+        await registry.imports.settled()
+    assert fetched(registry) == []
+    assert contents(registry) == 0
+
+
+async def test_a_fetch_goes_on_after_a_restart(registry: Registry, world: World) -> None:
+    world.hub = {"model.gguf": b"weights"}
+    await registry.imports.start(NAME, OWNER, HUB)
+    await world.fetching.wait()
+    await registry.imports.stop()
+    assert registry.versions.get(NAME, OWNER, 1).status is VersionStatus.PENDING
+    assert len(fetched(registry)) == 1
+    world.released.set()
+    await registry.imports.resume()
+    assert (await ended(registry)).status is VersionStatus.READY
+
+
+async def test_what_was_fetched_for_a_version_that_is_gone_is_removed_at_start(
+    registry: Registry, world: World
+) -> None:
+    await registry.imports.start(NAME, OWNER, HUB)
+    await world.fetching.wait()
+    await registry.imports.stop()
+    registry.models.delete(NAME, OWNER)
+    await registry.imports.resume()
+    assert fetched(registry) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "source"),
+    [
+        ("hf://org/name@main", "hf://org/name@main"),
+        ("https://huggingface.co/org/name", "hf://org/name"),
+        ("https://huggingface.co/org/name/tree/v2", "hf://org/name@v2"),
+        ("huggingface.co/org/name/", "hf://org/name"),
+    ],
+)
+def test_the_hubs_addresses_are_understood(text: str, source: str) -> None:
+    assert hub_source(text) == source
+
+
+@pytest.mark.parametrize("text", ["file:///etc/passwd", "/etc/passwd", "https://example.com/a/b", "pypi://a==1/b", ""])
+def test_the_server_fetches_from_nowhere_else(text: str) -> None:
+    with pytest.raises(InvalidParameterValue, match="hub only"):
+        hub_source(text)
