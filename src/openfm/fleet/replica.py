@@ -25,10 +25,10 @@ class ReplicaState(StrEnum):
 class ReplicaPolicy:
     """How patient a replica is. Times are in seconds.
 
-    A launch that fails `max_launch_failures` times in a row makes it FAILED. One that was READY for
-    `stable_s`, or answered a request, has its failures forgotten. `health_failures` probes in a row that fail count as a crash: an engine
-    whose loop hangs has no other symptom.
-    `drain_s` bounds how long requests under way may go on once the replica is to go.
+    A launch that fails `max_launch_failures` times in a row makes it FAILED. One that was READY for `stable_s`, or
+    answered a request, has its failures forgotten. `health_failures` probes in a row that fail count as a crash: an
+    engine whose loop hangs has no other symptom. `drain_s` bounds how long requests under way may go on once the
+    replica is to go.
     """
 
     first_backoff_s: float = 1.0
