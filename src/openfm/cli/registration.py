@@ -1,4 +1,4 @@
-"""Registers a version from the command line: files of this machine are uploaded, those of the hub the server fetches."""
+"""Registers a version from the command line: files of this machine are uploaded, the hub's are fetched by the server."""
 
 import asyncio
 import sys

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import shutil
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import structlog
@@ -33,6 +34,7 @@ class Imports:
         self._models = models
         self._versions = versions
         self._fetcher = fetcher
+        self._folder = resources.blobs.root / "fetched"
         self._tasks: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -44,7 +46,9 @@ class Imports:
 
     async def resume(self) -> None:
         """Go on with what an earlier run of the server began."""
-        for version in await asyncio.to_thread(self._interrupted):
+        versions = await asyncio.to_thread(self._interrupted)
+        await asyncio.to_thread(self._sweep, {version.id for version in versions})
+        for version in versions:
             self._run(version)
 
     def cancel(self, name: ModelName, version: int | None) -> None:
@@ -55,10 +59,14 @@ class Imports:
 
     async def stop(self) -> None:
         """End every fetch; the next start goes on with them."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
+        for task in self._tasks.values():
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.settled()
+
+    async def settled(self) -> None:
+        """Wait until nothing is being fetched."""
+        while self._tasks:
+            await asyncio.wait(self._tasks.values())
 
     def _run(self, version: ModelVersion) -> None:
         self._loop = asyncio.get_running_loop()
@@ -69,7 +77,7 @@ class Imports:
 
     async def _fetch(self, version: ModelVersion) -> None:
         key = (version.name.full_name, version.version)
-        folder = self._own.blobs.root / "fetched" / version.id
+        folder = self._folder / version.id
         folder.mkdir(parents=True, exist_ok=True)
         self._own.progress[key] = "Waiting for the source."
 
@@ -116,6 +124,12 @@ class Imports:
         with self._own.database.transaction() as connection:
             pending = repository.versions_with_status(connection, VersionStatus.PENDING)
         return [version for version in pending if version.tags.get(SOURCE_KIND_TAG) == HUB_KIND]
+
+    def _sweep(self, kept: AbstractSet[str]) -> None:
+        """Remove what was fetched for versions that are gone."""
+        for folder in self._folder.glob("*"):
+            if folder.name not in kept:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _is_wanted(self, version: ModelVersion) -> bool:
         with self._own.database.transaction() as connection:

@@ -200,7 +200,7 @@ def page_token_after(key: str) -> str:
 
 def _read_token(token: str) -> str:
     try:
-        return base64.urlsafe_b64decode(token.encode()).decode()
+        return base64.b64decode(token.encode(), altchars=b"-_", validate=True).decode()
     except (binascii.Error, UnicodeError):
         raise InvalidParameterValue("This page_token is none of ours; begin without one.", param="page_token") from None
 
