@@ -190,7 +190,9 @@ async def _engine_room(settings: Settings, catalog: Catalog, state: State) -> As
                     RegistrySource(state.models, state.registry.resources.blobs, settings.files_dir / "laid-out"),
                 ),
                 workers=Workers(
-                    engines, lambda name: make_launcher(name, environ), lambda _: make_launcher("external", environ)
+                    engines,
+                    lambda name: make_launcher(name, environ),
+                    lambda _: make_launcher("external", environ, settings.egress_allow),
                 ),
                 machine=_machine(settings),
                 scale_to_zero_after_s=settings.scale_to_zero_after_s,

