@@ -105,6 +105,12 @@ def test_databricks_sdk_renames_and_deletes(story: Tell) -> None:
     assert "NotFound" in sdk.failure("gone").bases
 
 
+def test_catalogs_and_schemas_are_there_as_long_as_models_are_in_them(story: Tell) -> None:
+    sdk = story("registry_story.sdk")
+    assert {"main", "system"} <= set(sdk.value("catalogs"))
+    assert sdk.value("schemas") == ["system.ai"]
+
+
 def test_the_platforms_models_are_there_and_stay(story: Tell) -> None:
     assert story("registry_story.sdk").failure("system").error == "PermissionDenied"
 

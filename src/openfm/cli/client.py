@@ -1,5 +1,6 @@
 """A thin HTTP client of openfm's own API."""
 
+import io
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -76,7 +77,7 @@ class Client:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         headers = {"Authorization": f"Bearer {self.server.token}"} if self.server.token else {}
         url = self.server.url
-        content: dict[str, Any] = {"data": body} if isinstance(body, bytes) else {"json": body}
+        content: dict[str, Any] = {"data": io.BytesIO(body)} if isinstance(body, bytes) else {"json": body}
         try:
             async with self.session.request(
                 method, URL(url + path, encoded=True), headers=headers, **content

@@ -151,6 +151,8 @@ def sdk_steps():
     steps["versions"] = attempt(lambda: [v.version for v in versions.list(SDK_NAME)], error)
     steps["models"] = attempt(lambda: [m.full_name for m in models.list(**parts)], error)
     steps["all"] = attempt(lambda: [m.full_name for m in models.list(max_results=1)], error)
+    steps["catalogs"] = attempt(lambda: [c.name for c in workspace.catalogs.list()], error)
+    steps["schemas"] = attempt(lambda: [s.full_name for s in workspace.schemas.list("system")], error)
     steps["system"] = attempt(lambda: models.delete("system.ai.minilm_l6_v2"), error)
     steps["rename"] = attempt(lambda: models.update(SDK_NAME, new_name="renamed").full_name, error)
     steps["get_renamed"] = attempt(lambda: models.get("main.default.renamed").as_dict()["aliases"], error)

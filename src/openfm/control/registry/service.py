@@ -91,6 +91,14 @@ class Models:
         visible = [m for m in shown if self._own.grants.may_execute(caller, m.name.full_name, m.owner)]
         return ModelPage(visible, page_token_after(shown[-1].name.full_name) if is_more else "")
 
+    def schemas(self, caller: Principal) -> Sequence[tuple[str, str]]:
+        """Catalog and schema of every model that the caller may execute; they exist as long as a model is in them."""
+        with self._own.database.transaction() as connection:
+            models = repository.list_models(connection, "", Page())
+        may = self._own.grants.may_execute
+        found = {(m.name.catalog, m.name.schema) for m in models if may(caller, m.name.full_name, m.owner)}
+        return sorted(found)
+
     def update(self, name: ModelName, caller: Principal, changes: ModelChanges) -> RegisteredModel:
         """Change the model. Raises `Conflict` for a new name while an endpoint serves it."""
         values: dict[str, Any] = {}

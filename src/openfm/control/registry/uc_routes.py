@@ -91,6 +91,21 @@ def get_by_alias(full_name: str, alias: str, caller: Caller, desk: AtRegistry) -
     return version_info(desk.models.by_alias(ModelName.parse(full_name), caller, checked_alias(alias)))
 
 
+@router.get("/catalogs")
+def list_catalogs(caller: Caller, desk: AtRegistry) -> dict[str, Any]:
+    """The catalogs that have models."""
+    names = sorted({catalog for catalog, _ in desk.models.schemas(caller)})
+    return {"catalogs": [{"name": name, "full_name": name} for name in names]}
+
+
+@router.get("/schemas")
+def list_schemas(caller: Caller, desk: AtRegistry, catalog_name: str) -> dict[str, Any]:
+    """The schemas of one catalog that have models."""
+    found = [schema for catalog, schema in desk.models.schemas(caller) if catalog == catalog_name.lower()]
+    catalog = catalog_name.lower()
+    return {"schemas": [{"name": s, "catalog_name": catalog, "full_name": f"{catalog}.{s}"} for s in found]}
+
+
 @router.post("/models/versions")
 def create_version(body: VersionInput, caller: Caller, desk: AtRegistry) -> dict[str, Any]:
     """A version that waits for its files."""
