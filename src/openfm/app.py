@@ -36,19 +36,21 @@ from openfm.ops.index_config import index_config
 from openfm.ops.machine import available_memory_bytes, gpus
 from openfm.ops.progress import shown
 from openfm.ops.pull import PullTools
+from openfm.server.access_stub import StubKeys
 from openfm.server.banner import welcome
 from openfm.server.catalogue_source import CatalogueSource, Warehouse
 from openfm.server.desired import EngineSettings, Workers
 from openfm.server.engine_room import EngineRoom, Plant
+from openfm.server.external import KeyedLauncher
 from openfm.server.home import HomeInUse, announced, locked_home
 from openfm.server.listener import Address, CannotListen, Tls, make_server, open_socket, url_of
 from openfm.server.logs import LogShelf
-from openfm.server.registry_source import RegistrySource
+from openfm.server.registry_source import RegistrySource, Workplace
 from openfm.server.router import FrontDoor, Health, HostDescription, Planes
 from openfm.server.state import State, StateOptions, endpoint_service, open_state
 from openfm.server.vitals import EndpointVitals
 from openfm.settings import Settings, environment
-from openfm.store.database import Database
+from openfm.store.database import CannotOpenDatabase, Database
 from openfm.telemetry.endpoint_metrics import EndpointCounters
 from openfm.telemetry.logging import configure_logging
 from openfm.telemetry.metrics import Metrics
@@ -67,7 +69,7 @@ def serve(settings: Settings) -> int:
     try:
         with locked_home(settings.home):
             uvloop.run(_serve(settings))
-    except (HomeInUse, CannotListen) as error:
+    except (HomeInUse, CannotListen, CannotOpenDatabase) as error:
         sys.stderr.write(f"openfm: {error}\n")
         return 1
     return 0
@@ -187,12 +189,16 @@ async def _engine_room(settings: Settings, catalog: Catalog, state: State) -> As
             plant = Plant(
                 sources=(
                     CatalogueSource(catalog, Warehouse(settings.weights_dir, tools, on_progress)),
-                    RegistrySource(state.models, state.registry.resources.blobs, settings.files_dir / "laid-out"),
+                    RegistrySource(
+                        state.models,
+                        state.registry.resources.blobs,
+                        Workplace(settings.files_dir / "served", settings.home),
+                    ),
                 ),
                 workers=Workers(
                     engines,
                     lambda name: make_launcher(name, environ),
-                    lambda _: make_launcher("external", environ, settings.egress_allow),
+                    KeyedLauncher(make_launcher("external", environ, settings.egress_allow), StubKeys()),
                 ),
                 machine=_machine(settings),
                 scale_to_zero_after_s=settings.scale_to_zero_after_s,

@@ -60,11 +60,11 @@ class Engine(Protocol):
 class EngineSpec:
     """Everything a launcher needs to start one replica.
 
-    `files` maps a role ("model", "tokenizer") to a local file, already verified. `slots` is how many sequences run
-    at once, each with the model's whole `context_length`. `threads` are CPU threads. `log_file` takes the
-    process's output; `runtime_dir` is a short private folder for sockets. `options` is engine-specific. `secret` opens
-    another provider's API. `cores` are those it has for itself (none: whichever are free), `gpu` is the number of its
-    GPU; both are given at placement.
+    `files` maps a role ("model", "tokenizer", "lora") to a local file, `digests` to the SHA-256 it must have. `slots` is
+    how many sequences run at once, each with the model's whole `context_length`. `threads` are CPU threads. `log_file`
+    takes the process's output; `runtime_dir` is a short private folder for sockets. `options` is engine-specific.
+    `secret` opens another provider's API. `cores` are those it has for itself (none: whichever are free), `gpu` is the
+    number of its GPU; both are given at placement.
     """
 
     replica_id: str
@@ -75,6 +75,7 @@ class EngineSpec:
     log_file: Path
     runtime_dir: Path
     options: Mapping[str, str] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
     cores: tuple[int, ...] = ()
     gpu: int | None = None
     secret: str | None = field(default=None, repr=False)

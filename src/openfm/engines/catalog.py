@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from openfm.core.errors import EngineFailed
 from openfm.engines.base import Launcher
+from openfm.engines.checked import CheckedLauncher
 from openfm.engines.trial import TriedLauncher
 
 
@@ -19,13 +20,13 @@ class Means:
 def _llama_cpp(means: Means) -> Launcher:
     from openfm.engines.llama_cpp import LlamaCppLauncher
 
-    return TriedLauncher(LlamaCppLauncher(means.environment))
+    return TriedLauncher(CheckedLauncher(LlamaCppLauncher(means.environment)))
 
 
 def _onnx(means: Means) -> Launcher:
     from openfm.engines.onnx import OnnxLauncher
 
-    return TriedLauncher(OnnxLauncher(means.environment))
+    return TriedLauncher(CheckedLauncher(OnnxLauncher(means.environment)))
 
 
 def _scripted(_: Means) -> Launcher:

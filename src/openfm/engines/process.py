@@ -183,7 +183,7 @@ async def _wait_ready(
         if "ready" in line:
             return str(line["ready"])
         if "failed" in line:
-            raise EngineFailed(f"The engine could not load the model: {line['failed']}. Its log: {log_file}")
+            raise EngineFailed(f"The engine could not load the model: {line['failed']}; {_end_of(log_file)}")
         on_progress(LoadProgress(float(line["fraction"]), str(line["stage"])))
     reason = _describe(await process.wait(), log_file)
     raise EngineFailed(f"The engine ended while it was loading: {reason}")
@@ -206,8 +206,12 @@ async def _kill(process: asyncio.subprocess.Process) -> None:
 
 def _describe(code: int, log_file: Path) -> str:
     how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"
+    return f"{how}; {_end_of(log_file)}"
+
+
+def _end_of(log_file: Path) -> str:
     tail = _log_tail(log_file)
-    return f"{how}; the end of its log ({log_file}): {tail}" if tail else f"{how}; its log: {log_file}"
+    return f"the end of its log ({log_file}): {tail}" if tail else f"its log: {log_file}"
 
 
 def _log_tail(log_file: Path) -> str:
@@ -217,4 +221,4 @@ def _log_tail(log_file: Path) -> str:
             lines = log.read().decode(errors="replace").splitlines()
     except OSError:
         return ""
-    return " | ".join(line.strip() for line in lines[-5:] if line.strip())
+    return " | ".join(line.strip() for line in lines[-8:] if line.strip())

@@ -1,8 +1,5 @@
 """TEMPORARY."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 from sqlalchemy import Connection
 
 from openfm.core.principal import PermissionLevel, Principal
@@ -37,8 +34,3 @@ class StubKeys:
 
     def resolve(self, reference: str) -> str:
         return reference
-
-
-class StubFetcher:
-    async def fetch(self, source: str, folder: Path, on_progress: Callable[[int, int], None]) -> Path:
-        raise NotImplementedError

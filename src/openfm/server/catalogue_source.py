@@ -40,7 +40,8 @@ class CatalogueSource:
             self._warehouse.on_progress(progress)
 
         files = await pull(model, self._warehouse.models_dir, note, self._warehouse.tools)
-        return ReadyModel(model.engine, files, model.size_bytes, _sequence_bytes(model))
+        digests = {file.role: file.sha256 for file in model.files if file.sha256 is not None}
+        return ReadyModel(model.engine, files, digests, model.size_bytes, _sequence_bytes(model))
 
 
 def _sequence_bytes(model: CatalogModel) -> int:

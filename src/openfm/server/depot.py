@@ -21,10 +21,14 @@ _LONGEST_LOG = 500
 
 @dataclass(frozen=True, slots=True)
 class ReadyModel:
-    """A model that can be started: its engine, its files by role, bytes of weights and of one sequence's KV cache."""
+    """A model that can be started: its engine, its files and their SHA-256 by role, and what memory it takes.
+
+    `weight_bytes` are those of the weights, `sequence_bytes` of one sequence's KV cache.
+    """
 
     engine: str
     files: Mapping[str, Path]
+    digests: Mapping[str, str]
     weight_bytes: int
     sequence_bytes: int
 

@@ -1,7 +1,7 @@
 """What should run: the endpoints' served entities as replicas, and how they are doing."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from openfm.control.endpoints.directory import EndpointDirectory
@@ -13,6 +13,7 @@ from openfm.fleet.placement import Needs
 from openfm.fleet.reconciler import DesiredReplica
 from openfm.fleet.roster import Fleet
 from openfm.server.depot import Depot, ReadyModel
+from openfm.server.external import external_options
 
 _EMBEDDING_SLOTS = 32
 _EXTERNAL_SLOTS = 1024
@@ -31,11 +32,11 @@ class EngineSettings:
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """Where replicas come from: how they are started, and launchers by an engine's name, and for external models."""
+    """Where replicas come from: how they are started, launchers by an engine's name, and the one of external models."""
 
     settings: EngineSettings
     launchers: Callable[[str], Launcher]
-    external: Callable[[ServedEntity], Launcher]
+    external: Launcher
 
 
 class DesiredFleet:
@@ -81,8 +82,8 @@ class DesiredFleet:
 
     def _replicas(self, entity: ServedEntity) -> Iterator[DesiredReplica]:
         if entity.external is not None:
-            launcher = self._launcher(entity, lambda: self._workers.external(entity))
-            yield DesiredReplica(entity.deployment_id, launcher, self._spec(entity, None, 1))
+            spec = replace(self._spec(entity, None, 1), options=external_options(entity.external))
+            yield DesiredReplica(entity.deployment_id, self._workers.external, spec)
             return
         model = self._depot.model(entity)
         if model is None:
@@ -106,6 +107,7 @@ class DesiredFleet:
             replica_id=replica_id,
             model=entity.model,
             files={} if model is None else model.files,
+            digests={} if model is None else model.digests,
             slots=_EXTERNAL_SLOTS if model is None else slots,
             threads=settings.threads,
             log_file=settings.log_dir / f"{replica_id}.log",

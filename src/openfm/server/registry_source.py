@@ -1,22 +1,40 @@
 """Registered models: their files out of the store, checked, and converted where no engine reads them as they are."""
 
 import asyncio
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from openfm.control.endpoints.models import KnownModels
-from openfm.core.errors import EngineFailed
+from openfm.control.registry.models import ServableVersion
+from openfm.core.errors import InvalidParameterValue
+from openfm.core.registry import QUANTIZATION_TAG
 from openfm.server.depot import ReadyModel, Tell
 from openfm.store.blobs import BlobStore
-from openfm.weights.facts import ModelFacts, ModelFormat
+from openfm.weights.convert_environment import installed
+from openfm.weights.converter import Converter
+from openfm.weights.facts import ModelFacts
+from openfm.weights.preparation import PreparedModel, PrepareOptions, Quantization, prepare
+
+_QUANTIZATIONS: Mapping[str, Quantization] = {"f16": "f16", "q8_0": "q8_0"}
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """Where models are laid out and converted, and the HOME whose `convert` environment does it."""
+
+    folder: Path
+    home: Path
 
 
 class RegistrySource:
-    """Fulfils `ModelSource` for all models but the catalogue's. `folder` takes laid-out and converted models."""
+    """Fulfils `ModelSource` for all models but the catalogue's."""
 
-    def __init__(self, models: KnownModels, blobs: BlobStore, folder: Path) -> None:
+    def __init__(self, models: KnownModels, blobs: BlobStore, workplace: Workplace) -> None:
         self._models = models
         self._blobs = blobs
-        self._folder = folder
+        self._workplace = workplace
 
     async def bring(self, entity_name: str, entity_version: str, tell: Tell) -> ReadyModel | None:
         """See `ModelSource.bring`."""
@@ -24,22 +42,62 @@ class RegistrySource:
         if version.digest is None:
             return None
         facts = ModelFacts.from_json(version.facts)
-        tell("Checking its files.")
-        await asyncio.to_thread(self._blobs.verify_all, version.manifest)
-        folder = self._folder / version.digest
-        await asyncio.to_thread(self._blobs.materialize, version.manifest, folder)
-        files = _files(folder, facts)
-        return ReadyModel(
-            "llama_cpp" if facts.format is ModelFormat.GGUF else "onnx",
-            files,
-            facts.weight_bytes,
-            version.profile.context_length * facts.kv_bytes_per_token,
+        base = await asyncio.to_thread(self._models.base_of, version)
+        folder = await self._laid_out(version, tell)
+        base_folder = None if base is None else await self._laid_out(base, tell)
+        converter = await asyncio.to_thread(installed, self._workplace.home)
+        options = PrepareOptions(
+            quantization=_quantization(version),
+            base=base_folder,
+            base_out_dir=None if base is None else self._converted(base),
+            converter=None if converter is None else Converter(converter),
+            links_into=self._blobs.root,
         )
 
+        def note(fraction: float, stage: str) -> None:
+            tell(f"{stage.capitalize()} ({fraction:.0%}).")
 
-def _files(folder: Path, facts: ModelFacts) -> dict[str, Path]:
-    if facts.format is ModelFormat.GGUF:
-        return {"model": next(folder.rglob("*.gguf"))}
-    if facts.format is ModelFormat.ONNX:
-        return {"model": next(folder.rglob("*.onnx")), "tokenizer": next(folder.rglob("tokenizer.json"))}
-    raise EngineFailed("This format is not served yet.")
+        prepared = await prepare(folder, facts, options, self._converted(version), note)
+        known = {folder / path: entry.digest for path, entry in version.manifest.items()}
+        if base is not None and base_folder is not None:
+            known |= {base_folder / path: entry.digest for path, entry in base.manifest.items()}
+            facts = ModelFacts.from_json(base.facts)
+        return await asyncio.to_thread(_ready, prepared, known, facts, version.profile.context_length)
+
+    async def _laid_out(self, version: ServableVersion, tell: Tell) -> Path:
+        tell("Checking its files.")
+        await asyncio.to_thread(self._blobs.verify_all, version.manifest)
+        folder = self._workplace.folder / "files" / str(version.digest)
+        await asyncio.to_thread(self._blobs.materialize, version.manifest, folder)
+        return folder
+
+    def _converted(self, version: ServableVersion) -> Path:
+        return self._workplace.folder / "converted" / str(version.digest)
+
+
+def _quantization(version: ServableVersion) -> Quantization:
+    asked = version.tags.get(QUANTIZATION_TAG, "f16")
+    if asked not in _QUANTIZATIONS:
+        raise InvalidParameterValue(
+            f"The tag {QUANTIZATION_TAG} is '{asked}'; use one of: {', '.join(_QUANTIZATIONS)}.", param=QUANTIZATION_TAG
+        )
+    return _QUANTIZATIONS[asked]
+
+
+def _ready(prepared: PreparedModel, known: Mapping[Path, str], facts: ModelFacts, context_length: int) -> ReadyModel:
+    return ReadyModel(
+        engine=prepared.engine,
+        files=prepared.files,
+        digests={role: known.get(file) or _converted_digest(file) for role, file in prepared.files.items()},
+        weight_bytes=sum(file.stat().st_size for file in prepared.files.values()),
+        sequence_bytes=context_length * facts.kv_bytes_per_token,
+    )
+
+
+def _converted_digest(file: Path) -> str:
+    """The SHA-256 that the file had when it was made."""
+    known = file.with_name(file.name + ".sha256")
+    if not known.exists():
+        with file.open("rb") as opened:
+            known.write_text(hashlib.file_digest(opened, "sha256").hexdigest(), encoding="utf-8")
+    return known.read_text(encoding="utf-8")

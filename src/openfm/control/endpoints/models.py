@@ -3,8 +3,10 @@
 from dataclasses import replace
 
 from openfm.control.registry.models import ServableModels, ServableVersion
+from openfm.core.errors import InvalidParameterValue
 from openfm.core.model import ModelProfile
 from openfm.core.principal import Principal
+from openfm.core.registry import BASE_TAG
 from openfm.core.throughput import provisional_chunk_size
 
 _PLATFORM = Principal(id="0", name="system", is_admin=True)
@@ -39,8 +41,30 @@ class KnownModels:
         known = self._versions.get((entity_name, entity_version))
         return known or self._keep(entity_name, entity_version, _PLATFORM)
 
+    def base_of(self, version: ServableVersion) -> ServableVersion | None:
+        """The model that a LoRA adapter belongs to, or None for a model of its own.
+
+        Raises `InvalidParameterValue` where the adapter's tag does not name it, `NotFound` where there is no such.
+        """
+        adapter_of = version.facts.get("adapter_of")
+        if adapter_of is None:
+            return None
+        name, slash, number = version.tags.get(BASE_TAG, "").rpartition("/")
+        if not slash:
+            raise InvalidParameterValue(
+                f"'{version.entity_name}' is an adapter of {adapter_of}. Register that model, then set the tag {BASE_TAG} "
+                "of this version to its name and version, like main.default.base/1.",
+                param="entity_version",
+            )
+        return self.version(name, number)
+
     def _keep(self, entity_name: str, entity_version: str, caller: Principal) -> ServableVersion:
         found = self._registry.find(entity_name, entity_version, caller)
+        base = self.base_of(found)
+        if base is not None:
+            task, context = base.profile.task, base.profile.context_length
+            profile = replace(found.profile, task=task, context_length=context, embedding=base.profile.embedding)
+            found = replace(found, profile=profile)
         if self._longest_context is not None:
             capped = min(found.profile.context_length, self._longest_context)
             found = replace(found, profile=replace(found.profile, context_length=capped))
