@@ -1,4 +1,7 @@
-"""Opens the database and brings its schema up to date."""
+"""Opens the database and brings its schema up to date: SQLite in a file, or PostgreSQL.
+
+Transactions take turns on both, readers too: so a rule that is read and then relied on holds until the commit.
+"""
 
 import sqlite3
 from collections.abc import Iterator
@@ -7,26 +10,53 @@ from importlib import resources
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
+
+_TURN_TIMEOUT_MS = 5000
+_TURN_KEY = int.from_bytes(b"openfm")
+
+
+class CannotOpenDatabase(Exception):
+    """The database cannot be used; the message says why and what to do."""
 
 
 class Database:
-    """The state of this workspace. Its calls block: run them in a thread (`asyncio.to_thread`)."""
+    """The state of this workspace. Its calls block: run them in a thread (`asyncio.to_thread`).
+
+    Raises `CannotOpenDatabase` for a URL of another kind, or without the driver.
+    """
 
     def __init__(self, url: str) -> None:
-        self._engine: Engine = create_engine(url)
+        self._engine = _engine(url)
         if self._engine.dialect.name == "sqlite":
             event.listen(self._engine, "connect", _configure_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
+        else:
+            event.listen(self._engine, "begin", _begin_postgres)
 
-    def migrate(self) -> None:
-        """Run the migrations that this database has not seen."""
+    def migrate(self, revision: str = "head") -> None:
+        """Run the migrations up to `revision` that this database has not seen.
+
+        Raises `CannotOpenDatabase` when it cannot be reached.
+        """
         config = Config()
         config.set_main_option("script_location", str(resources.files("openfm.store") / "migrations"))
+        self._reach()
         with self._engine.begin() as connection:
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
+
+    def _reach(self) -> None:
+        try:
+            with self._engine.connect():
+                pass
+        except OperationalError as error:
+            # As SQLAlchemy shows a URL: without its password.
+            raise CannotOpenDatabase(
+                f"The database {self._engine.url!r} cannot be opened: {error.orig} Check database_url."
+            ) from error
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -39,13 +69,40 @@ class Database:
         self._engine.dispose()
 
 
+def _engine(url: str) -> Engine:
+    try:
+        return _engine_of(make_url(url))
+    except (ArgumentError, NoSuchModuleError):
+        raise CannotOpenDatabase(
+            "database_url cannot be read. Use sqlite:////path/to/file or postgresql://user:password@host/database."
+        ) from None
+    except ModuleNotFoundError as error:
+        raise CannotOpenDatabase(
+            f"PostgreSQL needs the package {error.name}. Install it: pip install 'openfm[postgres]'."
+        ) from None
+
+
+def _engine_of(url: URL) -> Engine:
+    if url.drivername in ("postgresql", "postgres"):
+        url = url.set(drivername="postgresql+psycopg")
+    if url.get_backend_name() not in ("sqlite", "postgresql"):
+        raise ArgumentError(url.drivername)
+    # A pooled connection may outlive its server; asking first costs a round trip, and spares a request its error.
+    return create_engine(url, pool_pre_ping=url.get_backend_name() == "postgresql")
+
+
 def _configure_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
     # The module must not open transactions by itself: it would commit before a CREATE TABLE, and a migration that
     # fails half-way would stay half done.
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "busy_timeout=5000"):
+    for pragma in ("journal_mode=WAL", "foreign_keys=ON", f"busy_timeout={_TURN_TIMEOUT_MS}"):
         connection.execute(f"PRAGMA {pragma}")
 
 
 def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_postgres(connection: Connection) -> None:
+    connection.execute(text(f"SET LOCAL lock_timeout = {_TURN_TIMEOUT_MS}"))
+    connection.execute(text(f"SELECT pg_advisory_xact_lock({_TURN_KEY})"))
