@@ -81,18 +81,19 @@ def server(start_server: StartServer) -> Server:
 
 @pytest.fixture(scope="session")
 def start_server(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServer]:
-    """Start `openfm serve` with these flags and wait until it is ready; all are stopped at the end."""
+    """Start `openfm serve` with these flags and wait until `path` answers; all are stopped at the end."""
     with ExitStack() as stack:
 
-        def start(*flags: str, home: Path | None = None, **settings: str) -> Server:
+        def start(*flags: str, home: Path | None = None, path: str = "/health/ready", **settings: str) -> Server:
             folder = home or tmp_path_factory.mktemp("home")
-            return stack.enter_context(_started(folder, ["--models-dir", str(models_dir), *flags], settings))
+            given = ["--models-dir", str(models_dir), *flags]
+            return stack.enter_context(_started(folder, given, settings, path))
 
         yield start
 
 
 @contextmanager
-def _started(home: Path, flags: list[str], settings: dict[str, str]) -> Iterator[Server]:
+def _started(home: Path, flags: list[str], settings: dict[str, str], path: str) -> Iterator[Server]:
     command = [sys.executable, "-m", "openfm", "serve", "--home", str(home), "--port", "0", *flags]
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("OPENFM_", "DATABRICKS_"))}
     environ |= {f"OPENFM_{name.upper()}": value for name, value in settings.items()}
@@ -100,7 +101,7 @@ def _started(home: Path, flags: list[str], settings: dict[str, str]) -> Iterator
     with (home / "output.log").open("wb") as output:
         process = subprocess.Popen(command, env=environ, stdout=output, stderr=subprocess.STDOUT)
     try:
-        url = _wait_ready(process, home)
+        url = _wait_ready(process, home, path)
         token = settings.get("admin_token") or (home / "admin-token").read_text(encoding="utf-8").strip()
         yield Server(url, token, home, process)
     finally:
@@ -113,12 +114,12 @@ def _started(home: Path, flags: list[str], settings: dict[str, str]) -> Iterator
             process.wait()
 
 
-def _wait_ready(process: subprocess.Popen[bytes], home: Path) -> str:
+def _wait_ready(process: subprocess.Popen[bytes], home: Path, path: str) -> str:
     give_up = time.monotonic() + _START_LIMIT_S
     while time.monotonic() < give_up and process.poll() is None:
         if (home / "server.json").exists():
             url: str = json.loads((home / "server.json").read_text(encoding="utf-8"))["url"]
-            if _is_ready(url):
+            if _is_ready(url + path):
                 return url
         time.sleep(0.05)
     raise AssertionError("the server did not become ready:\n" + (home / "output.log").read_text(encoding="utf-8"))
@@ -126,7 +127,7 @@ def _wait_ready(process: subprocess.Popen[bytes], home: Path) -> str:
 
 def _is_ready(url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{url}/health/ready", timeout=5) as answer:  # noqa: S310  # our own server
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  # our own server
             return bool(answer.status == 200)
     except (urllib.error.URLError, ConnectionError, TimeoutError):
         return False
