@@ -161,19 +161,8 @@ class LlamaCppLauncher:
 
     async def launch(self, spec: EngineSpec, on_progress: Callable[[LoadProgress], None]) -> RunningEngine:
         """See `Launcher.launch`."""
-        model = spec.files["model"]
-        if not model.is_file():
-            raise EngineFailed(f"The weights {model} are not there. Pull the model again: `openfm models pull`.")
         secret = secrets.token_urlsafe(32)
-        config = {
-            "model": str(model),
-            "secret": secret,
-            "slots": spec.slots,
-            "threads": spec.threads,
-            "context_length": spec.model.context_length,
-            "batch": batch_size(model.stat().st_size, spec.threads),
-            "chat_template": spec.options.get("chat_template", ""),
-        }
+        config = _configuration(spec, secret)
         command = WorkerCommand(
             "openfm.engines.llama_cpp_worker", config, self._environment, spec.log_file, _SHORT_SPIN
         )
@@ -190,3 +179,27 @@ class LlamaCppLauncher:
         on_progress(LoadProgress(1.0, "ready"))
         has_tools = caps.supports_tools and caps.supports_tool_calls
         return RunningWorker(LlamaCppEngine(server, has_tool_template=has_tools), process)
+
+
+def _configuration(spec: EngineSpec, secret: str) -> dict[str, object]:
+    """What the worker gets to know: roles "model" and, for an adapter, "lora". Raises `EngineFailed`."""
+    for file in spec.files.values():
+        if not file.is_file():
+            raise EngineFailed(f"The weights {file} are not there. Pull the model again: `openfm models pull`.")
+    batch = batch_size(spec.files["model"].stat().st_size, spec.threads)
+    traits = spec.model.embedding
+    if traits is not None:
+        # Attention goes both ways: a text must fit into one step.
+        batch = max(batch, spec.model.context_length)
+    return {
+        "model": str(spec.files["model"]),
+        "lora": str(spec.files.get("lora", "")),
+        "secret": secret,
+        "slots": spec.slots,
+        "threads": spec.threads,
+        "context_length": spec.model.context_length,
+        "batch": batch,
+        "chat_template": spec.options.get("chat_template", ""),
+        "pooling": traits.pooling.value if traits is not None else "",
+        "is_normalized": traits is None or traits.is_normalized,
+    }

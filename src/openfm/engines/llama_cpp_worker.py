@@ -14,6 +14,12 @@ _CHUNK_BYTES = 8 * 1024 * 1024
 _READ_SHARE = 0.8
 _PROMPT_CACHE_MIB = 256
 _NEVER = -1
+_EUCLIDEAN, _NONE = 2, -1
+_POOLINGS = {
+    "mean": xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN,
+    "cls": xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_CLS,
+    "last": xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_LAST,
+}
 
 
 def main() -> None:
@@ -63,6 +69,13 @@ def _parameters(channel: WorkerChannel) -> xllamacpp.CommonParams:
     if channel.config.get("chat_template"):
         params.chat_template = channel.text("chat_template")
     params.sse_ping_interval = _NEVER
+    if channel.config.get("lora"):
+        adapter = xllamacpp.CommonAdapterLoraInfo()
+        adapter.path, adapter.scale = channel.text("lora"), 1.0
+        params.lora_adapters = [adapter]
+    if channel.config.get("pooling"):
+        params.embedding, params.pooling_type = True, _POOLINGS[channel.text("pooling")]
+        params.embd_normalize = _EUCLIDEAN if channel.config["is_normalized"] else _NONE
     return params
 
 

@@ -14,7 +14,8 @@ import resource
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
@@ -26,6 +27,10 @@ from conversion import ModelBase, ModelType, TextModel, get_model_architecture, 
 from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
+# The converter's own, before `_know_tokenizer` puts others in their place.
+_LlamaHfVocab: Any = gguf.LlamaHfVocab
+_NAME_TOKENIZER: Any = TextModel.get_vocab_base_pre
+_WRITE_PIECES: Any = TextModel._set_vocab_llama_hf  # noqa: SLF001 (the converter has no public way in)
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _NO_SPACE = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 _POLL_S = 0.2
@@ -40,8 +45,11 @@ class _Refused(Exception):
     """The reason for the caller."""
 
 
-class _UnknownTokenizer(Exception):
-    """The converter does not know how this tokenizer cuts text into words."""
+class _UnknownTokenizer(BaseException):
+    """The converter does not know how this tokenizer cuts text into words.
+
+    Not an Exception: for some architectures the converter catches all of those and tries another vocabulary.
+    """
 
 
 @dataclass(frozen=True)
@@ -81,7 +89,8 @@ def main() -> None:
     except (
         MemoryError, RuntimeError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError, AssertionError,
     ) as error:  # fmt: skip
-        channel.end(failed=f"{type(error).__name__}: {error}")
+        where = traceback.extract_tb(error.__traceback__)[-1].line
+        channel.end(failed=f"{type(error).__name__}: {str(error) or where}")
     channel.end(done=True)
 
 
@@ -128,17 +137,46 @@ def _model(task: dict[str, Any], out: Path, kind: gguf.LlamaFileType) -> TextMod
 
 def _know_tokenizer(pre: str | None) -> None:
     """Make the converter take `pre` for a tokenizer that it does not know, or stop at one where there is none."""
-    known: Callable[[TextModel, Any], str] = TextModel.get_vocab_base_pre
 
     def name(model: TextModel, tokenizer: Any) -> str:
         if pre is not None:
             return pre
         try:
-            return known(model, tokenizer)
+            return str(_NAME_TOKENIZER(model, tokenizer))
         except NotImplementedError as error:
             raise _UnknownTokenizer from error
 
+    def pieces(model: TextModel) -> None:
+        _RankedPieces(model.dir_model)  # raises what tells the converter to take it for another kind
+        if pre is None:
+            raise _UnknownTokenizer
+        _WRITE_PIECES(model)
+
+    gguf.LlamaHfVocab = _RankedPieces
     TextModel.get_vocab_base_pre = name
+    TextModel._set_vocab_llama_hf = pieces  # noqa: SLF001 (as above)
+
+
+class _RankedPieces(_LlamaHfVocab):  # type: ignore[misc, unused-ignore]
+    """SentencePiece's vocabulary from tokenizer.json alone, where merges have an order but pieces no score.
+
+    llama.cpp joins the pair whose piece scores highest; the converter gives all the same, under which texts come out
+    in other tokens. With the order of merges as scores they come out the same.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        merges = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]["merges"]
+        self._ranks: dict[str, int] = {}
+        for rank, merge in enumerate(merges):
+            pair = merge.split(" ") if isinstance(merge, str) else merge
+            self._ranks.setdefault("".join(pair), rank)
+        self._num_merges = len(merges)
+
+    def get_token_score(self, token_id: int) -> float:
+        """The higher, the earlier joined."""
+        piece = self.tokenizer.convert_ids_to_tokens(token_id)
+        return float(-self._ranks.get(piece, self._num_merges))
 
 
 def _write_trial(task: dict[str, Any]) -> None:

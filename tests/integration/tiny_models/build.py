@@ -1,6 +1,6 @@
 """Builds a tiny model of every architecture, with its own configuration class, and says what it answers.
 
-    PYTHON build.py CORPUS OUT [NAME …]
+    python -m tests.integration.tiny_models.build CORPUS OUT [NAME …]
 
 Runs in the `convert` environment. For each name in `CASES`: OUT/NAME/base, OUT/NAME/merged (a LoRA change, merged),
 OUT/NAME/adapter (the same change as peft stores it), and OUT/NAME/expected.json, transformers' own answers.
@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import tokenizers_made as made
 import torch
 from safetensors.torch import save_file
 from transformers import (
@@ -33,6 +32,8 @@ from transformers import (
     Qwen2Config,
     Qwen3Config,
 )
+
+from tests.integration.tiny_models import tokenizers_made as made
 
 CONTEXT = 128
 NUM_TOKENS = 8
@@ -83,13 +84,15 @@ class Case:
 def _mpt() -> Any:
     return MptConfig(
         vocab_size=made.VOCABULARY, d_model=64, n_heads=4, n_layers=2, max_seq_len=CONTEXT, expansion_ratio=4,
-        attn_config={"attn_type": "multihead_attention", "alibi": True, "clip_qkv": 6.0}, bos_token_id=0, eos_token_id=1,
+        attn_config={"attn_type": "multihead_attention", "alibi": True, "clip_qkv": 6.0},
+        bos_token_id=0, eos_token_id=1,
     )  # fmt: skip
 
 
 def _dbrx() -> Any:
     return DbrxConfig(
-        vocab_size=made.VOCABULARY, d_model=64, n_heads=4, n_layers=2, max_seq_len=CONTEXT, bos_token_id=0, eos_token_id=1,
+        vocab_size=made.VOCABULARY, d_model=64, n_heads=4, n_layers=2, max_seq_len=CONTEXT,
+        bos_token_id=0, eos_token_id=1,
         attn_config={"kv_n_heads": 2, "clip_qkv": 8.0, "rope_theta": 500000.0},
         rope_parameters={"rope_type": "default", "rope_theta": 500000.0},
         ffn_config={"ffn_hidden_size": 96, "moe_num_experts": 4, "moe_top_k": 2}, tie_word_embeddings=False,
@@ -102,8 +105,12 @@ CASES: dict[str, Callable[[], Case]] = {
         LlamaConfig(
             **_USUAL | {"tie_word_embeddings": True},
             rope_scaling={
-                "rope_type": "llama3", "rope_theta": 500000.0, "factor": 8.0, "low_freq_factor": 1.0,
-                "high_freq_factor": 4.0, "original_max_position_embeddings": 64,
+                "rope_type": "llama3",
+                "rope_theta": 500000.0,
+                "factor": 8.0,
+                "low_freq_factor": 1.0,
+                "high_freq_factor": 4.0,
+                "original_max_position_embeddings": 64,
             },
         ),
         _LLAMA3,
@@ -151,19 +158,18 @@ def _build(case: Case, folder: Path, texts: list[str]) -> None:
     _randomize(model)
     answer = _embed if is_bert else _answer
     tokenizer = AutoTokenizer.from_pretrained(base)
-    prompts = list(_TEXTS) if is_bert else None
     _save(model, base)
     expected: dict[str, Any] = {}
     with torch.inference_mode():
         changes = _changes(model, case.targets)
-        expected["base"] = answer(model, tokenizer, prompts)
+        expected["base"] = answer(model, tokenizer)
         _write_adapter(folder / "adapter", changes, base)
         for module, a, b in changes.values():
             module.weight += ALPHA / RANK * b @ a
-        expected["adapter"] = answer(model, tokenizer, prompts)
+        expected["adapter"] = answer(model, tokenizer)
         model.half().float()
         _save(model, folder / "merged")
-        expected["merged"] = answer(model, tokenizer, prompts)
+        expected["merged"] = answer(model, tokenizer)
     expected["tokens"] = {text: tokenizer.encode(text) for text in _TEXTS}
     (folder / "expected.json").write_text(json.dumps(expected), encoding="utf-8")
 
@@ -174,9 +180,9 @@ def _randomize(model: Any) -> None:
         for name, weights in model.named_parameters():
             weights.normal_(0, 0.15 if weights.dim() > 1 else 0.1)
             if weights.dim() == 1 and name.endswith("weight") and "emma" not in type(model).__name__:
-                weights += 1
+                weights.add_(1)
             if "embed" in name or "wte" in name:
-                weights *= 4
+                weights.mul_(4)
     model.half().float()
 
 
@@ -210,7 +216,7 @@ def _write_adapter(folder: Path, changes: dict[str, tuple[Any, torch.Tensor, tor
     (folder / "adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
 
 
-def _answer(model: Any, tokenizer: Any, _: object) -> list[dict[str, list[int]]]:
+def _answer(model: Any, tokenizer: Any) -> list[dict[str, list[int]]]:
     """Prompts of random ids, and the tokens that the model takes next, where each leads clearly."""
     generator = torch.Generator().manual_seed(11)
     special = set(tokenizer.all_special_ids)
@@ -236,10 +242,10 @@ def _greedy(model: Any, prompt: list[int]) -> list[int] | None:
     return tokens
 
 
-def _embed(model: Any, tokenizer: Any, texts: list[str]) -> list[dict[str, Any]]:
+def _embed(model: Any, tokenizer: Any) -> list[dict[str, Any]]:
     """Texts and their vectors: the first token's, of length 1."""
     found = []
-    for text in texts:
+    for text in _TEXTS:
         state = model(torch.tensor([tokenizer.encode(text)])).last_hidden_state[0, 0]
         found.append({"prompt": text, "vector": torch.nn.functional.normalize(state, dim=0).tolist()})
     return found

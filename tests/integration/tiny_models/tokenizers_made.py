@@ -100,7 +100,9 @@ def _as_fast(model_file: Path, *, adds_prefix: bool) -> Tokenizer:
     for piece, number in vocabulary.items():
         pairs = [(piece[:cut], piece[cut:]) for cut in range(1, len(piece))]
         known = [pair for pair in pairs if pair[0] in vocabulary and pair[1] in vocabulary]
-        merges += [(number, *pair) for pair in sorted(known, key=lambda pair: (vocabulary[pair[0]], vocabulary[pair[1]]))]
+        merges += [
+            (number, *pair) for pair in sorted(known, key=lambda pair: (vocabulary[pair[0]], vocabulary[pair[1]]))
+        ]
     tokenizer = Tokenizer(
         models.BPE(
             vocab=vocabulary,
