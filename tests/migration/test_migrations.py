@@ -8,7 +8,8 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 
-import openfm.store.registry_tables  # noqa: F401  # its tables are part of the metadata
+import openfm.store.access_tables
+import openfm.store.registry_tables  # noqa: F401  # their tables are part of the metadata
 from openfm.catalog.catalog import Catalog, load_catalog
 from openfm.control.endpoints.defaults import ensure_default_endpoints
 from openfm.control.endpoints.loading import load_endpoints
