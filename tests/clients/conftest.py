@@ -17,6 +17,7 @@ from tools.environments import ensure, named
 _SCRIPTS = Path(__file__).parent / "scripts"
 _ENVIRONMENTS = {
     "current": "clients-current",
+    "endpoint_story": "clients-current",
     "registry_story": "clients-registry",
     "registry_big": "clients-registry",
     "openai2": "clients-openai2",
@@ -79,12 +80,12 @@ Tell = Callable[[str], Story]
 
 
 @pytest.fixture(scope="session")
-def story(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Tell:
+def story(server: Server, models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Tell:
     """`story("current.sdk")`: what the part `sdk` of the script `current` told. Scripts run when first asked for."""
 
     @cache
     def run(script: str) -> subprocess.CompletedProcess[str]:
-        return _run(script, server, tmp_path_factory.mktemp(script))
+        return _run(script, server, models_dir, tmp_path_factory.mktemp(script))
 
     def find(name: str) -> Story:
         script, part = name.split(".")
@@ -97,7 +98,7 @@ def story(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Tell:
     return find
 
 
-def _run(script: str, server: Server, home: Path) -> subprocess.CompletedProcess[str]:
+def _run(script: str, server: Server, models_dir: Path, home: Path) -> subprocess.CompletedProcess[str]:
     (home / ".databrickscfg").write_text(f"[openfm]\nhost = {server.url}/\ntoken = {server.token}\n")
     return subprocess.run(
         [ensure(named(_ENVIRONMENTS[script])), _SCRIPTS / f"{script}.py"],
@@ -106,6 +107,7 @@ def _run(script: str, server: Server, home: Path) -> subprocess.CompletedProcess
             "HOME": str(home),
             "OPENFM_TEST_URL": server.url,
             "OPENFM_TEST_TOKEN": server.token,
+            "OPENFM_TEST_MODELS": str(models_dir),
             **_QUIET,
         },
         cwd=home,

@@ -269,6 +269,11 @@ def _check_routes(routes: Sequence[Route], names: set[str]) -> None:
             )
         if routed.count(name) > 1:
             raise InvalidParameterValue(f"Two routes name '{name}'. Send one for each.", param="traffic_config")
+    if not routes:
+        raise InvalidParameterValue(
+            "An endpoint with several served entities needs traffic_config.routes that sum to 100.",
+            param="traffic_config",
+        )
     total = sum(route.traffic_percentage for route in routes)
     if total != 100:
         raise InvalidParameterValue(

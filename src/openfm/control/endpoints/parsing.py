@@ -238,9 +238,4 @@ def _routes(asked: Sequence[RouteInput] | None, entities: Sequence[ServedEntity]
             Route(route.served_entity_name or route.served_model_name or "", route.traffic_percentage)
             for route in asked
         )
-    if len(entities) > 1:
-        raise InvalidParameterValue(
-            "An endpoint with several served entities needs traffic_config.routes that sum to 100.",
-            param="traffic_config",
-        )
-    return tuple(Route(entity.name, 100) for entity in entities)
+    return tuple(Route(entity.name, 100) for entity in entities) if len(entities) == 1 else ()
