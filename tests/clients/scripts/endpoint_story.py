@@ -9,7 +9,6 @@ from pathlib import Path
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import DatabricksError, OperationFailed
 from databricks.sdk.service.serving import (
-    EndpointCoreConfigInput,
     EndpointTag,
     FallbackConfig,
     RateLimit,
@@ -54,6 +53,7 @@ def routes(**shares):
 
 def shown(endpoint):
     """What the tests look at."""
+    routes_now = endpoint.config.traffic_config.routes
     return {
         "state": endpoint.state.as_dict(),
         "version": endpoint.config.config_version,
@@ -79,28 +79,18 @@ def split(w, count):
 def refusals(w, endpoints):
     """Bodies that must not go through, each with what it is refused for."""
     first = entity("1")
+    many = [ServedEntityInput(name=f"n{n}", entity_name=MODEL, entity_version="1") for n in range(16)]
     cases = {
-        "taken_name": lambda: endpoints.create(
-            NAME, config=EndpointCoreConfigInput(name=NAME, served_entities=[first])
-        ),
-        "reserved_name": lambda: endpoints.create(
-            "databricks-x", config=EndpointCoreConfigInput(name="x", served_entities=[first])
-        ),
-        "long_name": lambda: endpoints.create(
-            "x" * 64, config=EndpointCoreConfigInput(name="x", served_entities=[first])
-        ),
-        "sql_in_name": lambda: endpoints.create(
-            "x'; DROP TABLE--", config=EndpointCoreConfigInput(name="x", served_entities=[first])
-        ),
+        "taken_name": lambda: endpoints.create(NAME, config=config(NAME, first)),
+        "reserved_name": lambda: endpoints.create("databricks-x", config=config("x", first)),
+        "long_name": lambda: endpoints.create("x" * 64, config=config("x", first)),
+        "sql_in_name": lambda: endpoints.create("x'; DROP TABLE--", config=config("x", first)),
         "unknown_model": lambda: endpoints.update_config(
             NAME, served_entities=[ServedEntityInput(entity_name="main.story.none", entity_version="1")]
         ),
         "unknown_version": lambda: endpoints.update_config(NAME, served_entities=[entity("77")]),
         "traffic": lambda: endpoints.update_config(NAME, served_entities=[first], traffic_config=routes(v1=99)),
-        "too_many": lambda: endpoints.update_config(
-            NAME,
-            served_entities=[ServedEntityInput(name=f"n{n}", entity_name=MODEL, entity_version="1") for n in range(16)],
-        ),
+        "too_many": lambda: endpoints.update_config(NAME, served_entities=many),
         "two_tasks": lambda: endpoints.update_config(
             NAME,
             served_entities=[
@@ -126,22 +116,15 @@ def refusals(w, endpoints):
 
 def details(endpoints):
     """Tags, limits, gateway, logs, metrics."""
+    limit = RateLimit(calls=9, renewal_period=RateLimitRenewalPeriod.MINUTE)
+    tags = [EndpointTag(key="team", value="nlp"), EndpointTag(key="x")]
+    fallback = FallbackConfig(enabled=True)
     return {
-        "limits": attempt(
-            lambda: endpoints.put(
-                NAME, rate_limits=[RateLimit(calls=9, renewal_period=RateLimitRenewalPeriod.MINUTE)]
-            ).as_dict()
-        ),
+        "limits": attempt(lambda: endpoints.put(NAME, rate_limits=[limit]).as_dict()),
         "no_limits": attempt(lambda: endpoints.put(NAME, rate_limits=[]).as_dict()),
-        "tags": attempt(
-            lambda: endpoints.patch(
-                NAME, add_tags=[EndpointTag(key="team", value="nlp"), EndpointTag(key="x")]
-            ).as_dict()
-        ),
+        "tags": attempt(lambda: endpoints.patch(NAME, add_tags=tags).as_dict()),
         "fewer_tags": attempt(lambda: endpoints.patch(NAME, delete_tags=["x"]).as_dict()),
-        "gateway": attempt(
-            lambda: endpoints.put_ai_gateway(NAME, fallback_config=FallbackConfig(enabled=True)).as_dict()
-        ),
+        "gateway": attempt(lambda: endpoints.put_ai_gateway(NAME, fallback_config=fallback).as_dict()),
         "logs": attempt(lambda: endpoints.logs(NAME, "v1").logs),
         "build_logs": attempt(lambda: endpoints.build_logs(NAME, "v1").logs),
         "metrics": attempt(lambda: endpoints.export_metrics(NAME).contents.read().decode()),
@@ -152,9 +135,7 @@ def throughput(w, endpoints):
     """The guide to provisioned throughput: twice to three times the chunk, then the same in model units."""
     chunk = optimization(w, MODEL, "1")["throughput_chunk_size"]
     by_rate = entity("1", min_provisioned_throughput=2 * chunk, max_provisioned_throughput=3 * chunk)
-    ready = endpoints.create_and_wait(
-        "story-pt", config=EndpointCoreConfigInput(name="story-pt", served_entities=[by_rate])
-    )
+    ready = endpoints.create_and_wait("story-pt", config=config("story-pt", by_rate))
     endpoints.delete("story-pt")
     return {"state": ready.state.as_dict(), "entity": ready.config.served_entities[0].as_dict()}
 
@@ -165,7 +146,8 @@ def main():
     endpoints = w.serving_endpoints
     w.registered_models.create(catalog_name="main", schema_name="story", name="minilm")
     register(w), register(w)
-    first = EndpointCoreConfigInput(name=NAME, served_entities=[entity("1")])
+    first = config(NAME, entity("1"))
+    failures = (OperationFailed, DatabricksError)
     steps = {
         "optimization": attempt(lambda: optimization(w, MODEL, "1"), DatabricksError),
         "no_optimization": attempt(lambda: optimization(w, MODEL, "9"), DatabricksError),
