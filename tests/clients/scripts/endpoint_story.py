@@ -46,9 +46,12 @@ def entity(version, **settings):
 
 
 def routes(**shares):
-    return TrafficConfig(
-        routes=[Route(served_model_name=name, traffic_percentage=share) for name, share in shares.items()]
-    )
+    shared = [Route(served_model_name=name, traffic_percentage=share) for name, share in shares.items()]
+    return TrafficConfig(routes=shared)
+
+
+def config(name, *entities):
+    return EndpointCoreConfigInput(name=name, served_entities=list(entities))
 
 
 def shown(endpoint):
@@ -58,9 +61,7 @@ def shown(endpoint):
         "state": endpoint.state.as_dict(),
         "version": endpoint.config.config_version,
         "entities": [served.name for served in endpoint.config.served_entities],
-        "routes": {
-            route.served_entity_name: route.traffic_percentage for route in endpoint.config.traffic_config.routes
-        },
+        "routes": {route.served_entity_name: route.traffic_percentage for route in routes_now},
         "round_trip": type(endpoint).from_dict(endpoint.as_dict()).as_dict() == endpoint.as_dict(),
     }
 
@@ -151,9 +152,7 @@ def main():
     steps = {
         "optimization": attempt(lambda: optimization(w, MODEL, "1"), DatabricksError),
         "no_optimization": attempt(lambda: optimization(w, MODEL, "9"), DatabricksError),
-        "create": attempt(
-            lambda: shown(endpoints.create_and_wait(NAME, config=first)), OperationFailed, DatabricksError
-        ),
+        "create": attempt(lambda: shown(endpoints.create_and_wait(NAME, config=first)), *failures),
         "query": attempt(lambda: len(endpoints.query(NAME, input=TEXTS).data), DatabricksError),
     }
     steps |= refusals(w, endpoints) | details(endpoints)
