@@ -62,6 +62,11 @@ class Client:
         """Any route's JSON answer; what goes into `path` from outside must be quoted."""
         return await self._json(method, path, body)
 
+    async def text(self, path: str) -> str:
+        """A route's answer that is text, not JSON."""
+        async with self._sent("GET", path) as response:
+            return await response.text()
+
     async def put_bytes(self, path: str, content: bytes) -> None:
         """Send bytes as they are."""
         async with self._sent("PUT", path, content):

@@ -1,29 +1,30 @@
-"""`openfm endpoints`: what is served."""
+"""`openfm endpoints`: what is served; the other verbs are in `endpoints_manage.py` and `endpoints_watch.py`."""
 
 import asyncio
 import json
 import sys
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from openfm.cli import endpoints_manage, endpoints_watch
 from openfm.cli.client import Client, connected
+from openfm.cli.endpoints_body import read_body
+from openfm.cli.endpoints_manage import NameArgument
+from openfm.cli.endpoints_show import row, show
 from openfm.cli.errors import CliError, ExitCode, reported
-from openfm.cli.output import Output, OutputOption, print_facts, print_json, print_table, print_text
+from openfm.cli.output import Output, OutputOption, print_json, print_table, print_text
 from openfm.cli.profile import Given, HomeOption, Server, TokenOption, UrlOption, environment, find_server
 from openfm.cli.text import neutral
 from openfm.core.model import Task
 
 app = typer.Typer(
-    help="List, show and query serving endpoints.",
+    help="Create, show, query, update and watch serving endpoints.",
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
-NameArgument = Annotated[str, typer.Argument(help="The endpoint's name.")]
 _SHOWN_VALUES = 5
 
 
@@ -37,7 +38,7 @@ def list_endpoints(
         if output.is_json:
             print_json(endpoints)
             return
-        print_table(("NAME", "TASK", "STATE", "MODEL"), [_row(endpoint) for endpoint in endpoints])
+        print_table(("NAME", "TASK", "STATE", "MODEL"), [row(endpoint) for endpoint in endpoints])
 
 
 @app.command()
@@ -51,10 +52,7 @@ def get(
     """Show one endpoint."""
     with reported(as_json=output.is_json):
         endpoint = asyncio.run(_get(find_server(Given(url, token, home), environment()), name))
-        if output.is_json:
-            print_json(endpoint)
-        else:
-            print_facts(_facts(endpoint))
+        show(endpoint, output)
 
 
 @app.command()
@@ -82,12 +80,16 @@ def query(
         asyncio.run(_query(server, name, _Question(prompt, body, given), _Answer(output, is_streamed=stream)))
 
 
+endpoints_manage.add_to(app)
+endpoints_watch.add_to(app)
+
+
 class _Question:
     """What to send, from the command line."""
 
     def __init__(self, prompt: str | None, body: str | None, sampling: dict[str, object]) -> None:
         self._prompt = sys.stdin.read() if prompt == "-" else prompt
-        self._body = None if body is None else _read_body(body)
+        self._body = None if body is None else read_body(body)
         self._sampling = sampling
 
     async def body(self, client: Client, name: str) -> dict[str, object]:
@@ -155,70 +157,9 @@ async def _query(server: Server, name: str, question: _Question, answer: _Answer
         answer.end()
 
 
-def _read_body(text: str) -> dict[str, object]:
-    """The JSON object in `text`, or in the file it names. Raises `CliError`."""
-    try:
-        if text == "@-":
-            text = sys.stdin.read()
-        elif text.startswith("@"):
-            text = Path(text[1:]).read_text(encoding="utf-8")
-        body = json.loads(text)
-    except (OSError, ValueError) as error:
-        raise CliError(f"--json cannot be read: {error}.", ExitCode.USAGE) from error
-    if not isinstance(body, dict):
-        raise CliError("--json must be a JSON object.", ExitCode.USAGE)
-    return body
-
-
 def _text_of(choice: dict[str, Any]) -> str:
     """The text of a choice: of a whole answer or of a chunk, of chat or of completions."""
     message = choice.get("message") or choice.get("delta") or {}
     content = message.get("content") or choice.get("text") or ""
     calls = message.get("tool_calls") or []
     return str(content) + "".join(json.dumps(call.get("function", call)) for call in calls)
-
-
-def _entities(endpoint: dict[str, Any]) -> list[dict[str, Any]]:
-    config = endpoint.get("config") or {}
-    return list(config.get("served_entities") or [])
-
-
-def _row(endpoint: dict[str, Any]) -> tuple[str, ...]:
-    models = ", ".join(str(_model_name(entity)) for entity in _entities(endpoint))
-    return (str(endpoint.get("name")), str(endpoint.get("task")), _state(endpoint), models)
-
-
-def _model_name(entity: dict[str, Any]) -> object:
-    foundation = entity.get("foundation_model") or {}
-    return foundation.get("display_name") or entity.get("entity_name") or entity.get("name")
-
-
-def _state(endpoint: dict[str, Any]) -> str:
-    return str((endpoint.get("state") or {}).get("ready", ""))
-
-
-def _facts(endpoint: dict[str, Any]) -> list[tuple[str, str]]:
-    facts = [
-        ("name", str(endpoint.get("name"))),
-        ("task", str(endpoint.get("task"))),
-        ("state", _state(endpoint)),
-        ("type", str(endpoint.get("endpoint_type") or "")),
-        ("creator", str(endpoint.get("creator") or "")),
-        ("created", _time(endpoint.get("creation_timestamp"))),
-        ("permission", str(endpoint.get("permission_level") or "")),
-    ]
-    for entity in _entities(endpoint):
-        foundation, state = entity.get("foundation_model") or {}, entity.get("state") or {}
-        facts += [
-            ("served entity", str(entity.get("name"))),
-            ("  version", f"{entity.get('entity_name')} {entity.get('entity_version') or ''}"),
-            ("  model", str(foundation.get("description") or _model_name(entity))),
-            ("  deployment", f"{state.get('deployment', '')} {state.get('deployment_state_message', '')}".strip()),
-        ]
-    return facts
-
-
-def _time(milliseconds: object) -> str:
-    if not isinstance(milliseconds, int):
-        return ""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="seconds")

@@ -24,7 +24,7 @@ class Verb:
 VERBS: Mapping[str, Verb] = MappingProxyType(
     {
         "serve": Verb("openfm.cli.serve", "Start the server: endpoints, API and web pages."),
-        "endpoints": Verb("openfm.cli.endpoints", "List, show and query serving endpoints."),
+        "endpoints": Verb("openfm.cli.endpoints", "Create, show, query, update and watch serving endpoints."),
         "serving-endpoints": Verb("openfm.cli.endpoints", "The same under Databricks' name."),
         "models": Verb("openfm.cli.models", "List, show and download the models openfm knows; register your own."),
         "chat": Verb("openfm.cli.chat", "Talk with a chat endpoint."),

@@ -13,10 +13,11 @@ class PermissionLevel(IntEnum):
 
 
 class PrincipalKind(StrEnum):
-    """What kind of caller it is; the values are SCIM's resource types."""
+    """What kind of principal it is; the values are SCIM's resource types. A group never calls."""
 
     USER = "User"
     SERVICE_PRINCIPAL = "ServicePrincipal"
+    GROUP = "Group"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import DatabricksError, OperationFailed
 from databricks.sdk.service.serving import (
+    EndpointCoreConfigInput,
     EndpointTag,
     FallbackConfig,
     RateLimit,

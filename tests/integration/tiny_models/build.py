@@ -65,6 +65,7 @@ _WINDOW = {"sliding_window": 32, "query_pre_attn_scalar": 16}
 MakeTokenizer = Callable[[Path, list[str]], None]
 _LLAMA3 = partial(made.byte_level, pattern="llama3", has_bos=True)
 _QWEN2 = partial(made.byte_level, pattern="qwen2", has_bos=False, end="<|endoftext|>")
+_UNHEARD_OF = partial(made.byte_level, pattern="unheard of", has_bos=False)
 _GPT2 = partial(made.byte_level, pattern=None, has_bos=False)
 _DBRX = partial(made.byte_level, pattern="llama3", has_bos=False)
 _SPM = partial(made.sentence_pieces, keeps_model=True)
@@ -101,6 +102,7 @@ def _dbrx() -> Any:
 
 CASES: dict[str, Callable[[], Case]] = {
     "Llama 3": lambda: Case(LlamaConfig(**_USUAL, rope_theta=500000.0), _LLAMA3, _DENSE),
+    "Unheard of": lambda: Case(LlamaConfig(**_USUAL), _UNHEARD_OF, _DENSE),
     "Llama 3.2": lambda: Case(
         LlamaConfig(
             **_USUAL | {"tie_word_embeddings": True},
