@@ -1,22 +1,78 @@
 """Bearer tokens in memory, by their SHA-256: what the gateway's `TokenVerifier` reads on every request."""
 
 import hashlib
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from threading import Lock
 
+from openfm.control.identity.well_known import ADMIN_ID, ADMIN_NAME, ADMINS, USERS
 from openfm.core.principal import Principal
 
-ADMIN = Principal(id="1", name="admin", is_admin=True)
+ADMIN = Principal(id=ADMIN_ID, name=ADMIN_NAME, is_admin=True, groups=frozenset({ADMINS, USERS}))
+"""The bootstrap admin, whose token is in HOME/admin-token."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownToken:
+    """A token's owner, and when it ends: ms since the epoch, None for never."""
+
+    owner: Principal
+    expires_at: int | None
+
+
+StoredTokens = Callable[[], Mapping[bytes, KnownToken]]
+
+
+def _no_tokens() -> Mapping[bytes, KnownToken]:
+    return {}
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 class TokenBook:
-    """Token hash -> principal. Tokens are 256-bit random, so a plain hash neither leaks nor can be guessed."""
+    """Token hash -> owner. Tokens are 256-bit random, so a plain hash neither leaks nor can be guessed.
 
-    def __init__(self, owners: Mapping[str, Principal]) -> None:
-        self._owners = {hash_token(token): principal for token, principal in owners.items()}
+    `fixed` are tokens that are in no database, by themselves; `stored` reads those that are, by their hash. `verify`
+    may be called in any thread and never waits; `reload` blocks.
+    """
+
+    def __init__(
+        self,
+        fixed: Mapping[str, Principal],
+        stored: StoredTokens = _no_tokens,
+        now_ms: Callable[[], int] = _wall_ms,
+    ) -> None:
+        self._fixed = {hash_token(token): KnownToken(owner, None) for token, owner in fixed.items()}
+        self._stored = stored
+        self._now_ms = now_ms
+        self._reloading = Lock()
+        self._known: Mapping[bytes, KnownToken] = self._fixed
+        self._used: dict[str, int] = {}
 
     def verify(self, token: str) -> Principal | None:
-        """The token's owner, or None."""
-        return self._owners.get(hash_token(token))
+        """The token's owner, or None for a token that is unknown, revoked or expired."""
+        known = self._known.get(hash_token(token))
+        if known is None:
+            return None
+        now_ms = self._now_ms()
+        if known.expires_at is not None and now_ms >= known.expires_at:
+            return None
+        if known.owner.token_id is not None:
+            self._used[known.owner.token_id] = now_ms
+        return known.owner
+
+    def reload(self) -> None:
+        """Take over what was committed."""
+        with self._reloading:
+            self._known = {**self._stored(), **self._fixed}
+
+    def take_used(self) -> Mapping[str, int]:
+        """When tokens were used since the last call: id -> ms since the epoch."""
+        used, self._used = self._used, {}
+        return used
 
 
 def hash_token(token: str) -> bytes:

@@ -1,0 +1,100 @@
+"""Grants in memory: what every request asks. Reloaded after each commit that changes them."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from threading import Lock
+
+from sqlalchemy import Connection
+
+from openfm.control.permissions import repository
+from openfm.control.permissions.objects import ALL_PRIVILEGES, EXECUTE, MANAGE, SCOPE_LEVELS, ObjectType
+from openfm.control.permissions.repository import Grant, Thing
+from openfm.core.principal import PermissionLevel, Principal, PrincipalKind
+from openfm.core.registry import SYSTEM_CATALOG
+from openfm.store.database import Database
+
+_Levels = Mapping[tuple[ObjectType, str], Mapping[str, frozenset[str]]]
+_OPEN_MODELS = f"{SYSTEM_CATALOG}.ai."
+
+
+class GrantBook:
+    """Who may do what. Reading never waits; `reload` blocks."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._reloading = Lock()
+        self._levels: _Levels = {}
+
+    def reload(self) -> None:
+        """Take over what was committed."""
+        with self._reloading:
+            with self._database.transaction() as connection:
+                grants = repository.all_grants(connection)
+                names = repository.model_names(connection)
+            self._levels = _by_thing(grants, names)
+
+    def levels(self, caller: Principal, thing_type: ObjectType, thing: str) -> frozenset[str]:
+        """The levels that the caller has, by itself or through its groups. A model is named by its full name."""
+        held = self._levels.get((thing_type, thing))
+        if not held:
+            return frozenset()
+        return frozenset[str]().union(*(held.get(subject, frozenset()) for subject in _subjects(caller)))
+
+    def level(self, caller: Principal, endpoint_id: str) -> PermissionLevel | None:
+        """The caller's level on an endpoint, or None."""
+        if caller.is_admin:
+            return PermissionLevel.CAN_MANAGE
+        levels = self.levels(caller, ObjectType.ENDPOINT, endpoint_id)
+        return max((PermissionLevel[name] for name in levels), default=None)
+
+    def grant(self, connection: Connection, endpoint_id: str, principal: Principal, level: PermissionLevel) -> None:
+        """Give an endpoint's creator a level that nobody takes away; call `reload` after the commit."""
+        thing = Thing(ObjectType.ENDPOINT, endpoint_id)
+        repository.insert_grant(connection, thing, principal.id, level.name, is_owner=True)
+
+    def forget(self, connection: Connection, endpoint_id: str) -> None:
+        """Take all levels on an endpoint away; call `reload` after the commit."""
+        repository.delete_grants(connection, Thing(ObjectType.ENDPOINT, endpoint_id))
+
+    def may_execute(self, caller: Principal, full_name: str, owner: str) -> bool:
+        """Whether the caller may see, download and serve a registered model; everybody may `system.ai.*`."""
+        if full_name.startswith(_OPEN_MODELS) or _owns(caller, owner):
+            return True
+        return not self.levels(caller, ObjectType.MODEL, full_name).isdisjoint({EXECUTE, MANAGE, ALL_PRIVILEGES})
+
+    def may_manage(self, caller: Principal, full_name: str, owner: str) -> bool:
+        """Whether the caller may change a registered model and who may use it."""
+        return _owns(caller, owner) or MANAGE in self.levels(caller, ObjectType.MODEL, full_name)
+
+    def may_use_scope(self, caller: Principal, scope_id: str, needed: str) -> bool:
+        """Whether the caller has this level on a secret scope, or a higher one."""
+        enough = SCOPE_LEVELS[SCOPE_LEVELS.index(needed) :]
+        return caller.is_admin or not self.levels(caller, ObjectType.SCOPE, scope_id).isdisjoint(enough)
+
+
+def _owns(caller: Principal, owner: str) -> bool:
+    return caller.is_admin or owner == caller.name or owner in caller.groups
+
+
+def _by_thing(grants: Iterable[Grant], model_names: Mapping[str, str]) -> _Levels:
+    found: dict[tuple[ObjectType, str], dict[str, frozenset[str]]] = defaultdict(dict)
+    for grant in grants:
+        thing = grant.thing.id
+        if grant.thing.type is ObjectType.MODEL:
+            if thing not in model_names:
+                continue
+            thing = model_names[thing]
+        held = found[grant.thing.type, thing]
+        subject = _subject(grant.holder.kind, grant.holder.id, grant.holder.name)
+        held[subject] = held.get(subject, frozenset()) | {grant.level}
+    return dict(found)
+
+
+def _subject(kind: PrincipalKind, identifier: str, name: str) -> str:
+    return f"group {name}" if kind is PrincipalKind.GROUP else identifier
+
+
+def _subjects(caller: Principal) -> Iterable[str]:
+    yield caller.id
+    for name in caller.groups:
+        yield _subject(PrincipalKind.GROUP, "", name)
