@@ -78,7 +78,7 @@ def config_from_row(row: RowMapping, models: Models) -> EndpointConfig:
 
 def details_from_json(stored: Mapping[str, Any]) -> EndpointDetails:
     """The details of a row; `{}` is an endpoint without any."""
-    return EndpointDetails(**stored)
+    return EndpointDetails(**dict(stored) | {"rate_limits": tuple(stored.get("rate_limits", ()))})
 
 
 def _external(stored: Mapping[str, Any]) -> ExternalModel:

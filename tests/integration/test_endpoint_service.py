@@ -1,0 +1,273 @@
+"""What may happen to endpoints, in a real database."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from openfm.control.endpoints.directory import EndpointDirectory
+from openfm.control.endpoints.inputs import ConfigInput, EndpointInput
+from openfm.control.endpoints.loading import load_endpoints
+from openfm.control.endpoints.parsing import Workshop
+from openfm.control.endpoints.rollout import Commit, GiveUp, Rollouts, Wait, judge
+from openfm.control.endpoints.service import EndpointService, Office
+from openfm.core.endpoint import Deployment, DeploymentState, ServedEntity, ServingEndpoint, UpdateState
+from openfm.core.errors import (
+    AlreadyExists,
+    ApiError,
+    Conflict,
+    EndpointNotFound,
+    InvalidParameterValue,
+    InvalidRequest,
+    NoReplicaReady,
+    PermissionDenied,
+)
+from openfm.core.principal import PermissionLevel, Principal
+from openfm.store.database import Database
+from tests.unit.control.endpoints.fakes import ANN, FakeGrants, FakeKeys, FakeModels
+
+BOB = Principal("8", "bob@example.org")
+READY = Deployment(DeploymentState.READY, "")
+LOADING = Deployment(DeploymentState.CREATING, "Loading.")
+BROKEN = Deployment(DeploymentState.FAILED, "It has no head.")
+
+
+@dataclass
+class Desk:
+    """A service on a database of its own."""
+
+    database: Database
+    grants: FakeGrants = field(default_factory=FakeGrants)
+    models: FakeModels = field(default_factory=FakeModels)
+    now: int = 1000
+
+    def __post_init__(self) -> None:
+        self.directory = EndpointDirectory(self.grants)
+        workshop = Workshop(self.models, FakeKeys())
+        office = Office(self.database, self.directory, workshop, self.grants, lambda: self.now, lambda: None)
+        self.service = EndpointService(office)
+
+    def create(self, name: str = "mine", **change: Any) -> ServingEndpoint:
+        return self.service.create(ANN, EndpointInput.model_validate({"name": name, "config": config()} | change))
+
+    def update(self, version: str = "2", caller: Principal = ANN) -> ServingEndpoint:
+        return self.service.update_config(caller, "mine", ConfigInput.model_validate(config(version)))
+
+    @property
+    def mine(self) -> ServingEndpoint:
+        return self.directory.get("mine")
+
+    @property
+    def stored(self) -> list[ServingEndpoint]:
+        return load_endpoints(self.database, self.models)
+
+
+def config(version: str = "1") -> dict[str, Any]:
+    return {"served_entities": [{"entity_name": "main.a.llama", "entity_version": version}]}
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    database = Database(f"sqlite:///{tmp_path / 'openfm.db'}")
+    database.migrate()
+    yield Desk(database)
+    database.close()
+
+
+def serving(desk: Desk) -> ServingEndpoint:
+    """An endpoint whose first config answers."""
+    desk.create()
+    desk.service.commit("mine", 1)
+    return desk.mine
+
+
+def test_a_new_endpoint_answers_once_its_first_config_does(desk: Desk) -> None:
+    made = desk.create(tags=[{"key": "a", "value": "b"}], description="Mine.")
+    assert (made.config, made.update) == (None, UpdateState.IN_PROGRESS)
+    with pytest.raises(NoReplicaReady):
+        _ = made.active
+    assert desk.grants.levels == {(ANN.name, made.id): PermissionLevel.CAN_MANAGE}
+    desk.service.commit("mine", 1)
+    assert desk.mine.active.version == 1
+    assert (desk.mine.pending_config, desk.mine.update) == (None, UpdateState.NOT_UPDATING)
+    assert desk.mine.details.tags == {"a": "b"}
+    assert desk.stored == [desk.mine]
+
+
+def test_a_name_is_taken_once(desk: Desk) -> None:
+    desk.create()
+    with pytest.raises(AlreadyExists):
+        desk.create()
+    assert len(desk.stored) == 1
+
+
+def test_an_update_leaves_the_old_config_answering_until_it_is_committed(desk: Desk) -> None:
+    serving(desk)
+    changed = desk.update("2")
+    assert (changed.active.version, changed.update) == (1, UpdateState.IN_PROGRESS)
+    assert {entity.entity_version for entity in changed.wanted_entities} == {"1", "2"}
+    with pytest.raises(Conflict):
+        desk.update("3")
+    desk.service.commit("mine", 2)
+    assert desk.mine.active.served_entities[0].entity_version == "2"
+    assert {entity.entity_version for entity in desk.mine.wanted_entities} == {"2"}
+    assert desk.stored == [desk.mine]
+
+
+def test_an_update_that_fails_leaves_the_old_config_and_says_why(desk: Desk) -> None:
+    serving(desk)
+    desk.update("2")
+    desk.service.fail("mine", 2, {"llama-2": "It has no head."})
+    assert (desk.mine.active.version, desk.mine.update) == (1, UpdateState.FAILED)
+    assert desk.mine.failures == {"llama-2": "It has no head."}
+    assert {entity.entity_version for entity in desk.mine.wanted_entities} == {"1"}
+    assert desk.stored == [desk.mine]
+    assert desk.update("3").pending_config is not None
+    desk.service.commit("mine", 3)
+    assert (desk.mine.active.version, desk.mine.failures) == (3, {})
+
+
+def test_a_verdict_about_a_config_that_is_not_pending_any_more_changes_nothing(desk: Desk) -> None:
+    before = serving(desk)
+    desk.service.commit("mine", 7)
+    desk.service.fail("mine", 7, {})
+    desk.service.commit("no-such-endpoint", 1)
+    assert desk.mine == before
+
+
+def test_stopping_refuses_queries_and_starting_is_a_new_version(desk: Desk) -> None:
+    serving(desk)
+    stopped = desk.service.stop("mine")
+    assert stopped.wanted_entities == ()
+    with pytest.raises(InvalidRequest, match="stopped"):
+        _ = stopped.active
+    with pytest.raises(InvalidParameterValue):
+        desk.service.stop("mine")
+    with pytest.raises(InvalidParameterValue):
+        desk.update("2")
+    started = desk.service.start("mine")
+    assert started.pending_config is not None
+    assert started.pending_config.version == 2
+    desk.service.commit("mine", 2)
+    assert desk.mine.active.version == 2
+    with pytest.raises(InvalidParameterValue):
+        desk.service.start("mine")
+    assert desk.stored == [desk.mine]
+
+
+def test_an_update_can_be_cancelled_by_itself_or_by_stopping(desk: Desk) -> None:
+    serving(desk)
+    desk.update("2")
+    assert desk.service.cancel_update("mine").update is UpdateState.CANCELED
+    assert desk.mine.pending_config is None
+    with pytest.raises(InvalidParameterValue):
+        desk.service.cancel_update("mine")
+    desk.update("3")
+    assert desk.service.stop("mine").update is UpdateState.CANCELED
+    assert desk.stored == [desk.mine]
+
+
+def test_an_endpoint_whose_first_config_was_cancelled_can_be_updated(desk: Desk) -> None:
+    desk.create()
+    desk.service.cancel_update("mine")
+    assert desk.mine.wanted_entities == ()
+    desk.update("2")
+    desk.service.commit("mine", 2)
+    assert desk.mine.active.version == 2
+
+
+def test_what_is_deleted_is_gone_with_its_permissions(desk: Desk) -> None:
+    serving(desk)
+    desk.service.delete("mine")
+    with pytest.raises(EndpointNotFound):
+        _ = desk.mine
+    assert (desk.stored, desk.grants.levels) == ([], {})
+    with pytest.raises(EndpointNotFound):
+        desk.service.delete("mine")
+    assert desk.create().pending_config is not None
+
+
+def test_levels_decide_who_sees_and_changes(desk: Desk) -> None:
+    endpoint = serving(desk)
+    with pytest.raises(EndpointNotFound):
+        desk.directory.permitted("mine", BOB, PermissionLevel.CAN_VIEW)
+    assert desk.directory.visible(BOB) == ()
+    desk.grants.levels[BOB.name, endpoint.id] = PermissionLevel.CAN_VIEW
+    assert desk.directory.visible(BOB) == (endpoint,)
+    with pytest.raises(PermissionDenied, match="CAN_QUERY"):
+        desk.directory.queryable("mine", BOB)
+    with pytest.raises(PermissionDenied):
+        desk.update("2", caller=BOB)
+    assert desk.directory.level(endpoint, replace(BOB, is_admin=True)) is PermissionLevel.CAN_MANAGE
+
+
+def test_a_model_is_served_as_long_as_a_config_has_it(desk: Desk) -> None:
+    serving(desk)
+    desk.update("2")
+    serve = desk.directory.serving
+    assert [serve("main.a.llama", number) for number in (1, 2, 3, None)] == [("mine",), ("mine",), (), ("mine", "mine")]
+    desk.service.commit("mine", 2)
+    assert serve("main.a.llama", 1) == ()
+
+
+bad_configs = st.fixed_dictionaries(
+    {
+        "served_entities": st.lists(
+            st.fixed_dictionaries(
+                {"entity_name": st.sampled_from(["main.a.llama", "main.secret.m", "other.a.b"])},
+                optional={"entity_version": st.sampled_from(["1", "9"]), "name": st.sampled_from(["a", "a", "b c"])},
+            ),
+            min_size=2,
+            max_size=4,
+        )
+    }
+)
+
+
+@given(bad_configs)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_a_change_that_is_refused_leaves_everything_as_it_was(desk: Desk, body: dict[str, Any]) -> None:
+    if not desk.directory.endpoints:
+        serving(desk)
+    before = desk.mine
+    with pytest.raises(ApiError):
+        desk.service.update_config(ANN, "mine", ConfigInput.model_validate(body))
+    assert desk.mine == before
+    assert desk.stored == [before]
+
+
+def test_an_update_is_committed_when_all_answer_and_given_up_when_one_cannot() -> None:
+    assert judge({"a": READY, "b": READY}) == Commit()
+    assert judge({"a": READY, "b": LOADING}) == Wait()
+    assert judge({"a": LOADING, "b": BROKEN}) == GiveUp({"b": "It has no head."})
+
+
+@dataclass
+class FakeDeployments:
+    states: dict[str, Deployment]
+
+    def deployment(self, entity: ServedEntity) -> Deployment:
+        return self.states[entity.entity_version]
+
+    trial = deployment
+
+
+async def test_rollouts_end_updates_and_keep_what_they_committed_awake(desk: Desk) -> None:
+    desk.create()
+    woken: list[str] = []
+    deployments = FakeDeployments({"1": LOADING, "2": BROKEN})
+    rollouts = Rollouts(desk.directory, deployments, desk.service, woken.append)
+    await rollouts.step()
+    assert desk.mine.update is UpdateState.IN_PROGRESS
+    deployments.states["1"] = READY
+    await rollouts.step()
+    assert desk.mine.active.version == 1
+    assert woken == [desk.mine.active.served_entities[0].deployment_id]
+    desk.update("2")
+    await rollouts.step()
+    assert (desk.mine.update, desk.mine.active.version) == (UpdateState.FAILED, 1)
+    assert desk.mine.failures == {"llama-2": "It has no head."}
