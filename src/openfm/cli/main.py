@@ -27,6 +27,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "endpoints": Verb("openfm.cli.endpoints", "Create, show, query, update and watch serving endpoints."),
         "serving-endpoints": Verb("openfm.cli.endpoints", "The same under Databricks' name."),
         "models": Verb("openfm.cli.models", "List, show and download the models openfm knows; register your own."),
+        "convert": Verb("openfm.cli.convert", "Install what converts models of Hugging Face folders."),
         "chat": Verb("openfm.cli.chat", "Talk with a chat endpoint."),
         "doctor": Verb("openfm.cli.doctor", "Check this machine and say what to do."),
         "version": Verb("openfm.cli.version", "Show the versions of openfm, Python and the engines."),
