@@ -49,7 +49,7 @@ class TokenBook:
         self._stored = stored
         self._now_ms = now_ms
         self._reloading = Lock()
-        self._known: Mapping[bytes, KnownToken] = self._fixed
+        self._known: dict[bytes, KnownToken] = dict(self._fixed)
         self._used: dict[str, int] = {}
 
     def verify(self, token: str) -> Principal | None:
@@ -68,6 +68,11 @@ class TokenBook:
         """Take over what was committed."""
         with self._reloading:
             self._known = {**self._stored(), **self._fixed}
+
+    def add(self, digest: bytes, token: KnownToken) -> None:
+        """Know a token that was just committed, without reading all the others again."""
+        with self._reloading:
+            self._known[digest] = token
 
     def take_used(self) -> Mapping[str, int]:
         """When tokens were used since the last call: id -> ms since the epoch."""
