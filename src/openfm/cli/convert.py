@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import typer
@@ -14,7 +14,8 @@ from openfm.cli.local import load_settings
 from openfm.cli.output import Output, OutputOption, print_json
 from openfm.cli.profile import HomeOption
 from openfm.weights.convert_environment import ensure
-from openfm.weights.converter import OnProgress
+
+OnProgress = Callable[[float, str], None]
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 
