@@ -15,7 +15,9 @@ import psutil
 import pytest
 
 from openfm.core.errors import EngineFailed
-from openfm.engines.base import LoadProgress
+from openfm.core.model import ModelProfile, Task
+from openfm.engines.base import EngineSpec, LoadProgress
+from openfm.engines.llama_cpp import LlamaCppLauncher
 from openfm.engines.process import WorkerCommand, start_worker
 
 WORKER = """
@@ -194,3 +196,22 @@ async def test_a_program_that_cannot_be_started_is_an_engine_failure(folder: Pat
     wrong = WorkerCommand("test_worker", {"mode": "ok"}, environment(folder), folder / "missing" / "worker.log")
     with pytest.raises(EngineFailed, match="could not be started"):
         await start_worker(wrong, lambda _: None)
+
+
+async def test_a_worker_stays_on_the_cores_that_it_was_given(chat_model_file: Path, tmp_path: Path) -> None:
+    spec = EngineSpec(
+        "pinned",
+        ModelProfile("m", "m", "M", "", "", Task.CHAT, 256),
+        {"model": chat_model_file},
+        slots=1,
+        threads=1,
+        log_file=tmp_path / "log",
+        runtime_dir=tmp_path,
+        cores=(0,),
+    )
+    running = await LlamaCppLauncher({}).launch(spec, lambda _: None)
+    try:
+        assert running.pid is not None
+        assert psutil.Process(running.pid).cpu_affinity() == [0]
+    finally:
+        await running.stop(0)

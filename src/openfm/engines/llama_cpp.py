@@ -197,6 +197,7 @@ def _configuration(spec: EngineSpec, secret: str) -> dict[str, object]:
         "secret": secret,
         "slots": spec.slots,
         "threads": spec.threads,
+        "cores": list(spec.cores),
         "context_length": spec.model.context_length,
         "batch": batch,
         "chat_template": spec.options.get("chat_template", ""),

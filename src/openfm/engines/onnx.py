@@ -47,6 +47,7 @@ class OnnxLauncher:
             "secret": secret,
             "socket": str(socket),
             "threads": spec.threads,
+            "cores": list(spec.cores),
             "context_length": spec.model.context_length,
             "pooling": traits.pooling.value,
             "is_normalized": traits.is_normalized,

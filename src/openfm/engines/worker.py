@@ -69,6 +69,7 @@ def become_worker() -> WorkerChannel:
     config: dict[str, object] = json.loads(line)
     if os.getppid() != config["parent_pid"]:
         os._exit(_EXIT_ORPHAN)
+    _stay_on(config.get("cores"))
     threading.Thread(target=_exit_at_end_of_input, name="parent-watch", daemon=True).start()
     return WorkerChannel(config, output)
 
@@ -79,6 +80,12 @@ def _die_with_parent() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+
+
+def _stay_on(cores: object) -> None:
+    """Run on these cores alone; on all where none are named."""
+    if isinstance(cores, list) and cores and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)
 
 
 def _exit_at_end_of_input() -> None:

@@ -171,7 +171,8 @@ class Reconciler:
         await asyncio.gather(*self._stopping)
 
     def _take_on(self, item: DesiredReplica, placement: Placement) -> None:
-        spec = replace(item.spec, cores=placement.cores, gpu=placement.gpu)
+        threads = len(placement.cores) or item.spec.threads
+        spec = replace(item.spec, cores=placement.cores, threads=threads, gpu=placement.gpu)
         replica = Replica(item.launcher, spec, self._around, self._tell)
         self._entries[replica.id] = _Entry(replica, Present(item, placement, is_leaving=False))
         replica.start()

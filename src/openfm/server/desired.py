@@ -91,8 +91,13 @@ class DesiredFleet:
         launcher = self._launcher(entity, lambda: self._workers.launchers(model.engine))
         for number in range(1, entity.settings.workload_size.replicas + 1):
             spec = self._spec(entity, model, number)
-            needs = Needs(model.weight_bytes + spec.slots * model.sequence_bytes + _OVERHEAD_BYTES)
+            memory = model.weight_bytes + spec.slots * model.sequence_bytes + _OVERHEAD_BYTES
+            needs = Needs(memory, dedicated_cores=self._dedicated_cores(entity))
             yield DesiredReplica(entity.deployment_id, launcher, spec, needs)
+
+    def _dedicated_cores(self, entity: ServedEntity) -> int:
+        """A quarter of the cores for each provisioned replica; placement gives none where there are too few."""
+        return max(1, self._workers.settings.threads // 4) if entity.settings.is_provisioned else 0
 
     def _launcher(self, entity: ServedEntity, make: Callable[[], Launcher]) -> Launcher:
         launcher = self._launchers.get(entity.deployment_id)
