@@ -53,6 +53,20 @@ def place(machine: Machine, taken: Iterable[Placement], needs: Needs) -> Placeme
     Cores of its own are given only where the machine has four or more, and never the last one.
     """
     present = tuple(taken)
+    found = _place(machine, present, needs)
+    if isinstance(found, Placement) or not present:
+        return found
+    alone = _place(machine, (), needs)  # what would not fit an empty machine is not worth waiting for
+    return alone if isinstance(alone, Shortage) else found
+
+
+def shared_cores(machine: Machine, taken: Iterable[Placement]) -> tuple[int, ...]:
+    """The cores that no replica has for itself."""
+    owned = {core for placement in taken for core in placement.cores}
+    return tuple(core for core in machine.cores if core not in owned)
+
+
+def _place(machine: Machine, present: Sequence[Placement], needs: Needs) -> Placement | Shortage:
     free = machine.memory_bytes - sum(placement.needs.memory_bytes for placement in present)
     if needs.memory_bytes > free:
         return _memory_shortage("memory", needs.memory_bytes, free, machine.memory_bytes)
@@ -66,12 +80,6 @@ def place(machine: Machine, taken: Iterable[Placement], needs: Needs) -> Placeme
     if isinstance(cores, Shortage):
         return cores
     return Placement(needs, cores, gpu)
-
-
-def shared_cores(machine: Machine, taken: Iterable[Placement]) -> tuple[int, ...]:
-    """The cores that no replica has for itself."""
-    owned = {core for placement in taken for core in placement.cores}
-    return tuple(core for core in machine.cores if core not in owned)
 
 
 def _pick_gpu(machine: Machine, present: Sequence[Placement], wanted: int) -> int | Shortage:
