@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from openfm.core.errors import InvalidParameterValue
 from openfm.store.database import CannotOpenDatabase, Database
 
 
@@ -43,6 +44,23 @@ def test_an_error_rolls_everything_back(database: Database) -> None:
         half()
     with database.transaction() as connection:
         assert connection.execute(text("SELECT count(*) FROM notes")).scalar_one() == 0
+
+
+@pytest.mark.parametrize("text_", ["a\0b", "\ud800"])
+@pytest.mark.parametrize("rows", [1, 2])
+def test_text_that_a_database_cannot_keep_is_the_callers_mistake(database: Database, text_: str, rows: int) -> None:
+    with database.transaction() as connection:
+        connection.execute(text("CREATE TABLE notes (value TEXT)"))
+
+    def write(value: str) -> None:
+        with database.transaction() as connection:
+            connection.execute(text("INSERT INTO notes VALUES (:value)"), [{"value": value}] * rows)
+
+    with pytest.raises(InvalidParameterValue, match="NUL"):
+        write(text_)
+    write("äöü 🙂")
+    with database.transaction() as connection:
+        assert connection.execute(text("SELECT value FROM notes")).scalars().all() == ["äöü 🙂"] * rows
 
 
 def test_a_connection_that_the_server_closed_is_noticed(postgres_url: str) -> None:

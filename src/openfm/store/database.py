@@ -4,15 +4,18 @@ Transactions take turns on both, readers too: so a rule that is read and then re
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import resources
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from openfm.core.errors import InvalidParameterValue
 
 _TURN_TIMEOUT_MS = 5000
 _TURN_KEY = int.from_bytes(b"openfm")
@@ -30,6 +33,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self._engine = _engine(url)
+        event.listen(self._engine, "before_cursor_execute", _check_text)
         if self._engine.dialect.name == "sqlite":
             event.listen(self._engine, "connect", _configure_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
@@ -60,7 +64,10 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """Commit on the way out, roll back on an error."""
+        """Commit on the way out, roll back on an error.
+
+        Statements raise `InvalidParameterValue` for text that not every database can keep.
+        """
         with self._engine.begin() as connection:
             yield connection
 
@@ -89,6 +96,24 @@ def _engine_of(url: URL) -> Engine:
         raise ArgumentError(url.drivername)
     # A pooled connection may outlive its server; asking first costs a round trip, and spares a request its error.
     return create_engine(url, pool_pre_ping=url.get_backend_name() == "postgresql")
+
+
+def _check_text(*execution: Any) -> None:
+    """Refuse NUL, which PostgreSQL cannot keep, and halves of surrogate pairs, which are no text at all."""
+    parameters, is_many = execution[3], execution[5]
+    for row in parameters if is_many else (parameters,):
+        for value in row.values() if isinstance(row, Mapping) else row or ():
+            if isinstance(value, str) and not _is_text(value):
+                raise InvalidParameterValue(
+                    "A text holds a NUL character or half a surrogate pair. Send it without them."
+                )
+
+
+def _is_text(value: str) -> bool:
+    try:
+        return b"\0" not in value.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 def _configure_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
