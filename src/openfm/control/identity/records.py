@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from openfm.control.identity.well_known import ADMINS, ADMINS_ID, USERS, USERS_ID
 from openfm.core.principal import Principal, PrincipalKind
@@ -28,17 +28,20 @@ class PrincipalRecord:
 
 @dataclass(frozen=True, slots=True)
 class Memberships:
-    """Who is in which group, by id; groups may be in groups. Everybody who can call is in `users`."""
+    """Who is in which group, by id, and which members a group has; groups may be in groups."""
 
     groups_of: Mapping[str, frozenset[str]]
+    members_of: Mapping[str, frozenset[str]]
 
     @classmethod
-    def of(cls, pairs: Iterable[tuple[str, str]]) -> "Memberships":
+    def of(cls, pairs: Iterable[tuple[str, str]]) -> Self:
         """From pairs of group and member."""
-        found: dict[str, set[str]] = defaultdict(set)
+        groups: dict[str, set[str]] = defaultdict(set)
+        members: dict[str, set[str]] = defaultdict(set)
         for group, member in pairs:
-            found[member].add(group)
-        return cls({member: frozenset(groups) for member, groups in found.items()})
+            groups[member].add(group)
+            members[group].add(member)
+        return cls(_frozen(groups), _frozen(members))
 
     def all_groups_of(self, member: str) -> frozenset[str]:
         """Ids of the groups that it is in, also through other groups; circles do no harm."""
@@ -49,6 +52,10 @@ class Memberships:
             found |= new
             waiting += new
         return frozenset(found)
+
+
+def _frozen(sets: Mapping[str, set[str]]) -> Mapping[str, frozenset[str]]:
+    return {key: frozenset(values) for key, values in sets.items()}
 
 
 def callers(records: Iterable[PrincipalRecord], memberships: Memberships) -> Mapping[str, Principal]:

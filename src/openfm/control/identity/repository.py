@@ -58,13 +58,6 @@ def memberships(connection: Connection) -> Memberships:
     return Memberships.of((row.group_id, row.member_id) for row in rows)
 
 
-def members(connection: Connection, group_id: str) -> Sequence[PrincipalRecord]:
-    """Direct members of a group, by name."""
-    query = select(principals).join(group_members, group_members.c.member_id == principals.c.id)
-    query = query.where(group_members.c.group_id == group_id).order_by(principals.c.name)
-    return [_record(row) for row in connection.execute(query)]
-
-
 def existing(connection: Connection, identifiers: Iterable[str]) -> frozenset[str]:
     """Which of these ids there are."""
     wanted, found = sorted(set(identifiers)), set[str]()
