@@ -52,6 +52,10 @@ class Http:
         raw = body if isinstance(body, bytes) else msgspec.json.encode(body)
         return await self._ask("POST", path, raw, headers)
 
+    async def send(self, method: str, path: str, body: object = None, **headers: str) -> Answer:
+        """Any method with the token; no body where it is None."""
+        return await self._ask(method, path, None if body is None else msgspec.json.encode(body), headers)
+
     async def ask(self, method: str, path: str, token: str | None) -> Answer:
         """Any method, with this token or none."""
         async with self.session.request(method, self.base + path, headers=_authorization(token)) as response:
