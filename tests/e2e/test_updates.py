@@ -147,3 +147,20 @@ async def test_a_cold_endpoint_is_loaded_once_for_all_who_ask(own: Server, manag
     assert str(logs["logs"]).count("llama threadpool init") <= 2
     say(f"cold start for 50 callers: first answer after {first_s:.1f} s, {load.outcome.whole} answered, 0 lost")
     await management.ask("DELETE", f"{_ROOT}/sleepy")
+
+
+async def test_line_26_a_stream_that_runs_when_its_endpoint_is_deleted_ends_whole(
+    own: Server, management: Management, session: aiohttp.ClientSession
+) -> None:
+    await created(management, "leaving", entity("last"))
+    body = {"messages": [{"role": "user", "content": "Count."}], "stream": True, "max_tokens": 60, "ignore_eos": True}
+    headers = {"authorization": f"Bearer {own.token}"}
+    url = f"{own.url}/serving-endpoints/leaving/invocations"
+    async with session.post(url, json=body, headers=headers) as stream:
+        received = await stream.content.readany()
+        await management.ask("DELETE", f"{_ROOT}/leaving")
+        async with session.post(url, json=body, headers=headers) as late:
+            assert late.status == 404
+        received += await stream.content.read()
+    assert received.endswith(b"data: [DONE]\n\n")
+    assert received.count(b'"content"') >= 50

@@ -53,8 +53,11 @@ def try_template(template: str, tokens: SpecialTokens | None = None) -> Template
         )
     except subprocess.TimeoutExpired as error:
         raise RefusedModel(f"The chat template did not end within {_WALL_LIMIT_S:.0f} s. Correct it.") from error
-    if done.returncode != 0:
+    if done.returncode < 0:
         raise RefusedModel("The chat template used up its processor time or memory: it may never end. Correct it.")
+    if done.returncode > 0:
+        last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise RefusedModel(f"The chat template could not be tried: {shown(last)}. Correct it.")
     answer = json.loads(done.stdout)
     if "refused" in answer:
         raise RefusedModel(f"The chat template was refused: {shown(answer['refused'])}. Correct it.")

@@ -33,6 +33,7 @@ _NAME_TOKENIZER: Any = TextModel.get_vocab_base_pre
 _WRITE_PIECES: Any = TextModel._set_vocab_llama_hf  # noqa: SLF001 (the converter has no public way in)
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _NO_SPACE = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+_SHORT_WRITE = "requested and"  # "8192 requested and 100 written": numpy's words, without an error number
 _POLL_S = 0.2
 _TYPES = {"f16": gguf.LlamaFileType.MOSTLY_F16, "q8_0": gguf.LlamaFileType.MOSTLY_Q8_0}
 _TRIAL_WIDTH = 32
@@ -83,7 +84,7 @@ def main() -> None:
         _write_trial(task)
         channel.end(unknown_tokenizer=True)
     except OSError as error:
-        channel.end(failed=str(error), is_disk_full=error.errno in _NO_SPACE)
+        channel.end(failed=str(error), is_disk_full=error.errno in _NO_SPACE or _SHORT_WRITE in str(error))
     except _Refused as refused:
         channel.end(failed=str(refused))
     except (

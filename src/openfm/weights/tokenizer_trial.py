@@ -5,14 +5,17 @@ other in its header; the first under which llama.cpp turns every text into the t
 Reads one JSON line from stdin; writes {"pre": name} or {"pre": null, "closest": …} to stdout.
 """
 
+import ctypes
 import http.client
 import json
 import os
 import resource
+import signal
 import struct
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 import xllamacpp
@@ -21,7 +24,8 @@ PLACEHOLDER = "default"
 _WIDTH = 64
 _KEY, _PADDING = "tokenizer.ggml.pre", "openfm.padding"
 _STRING = 8
-_TIMEOUT_S = 30
+_TIMEOUT_S = 60
+_PR_SET_PDEATHSIG = 1
 # llama.cpp's names, one for each way that differs from the others, the commonest first (src/llama-vocab.cpp).
 NAMES = (
     "llama-bpe", "gpt-2", "qwen2", "gpt-4o", "tekken", "smollm", "dbrx", "mpt", "olmo", "stablelm2", "smaug-bpe",
@@ -67,6 +71,7 @@ def main() -> None:
     output = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     task = json.loads(sys.stdin.readline())
+    _die_with_parent()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     ids = json.loads(Path(task["ids"]).read_text(encoding="utf-8"))
     samples = [Sample(text, *pair) for text, pair in zip(task["texts"], ids, strict=True)]
@@ -76,20 +81,44 @@ def main() -> None:
     most = -1
     for name in NAMES:
         file.write_bytes(named(model, name))
-        num_equal, wrong = _compare(file, samples)
+        num_equal, wrong = _try_in_child(file, samples)
         if wrong is None:
             json.dump({"pre": name}, output)
-            output.flush()
-            os._exit(0)
+            return
         if num_equal > most:
             most, closest = num_equal, (name, wrong)
     json.dump({"pre": None, "closest": closest[0], "differs_at": closest[1]}, output)
-    output.flush()
-    os._exit(0)
 
 
-def _compare(file: Path, samples: list[Sample]) -> tuple[int, str | None]:
-    """How many texts agree before one that does not, and that one."""
+def _try_in_child(file: Path, samples: list[Sample]) -> tuple[int, str | None]:
+    """How many texts come out equal before one that does not, and that one; by a process that serves and exits."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            _die_with_parent()
+            signal.alarm(_TIMEOUT_S)
+            _answer(file, samples, writing)
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as answer:
+        raw = answer.read()
+    os.waitpid(child, 0)
+    num_equal, wrong = json.loads(raw) if raw else (0, "everything")
+    return int(num_equal), wrong
+
+
+def _die_with_parent() -> None:
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def _answer(file: Path, samples: list[Sample], writing: int) -> NoReturn:
+    """Serve, compare, answer, and end with the server still running.
+
+    xllamacpp's destructor waits for ever for a server that was stopped before its loop began: seen in one run of three.
+    """
     params = xllamacpp.CommonParams()
     params.model.path = str(file)
     params.hostnames, params.port = ["127.0.0.1"], 0
@@ -98,15 +127,18 @@ def _compare(file: Path, samples: list[Sample]) -> tuple[int, str | None]:
     try:
         server = xllamacpp.Server(params)
     except (RuntimeError, ValueError):
-        return 0, "everything"  # this llama.cpp does not know the name
-    address = urlsplit(server.listening_address)
+        os._exit(0)  # this llama.cpp does not know the name
+    os.write(writing, json.dumps(_compare(server.listening_address, samples)).encode())
+    os._exit(0)
+
+
+def _compare(url: str, samples: list[Sample]) -> tuple[int, str | None]:
+    address = urlsplit(url)
     connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=_TIMEOUT_S)
     for number, sample in enumerate(samples):
         for is_special, ids in ((False, sample.plain), (True, sample.special)):
             if _tokenize(connection, sample.text, is_special=is_special) != ids:
-                connection.close()
                 return number, sample.text
-    connection.close()
     return len(samples), None
 
 

@@ -143,7 +143,8 @@ async def test_line_16_metrics_parse_as_prometheus_and_as_openmetrics(http: Http
         "request_5xx_count_total",
         "request_latency_ms",
     }
-    for families in (prometheus(text), openmetrics(text + "# EOF\n")):
+    parsed = (prometheus(text), openmetrics(text + "# EOF\n"))  # type: ignore[no-untyped-call]  # as published
+    for families in parsed:
         found = {family.name: family for family in families}
         assert names <= found.keys()
         labels = found["mem_usage_percentage"].samples[0].labels
