@@ -11,7 +11,7 @@ from openfm.cli.client import connected
 from openfm.cli.errors import reported
 from openfm.cli.output import Output, OutputOption, print_facts, print_json, print_table
 from openfm.cli.profile import Given, HomeOption, Server, TokenOption, UrlOption, environment, find_server
-from openfm.cli.registration import KIND_TAG, QUANTIZATION_TAG, Order, register_version
+from openfm.cli.registration import BASE_TAG, KIND_TAG, QUANTIZATION_TAG, Order, register_version
 from openfm.cli.registry import Facts, Registry, levels
 
 NameArgument = Annotated[str, typer.Argument(help="catalog.schema.model")]
@@ -39,6 +39,9 @@ def register(
     source: Annotated[str, typer.Argument(help="A GGUF file, a folder, hf://org/name or https://huggingface.co/….")],
     comment: Annotated[str, typer.Option(help="What is new in this version.")] = "",
     quantization: Annotated[Quantization | None, typer.Option(help="Of Hugging Face weights, when served.")] = None,
+    base: Annotated[
+        str | None, typer.Option(help="Of a LoRA adapter: its base model, as catalog.schema.model/version.")
+    ] = None,
     alias: Annotated[str | None, typer.Option(help="Point this alias to the new version.")] = None,
     output: OutputOption = Output.TEXT,
     url: UrlOption = None,
@@ -49,6 +52,7 @@ def register(
     with reported(as_json=output.is_json):
         levels(name)
         tags = {KIND_TAG: "local"} | ({QUANTIZATION_TAG: quantization.value} if quantization else {})
+        tags |= {BASE_TAG: base} if base else {}
         order = Order(name, source, comment, tags, alias)
         version = asyncio.run(register_version(find_server(Given(url, token, home), environment()), order))
         _show(version, output)

@@ -1,4 +1,4 @@
-"""Registers a version from the command line: files of this machine are uploaded, the hub's are fetched by the server."""
+"""Registers a version from the command line: this machine's files are uploaded, the hub's are fetched by the server."""
 
 import asyncio
 import sys
@@ -17,7 +17,8 @@ from openfm.cli.registry import Facts, Registry
 from openfm.cli.text import neutral
 from openfm.cli.upload import OnBytes, Target, Uploader, find_files, measured, source_digest
 
-KIND_TAG, QUANTIZATION_TAG, _DIGEST_TAG = "openfm.source_kind", "openfm.quantization", "openfm.source_digest"
+KIND_TAG, QUANTIZATION_TAG, BASE_TAG = "openfm.source_kind", "openfm.quantization", "openfm.base"
+_DIGEST_TAG = "openfm.source_digest"
 _PENDING, _FAILED = "PENDING_REGISTRATION", "FAILED_REGISTRATION"
 _HUB = ("hf://", "https://", "http://", "huggingface.co/")
 _POLL_S = 1.0
