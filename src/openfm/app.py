@@ -24,7 +24,6 @@ from openfm.control.endpoints.rollout import Rollouts
 from openfm.control.endpoints.routes import Desk
 from openfm.control.endpoints.service import EndpointService
 from openfm.control.identity.admin_token import ensure_admin_token
-from openfm.control.identity.token_book import ADMIN, TokenBook
 from openfm.core.endpoint import EndpointType, ServingEndpoint
 from openfm.engines.catalog import make_launcher
 from openfm.fleet.placement import Machine
@@ -37,7 +36,6 @@ from openfm.ops.index_config import index_config
 from openfm.ops.machine import available_memory_bytes, gpus
 from openfm.ops.progress import shown
 from openfm.ops.pull import PullTools
-from openfm.server.access_stub import StubKeys
 from openfm.server.banner import welcome
 from openfm.server.catalogue_source import CatalogueSource, Warehouse
 from openfm.server.desired import EngineSettings, Workers
@@ -91,7 +89,7 @@ async def _serve(settings: Settings) -> None:
     async with _engine_room(settings, catalog, state) as room:
         metrics = Metrics()
         service = _service(state, room)
-        planes = _planes(settings, state, room, _Instruments(metrics, service, token))
+        planes = _planes(settings, state, room, _Instruments(metrics, service))
         health = Health(lambda: _offered(state), room.deployments)
         door = FrontDoor(planes, health, metrics, HostDescription(state.workspace_id, settings.public_url))
         server = make_server(door, tls, settings.drain_timeout_s)
@@ -108,6 +106,7 @@ async def _serve(settings: Settings) -> None:
             await server.serve(sockets=[listening])
         await state.registry.imports.stop()
         await _cancelled(background)
+    await asyncio.to_thread(state.access.close)
     await asyncio.to_thread(database.close)
 
 
@@ -125,7 +124,6 @@ def _keep_what_is_here() -> None:
 class _Instruments:
     metrics: Metrics
     service: EndpointService
-    admin_token: str
 
 
 def _planes(settings: Settings, state: State, room: EngineRoom, instruments: _Instruments) -> Planes:
@@ -137,11 +135,10 @@ def _planes(settings: Settings, state: State, room: EngineRoom, instruments: _In
         LogShelf(_log_dir(settings), room.depot),
         EndpointVitals(counters, room.reconciler.replicas),
     )
-    tokens = TokenBook({instruments.admin_token: ADMIN})
     exchanges = ExchangeLog((UsageLog(), instruments.metrics, counters), instruments.metrics, time.time)
     return Planes(
-        DataPlane(_gateway(settings, state, room), tokens, exchanges, _wire_options(settings)),
-        management_api(ControlPlane(tokens, desk, state.registry, state.workspace_id, settings.public_url)),
+        DataPlane(_gateway(settings, state, room), state.access.token_book, exchanges, _wire_options(settings)),
+        management_api(ControlPlane(state.access, desk, state.registry, state.workspace_id, settings.public_url)),
     )
 
 
@@ -211,7 +208,7 @@ async def _engine_room(settings: Settings, catalog: Catalog, state: State) -> As
                 workers=Workers(
                     engines,
                     lambda name: make_launcher(name, environ),
-                    KeyedLauncher(make_launcher("external", environ, settings.egress_allow), StubKeys()),
+                    KeyedLauncher(make_launcher("external", environ, settings.egress_allow), state.access.secrets),
                 ),
                 machine=_machine(settings),
                 scale_to_zero_after_s=settings.scale_to_zero_after_s,

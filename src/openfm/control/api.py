@@ -5,16 +5,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from openfm.control.access import enforce
+from openfm.control.access_setup import Access
 from openfm.control.content_type import AlwaysJson
 from openfm.control.endpoints import detail_routes
 from openfm.control.endpoints import routes as endpoint_routes
 from openfm.control.endpoints.routes import Desk
-from openfm.control.identity import routes as identity_routes
-from openfm.control.identity.token_book import TokenBook
 from openfm.control.registry.setup import Registry
 from openfm.core.errors import ApiError, InvalidParameterValue, MethodNotAllowed, NotFound
 from openfm.wire.manner import ErrorShape
@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 class ControlPlane:
     """What the management routes work on."""
 
-    tokens: TokenBook
+    access: Access
     desk: Desk
     registry: Registry
     workspace_id: str
@@ -37,16 +37,20 @@ class ControlPlane:
 def management_api(plane: ControlPlane) -> FastAPI:
     """Routes and error bodies of `/api` and `/oidc`."""
     api = FastAPI(
-        title="openfm", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json", redirect_slashes=False
+        title="openfm",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+        redirect_slashes=False,
+        dependencies=[Depends(enforce)],
     )
-    api.state.tokens = plane.tokens
     api.state.desk = plane.desk
     api.state.workspace_id = plane.workspace_id
     api.state.public_url = plane.public_url
+    plane.access.install(api)
     plane.registry.install(api)
     api.include_router(endpoint_routes.router)
     api.include_router(detail_routes.router)
-    api.include_router(identity_routes.router)
     api.middleware("http")(_with_request_id)
     api.add_middleware(AlwaysJson)
     api.exception_handler(ApiError)(_api_error)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openfm.catalog.catalog import Catalog
+from openfm.control.access_setup import Access, open_access
 from openfm.control.endpoints.defaults import alias_endpoints, ensure_default_endpoints
 from openfm.control.endpoints.directory import EndpointDirectory
 from openfm.control.endpoints.loading import load_endpoints
@@ -14,7 +15,6 @@ from openfm.control.endpoints.parsing import Workshop
 from openfm.control.endpoints.service import EndpointService, Office
 from openfm.control.registry.setup import Neighbours, Registry
 from openfm.control.workspace.service import ensure_workspace
-from openfm.server.access_stub import StubGrants, StubKeys
 from openfm.server.fetcher import HubFetcher
 from openfm.store.blobs import BlobStore
 from openfm.store.database import Database
@@ -38,6 +38,7 @@ class State:
 
     database: Database
     workspace_id: str
+    access: Access
     directory: EndpointDirectory
     models: KnownModels
     registry: Registry
@@ -52,9 +53,9 @@ def open_state(database: Database, catalog: Catalog, options: StateOptions) -> S
     """Migrate, make what must be there, and read it. Blocks."""
     database.migrate()
     workspace_id = ensure_workspace(database, now_ms())
-    grants = StubGrants()
-    directory = EndpointDirectory(grants)
-    neighbours = Neighbours(grants, directory, inspect, HubFetcher())
+    access = open_access(database, options.home, options.admin_token, now_ms)
+    directory = EndpointDirectory(access.grants)
+    neighbours = Neighbours(access.grants, directory, inspect, HubFetcher())
     registry = Registry(database, BlobStore(options.registry_dir), catalog, neighbours)
     registry.prepare()
     models = KnownModels(registry.servable, options.longest_context)
@@ -62,10 +63,10 @@ def open_state(database: Database, catalog: Catalog, options: StateOptions) -> S
     endpoints = load_endpoints(database, models)
     aliases = alias_endpoints(catalog, endpoints) if options.has_aliases else []
     directory.publish([*endpoints, *aliases])
-    return State(database, workspace_id, directory, models, registry)
+    return State(database, workspace_id, access, directory, models, registry)
 
 
 def endpoint_service(state: State, on_change: Callable[[], None]) -> EndpointService:
     """The one writer of endpoints."""
-    workshop = Workshop(state.models, StubKeys())
-    return EndpointService(Office(state.database, state.directory, workshop, StubGrants(), now_ms, on_change))
+    workshop = Workshop(state.models, state.access.secrets)
+    return EndpointService(Office(state.database, state.directory, workshop, state.access.grants, now_ms, on_change))

@@ -1,5 +1,6 @@
 """External models as clients describe them -> what is kept of them. Keys are encrypted here, before anything else."""
 
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from openfm.control.endpoints.inputs import ExternalModelInput, ServedEntityInput
@@ -7,18 +8,36 @@ from openfm.control.endpoints.ports import Keys
 from openfm.core.errors import InvalidParameterValue
 from openfm.core.external import ExternalModel, StoredKey
 from openfm.core.model import ModelProfile, Task
+from openfm.core.principal import Principal
 
 _OPENAI = "https://api.openai.com/v1"
 _CONTEXT_LENGTH = 1 << 20  # the provider judges by its own
 _SUFFIXES = ("/chat/completions", "/completions", "/embeddings")
 
 
-def external_model(asked: ServedEntityInput, keys: Keys) -> tuple[ExternalModel, ModelProfile]:
-    """The model and its profile. Raises `InvalidParameterValue`, `NotFound` for a secret that is not there."""
+@dataclass(frozen=True, slots=True)
+class _CallersKeys:
+    """Keys as one caller may use them: nobody sends a secret, which may not be read, to a URL of its own."""
+
+    keys: Keys
+    caller: Principal
+
+    def encrypt(self, plaintext: str) -> str:
+        return self.keys.encrypt(plaintext)
+
+    def check(self, reference: str) -> None:
+        self.keys.resolve_for(self.caller, reference)
+
+
+def external_model(asked: ServedEntityInput, keys: Keys, caller: Principal) -> tuple[ExternalModel, ModelProfile]:
+    """The model and its profile.
+
+    Raises `InvalidParameterValue`; for a secret `NotFound`, and `PermissionDenied` where the caller may not read it.
+    """
     model = asked.external_model
     if model is None:
         raise AssertionError("asked for the external model of an entity that has none")
-    url, key, header = _connection(model, keys)
+    url, key, header = _connection(model, _CallersKeys(keys, caller))
     shown = model.model_dump(exclude_none=True)
     for config in shown.values():
         if isinstance(config, dict):
@@ -41,7 +60,7 @@ def external_profile(external: ExternalModel, task: Task) -> ModelProfile:
     )
 
 
-def _connection(model: ExternalModelInput, keys: Keys) -> tuple[str, StoredKey, str]:
+def _connection(model: ExternalModelInput, keys: _CallersKeys) -> tuple[str, StoredKey, str]:
     """Base URL, key, and the header it goes into."""
     match model.provider:
         case "openai":
@@ -82,7 +101,7 @@ def _connection(model: ExternalModelInput, keys: Keys) -> tuple[str, StoredKey, 
     )
 
 
-def _key(reference: str | None, plaintext: str | None, field: str, keys: Keys) -> StoredKey:
+def _key(reference: str | None, plaintext: str | None, field: str, keys: _CallersKeys) -> StoredKey:
     if reference and plaintext:
         raise InvalidParameterValue(f"Send either {field} or {field}_plaintext, not both.", param=field)
     if reference:
@@ -91,7 +110,7 @@ def _key(reference: str | None, plaintext: str | None, field: str, keys: Keys) -
                 f"{field} must be like {{{{secrets/scope/key}}}}. The key itself goes into {field}_plaintext.",
                 param=field,
             )
-        keys.resolve(reference)
+        keys.check(reference)
         return StoredKey(reference=reference)
     if plaintext:
         return StoredKey(ciphertext=keys.encrypt(plaintext))

@@ -148,7 +148,7 @@ def _entity(asked: ServedEntityInput, origin: Origin, workshop: Workshop) -> Ser
 
 
 def _external_entity(asked: ServedEntityInput, origin: Origin, workshop: Workshop) -> ServedEntity:
-    external, profile = external_model(asked, workshop.keys)
+    external, profile = external_model(asked, workshop.keys, origin.caller)
     settings = EntitySettings()
     address = f"{external.url} {external.key.reference or external.key.ciphertext}"
     return ServedEntity(

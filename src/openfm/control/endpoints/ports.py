@@ -33,8 +33,8 @@ class Keys(Protocol):
         """What is stored of a key."""
         ...
 
-    def resolve(self, reference: str) -> str:
-        """The secret behind `{{secrets/scope/key}}`. Raises `NotFound`."""
+    def resolve_for(self, caller: Principal, reference: str) -> str:
+        """The secret behind `{{secrets/scope/key}}`. Raises `NotFound`, `PermissionDenied` without READ on it."""
         ...
 
 

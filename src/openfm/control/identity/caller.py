@@ -9,12 +9,13 @@ from openfm.core.principal import Principal
 from openfm.wire.bearer import bearer_token, unknown_token
 
 
-def _caller(request: Request) -> Principal:
-    tokens: TokenBook = request.app.state.tokens
+def caller_of(request: Request) -> Principal:
+    """The owner of the request's token. Raises `Unauthenticated`."""
+    tokens: TokenBook = request.app.state.access.token_book
     principal = tokens.verify(bearer_token(request.scope["headers"]))
     if principal is None:
         raise unknown_token()
     return principal
 
 
-Caller = Annotated[Principal, Depends(_caller)]
+Caller = Annotated[Principal, Depends(caller_of)]

@@ -42,7 +42,8 @@ class FakeKeys:
     def encrypt(self, plaintext: str) -> str:
         return plaintext[::-1]
 
-    def resolve(self, reference: str) -> str:
+    def resolve_for(self, caller: Principal, reference: str) -> str:
+        del caller
         if reference != "{{secrets/scope/key}}":
             raise NotFound(f"There is no secret {reference}.")
         return "secret"

@@ -1,0 +1,81 @@
+"""Access, put together: `server/state.py` opens one `Access`, the management API installs it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from openfm.control.identity.books import Books
+from openfm.control.identity.principals import Principals, ensure_principals
+from openfm.control.identity.scim_routes import make_router
+from openfm.control.identity.token_book import ADMIN, TokenBook
+from openfm.control.permissions import model_grant_routes, repository
+from openfm.control.permissions import routes as permission_routes
+from openfm.control.permissions.book import GrantBook
+from openfm.control.permissions.model_grants import ModelPrivileges
+from openfm.control.permissions.service import Permissions
+from openfm.control.secrets import routes as secret_routes
+from openfm.control.secrets.cipher import Cipher, ensure_secret_key
+from openfm.control.secrets.service import SecretStore
+from openfm.control.tokens import oauth_routes
+from openfm.control.tokens import routes as token_routes
+from openfm.control.tokens.loading import stored_tokens
+from openfm.control.tokens.oauth import ClientSecrets
+from openfm.control.tokens.service import Tokens
+from openfm.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who calls and what they may do.
+
+    `token_book` and `grants` answer from memory; everything else works on the database, and blocks.
+    """
+
+    token_book: TokenBook
+    grants: GrantBook
+    secrets: SecretStore
+    principals: Principals
+    tokens: Tokens
+    client_secrets: ClientSecrets
+    permissions: Permissions
+    model_privileges: ModelPrivileges
+
+    def install(self, api: FastAPI) -> None:
+        """Add the routes."""
+        api.state.access = self
+        api.include_router(make_router())
+        for router in (
+            token_routes.router,
+            oauth_routes.router,
+            permission_routes.router,
+            model_grant_routes.router,
+            secret_routes.router,
+        ):
+            api.include_router(router)
+
+    def close(self) -> None:
+        """Keep what is only in memory: when tokens were last used. Blocks."""
+        self.tokens.flush_use()
+
+
+def open_access(database: Database, home: Path, admin_token: str, now_ms: Callable[[], int]) -> Access:
+    """Make what every workspace has, and read the rest. Blocks. `now_ms` is ms since the epoch."""
+    ensure_principals(database, now_ms())
+    with database.transaction() as connection:
+        repository.delete_model_leftovers(connection)
+    grants = GrantBook(database)
+    tokens = TokenBook({admin_token: ADMIN}, stored_tokens(database, grants, now_ms), now_ms)
+    books = Books(database, tokens, grants, now_ms)
+    books.reload()
+    return Access(
+        token_book=tokens,
+        grants=grants,
+        secrets=SecretStore(books, Cipher(ensure_secret_key(home))),
+        principals=Principals(books),
+        tokens=Tokens(books),
+        client_secrets=ClientSecrets(books),
+        permissions=Permissions(books),
+        model_privileges=ModelPrivileges(books),
+    )
