@@ -42,6 +42,7 @@ PROMPT_TOKENS = 12
 RANK, ALPHA = 4, 8
 # Engines multiply 16-bit numbers: a token that leads by less than this may be another one there.
 SMALLEST_LEAD = 0.05
+FEWEST_DIFFERENT = 4
 _TEXTS = ("the tide comes in at noon", "a model answers with tokens", "Hello, world! 123")
 _ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 _DENSE = (*_ATTENTION, "gate_proj", "up_proj", "down_proj")
@@ -184,7 +185,8 @@ def _randomize(model: Any) -> None:
             if weights.dim() == 1 and name.endswith("weight") and "emma" not in type(model).__name__:
                 weights.add_(1)
             if "embed" in name or "wte" in name:
-                weights.mul_(4)
+                # Where the head is tied to them, large ones repeat the last token whatever the layers say.
+                weights.mul_(0.3 if model.config.tie_word_embeddings else 4)
     model.half().float()
 
 
@@ -226,7 +228,7 @@ def _answer(model: Any, tokenizer: Any) -> list[dict[str, list[int]]]:
     for _attempt in range(400):
         prompt = torch.randint(10, made.VOCABULARY - 10, (PROMPT_TOKENS,), generator=generator).tolist()
         tokens = _greedy(model, prompt)
-        if tokens is not None and not special & set(tokens):
+        if tokens is not None and not special & set(tokens) and len(set(tokens)) >= FEWEST_DIFFERENT:
             found.append({"prompt": prompt, "tokens": tokens})
         if len(found) == NUM_PROMPTS:
             return found
