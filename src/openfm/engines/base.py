@@ -60,9 +60,10 @@ class Engine(Protocol):
 class EngineSpec:
     """Everything a launcher needs to start one replica.
 
-    `files` maps a role ("model", "tokenizer", "lora") to a local file, `digests` to the SHA-256 it must have. `slots` is
-    how many sequences run at once, each with the model's whole `context_length`. `threads` are CPU threads. `log_file`
-    takes the process's output; `runtime_dir` is a short private folder for sockets. `options` is engine-specific.
+    `files` maps a role ("model", "tokenizer", "lora") to a local file, `digests` to the SHA-256 it must have. `slots`
+    is how many sequences run at once, each with the model's whole `context_length`. `threads` are CPU threads.
+    `log_file` takes the process's output; `runtime_dir` is a short private folder for sockets. `options` is
+    engine-specific.
     `secret` opens another provider's API. `cores` are those it has for itself (none: whichever are free), `gpu` is the
     number of its GPU; both are given at placement.
     """

@@ -74,7 +74,7 @@ async def test_a_wait_ends_at_its_deadline() -> None:
 
 async def test_lines_of_different_entities_do_not_meet() -> None:
     admission = make()
-    async with admission.admit(KEY, 1), admission.admit(("system.ai.other", "1"), 1):
+    async with admission.admit(KEY, 1), admission.admit("other", 1):
         assert admission.outstanding == 2
 
 

@@ -52,8 +52,8 @@ class KnownModels:
         name, slash, number = version.tags.get(BASE_TAG, "").rpartition("/")
         if not slash:
             raise InvalidParameterValue(
-                f"'{version.entity_name}' is an adapter of {adapter_of}. Register that model, then set the tag {BASE_TAG} "
-                "of this version to its name and version, like main.default.base/1.",
+                f"'{version.entity_name}' is an adapter of {adapter_of}. Register that model, then set this version's "
+                f"tag {BASE_TAG} to its name and version, like main.default.base/1.",
                 param="entity_version",
             )
         return self.version(name, number)

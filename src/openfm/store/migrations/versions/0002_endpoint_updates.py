@@ -1,5 +1,6 @@
-"""Endpoints can be updated, stopped, and carry details. Only ADD COLUMN: SQLite would copy the table for anything else,
-and dropping the old one takes every config with it.
+"""Endpoints can be updated, stopped, and carry details.
+
+Only ADD COLUMN: SQLite would copy the table for anything else, and dropping the old one takes every config with it.
 """
 
 import sqlalchemy as sa
