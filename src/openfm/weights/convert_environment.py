@@ -25,7 +25,7 @@ _WAIT_S = 3600
 async def ensure(home: Path, on_progress: Callable[[float, str], None]) -> Path:
     """The interpreter of HOME/convert, which is made first if it is missing or was made from other versions.
 
-    Needs a package index once, the one that pip is configured for, and about 1 GB. Two at once wait for one another.
+    Needs a package index once, the one that pip is configured for, and 1.2 GB. Two at once wait for one another.
     Raises `Unavailable` with pip's last words when it cannot be made. Cancelling ends pip; call it again to start over.
     """
     folder = home / "convert"
