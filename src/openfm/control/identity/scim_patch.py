@@ -35,6 +35,10 @@ def _apply(resource: dict[str, Any], operation: Operation) -> None:
     op = operation.op.lower()
     if op not in ("add", "remove", "replace"):
         raise InvalidParameterValue("op must be add, remove or replace.", param="Operations.op")
+    if op != "remove" and operation.value is None:
+        raise InvalidParameterValue(
+            f'{op} needs a value. Some clients leave out false: send "false" as a text.', param="Operations.value"
+        )
     if operation.path:
         _apply_at(resource, op, operation.path, operation.value)
         return

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from openfm.control.endpoints.inputs import Input
 from openfm.control.identity.well_known import ADMINS
-from openfm.control.permissions.objects import ALL_TOKENS, CAN_MANAGE, LEVEL_HELP, ObjectType
+from openfm.control.permissions.objects import ALL_TOKENS, LEVEL_HELP, ObjectType
 from openfm.control.permissions.repository import Grant, Holder, Thing
 from openfm.control.permissions.service import Entry, Permissions
 from openfm.core.errors import InvalidParameterValue
@@ -131,7 +131,8 @@ def _answer(thing: Thing, grants: Sequence[Grant]) -> dict[str, Any]:
         {**_holder(grant.holder), "all_permissions": [{"permission_level": grant.level, "inherited": False}]}
         for grant in grants
     ]
-    inherited = {"permission_level": CAN_MANAGE, "inherited": True, "inherited_from_object": [root]}
+    highest = list(LEVEL_HELP[thing.type])[-1]
+    inherited = {"permission_level": highest, "inherited": True, "inherited_from_object": [root]}
     for entry in entries:
         if entry.get("group_name") == ADMINS:
             entry["all_permissions"] = [*entry["all_permissions"], inherited]

@@ -18,6 +18,10 @@ class ModelGrants(Protocol):
         """Whether the caller may change the model."""
         ...
 
+    def reload(self) -> None:
+        """Take over what was committed: grants follow a model to its new name, and end with it. Blocks."""
+        ...
+
 
 class ServedVersions(Protocol):
     """Which endpoints need a model: a model that is served cannot be deleted."""

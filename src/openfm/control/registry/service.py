@@ -121,6 +121,7 @@ class Models:
             repository.change_model(connection, name, values, self._own.stamp(caller))
             model = self._own.viewable(connection, final, caller)
         if final != name:
+            self._own.grants.reload()
             self._own.uploads.end_all(name.full_name)
         return model
 
@@ -130,6 +131,7 @@ class Models:
             self._own.changeable(connection, name, caller)
             self._own.refuse_while_served(name, None, "deleted")
             repository.delete_model(connection, name)
+        self._own.grants.reload()
         self._own.uploads.end_all(name.full_name)
         self._own.collect()
 
