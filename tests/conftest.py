@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -41,6 +41,16 @@ class Server:
     def log(self) -> str:
         """What it printed so far."""
         return (self.home / "output.log").read_text(encoding="utf-8")
+
+    def end(self) -> None:
+        """Tell it to end and wait: its engines' memory is for others now."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(_STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
 
 StartServer = Callable[..., Server]
@@ -100,18 +110,13 @@ def _started(home: Path, flags: list[str], settings: dict[str, str], path: str) 
     (home / "server.json").unlink(missing_ok=True)
     with (home / "output.log").open("wb") as output:
         process = subprocess.Popen(command, env=environ, stdout=output, stderr=subprocess.STDOUT)
+    server = Server("", "", home, process)
     try:
         url = _wait_ready(process, home, path)
         token = settings.get("admin_token") or (home / "admin-token").read_text(encoding="utf-8").strip()
-        yield Server(url, token, home, process)
+        yield replace(server, url=url, token=token)
     finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(_STOP_LIMIT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        server.end()
 
 
 def _wait_ready(process: subprocess.Popen[bytes], home: Path, path: str) -> str:

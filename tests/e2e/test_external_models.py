@@ -1,6 +1,6 @@
 """External models, with this very server as the other provider."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import aiohttp
@@ -15,8 +15,10 @@ _NOBODY = "http://127.0.0.1:9/v1"
 
 
 @pytest.fixture(scope="module")
-def own(start_server: StartServer) -> Server:
-    return start_server(egress_allow="127.0.0.1")
+def own(start_server: StartServer) -> Iterator[Server]:
+    server = start_server(egress_allow="127.0.0.1")
+    yield server
+    server.end()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,13 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def own(start_server: StartServer, tmp_path_factory: pytest.TempPathFactory) -> Server:
+def own(start_server: StartServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server whose home has the converter, as `openfm convert install` leaves it."""
     home = tmp_path_factory.mktemp("home")
     (home / "convert").symlink_to(make_converter().python.parents[1])
-    return start_server(home=home)
+    server = start_server(home=home)
+    yield server
+    server.end()
 
 
 @pytest.fixture

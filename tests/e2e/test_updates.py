@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,11 @@ def entity(name: str, **change: object) -> dict[str, object]:
 
 
 @pytest.fixture(scope="module")
-def own(start_server: StartServer) -> Server:
+def own(start_server: StartServer) -> Iterator[Server]:
     """A server for endpoints of one's own."""
-    return start_server(engine_slots="8", cold_start_deadline_s="100", scale_to_zero_after_s="2")
+    server = start_server(engine_slots="8", cold_start_deadline_s="100", scale_to_zero_after_s="2")
+    yield server
+    server.end()
 
 
 @pytest.fixture
