@@ -17,6 +17,7 @@ from tools.environments import ensure, named
 _SCRIPTS = Path(__file__).parent / "scripts"
 _ENVIRONMENTS = {
     "current": "clients-current",
+    "access_story": "clients-current",
     "endpoint_story": "clients-current",
     "registry_story": "clients-registry",
     "registry_big": "clients-registry",
