@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from openfm.catalog.catalog import Catalog
@@ -55,7 +56,7 @@ def open_state(database: Database, catalog: Catalog, options: StateOptions) -> S
     workspace_id = ensure_workspace(database, now_ms())
     access = open_access(database, options.home, options.admin_token, now_ms)
     directory = EndpointDirectory(access.grants)
-    neighbours = Neighbours(access.grants, directory, inspect, HubFetcher())
+    neighbours = Neighbours(access.grants, directory, partial(inspect, links_into=options.registry_dir), HubFetcher())
     registry = Registry(database, BlobStore(options.registry_dir), catalog, neighbours)
     registry.prepare()
     models = KnownModels(registry.servable, options.longest_context)
