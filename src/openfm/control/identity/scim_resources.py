@@ -1,5 +1,6 @@
 """Principals as SCIM 2.0 resources, in the shapes of databricks-sdk's `iam.User`, `Group` and `ServicePrincipal`."""
 
+import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -74,8 +75,7 @@ def parse_draft(kind: PrincipalKind, resource: Mapping[str, Any]) -> Draft:
         where = ".".join(str(part) for part in first["loc"])
         raise InvalidParameterValue(f"{where}: {first['msg']}.", param=where) from None
     attributes = {name: value for name in _KEPT if (value := getattr(body, name)) is not None}
-    if len(str(attributes)) > _LONGEST_KEPT:
-        raise InvalidParameterValue("These attributes are too large to keep.", param="attributes")
+    _check_kept(attributes)
     name, shown = _names(kind, body)
     members = frozenset(member.value for member in body.members or ())
     return Draft(name, shown, body.active, attributes, members)
@@ -111,6 +111,20 @@ def projected(resource: Mapping[str, Any], attributes: str | None, excluded: str
         for key, value in resource.items()
         if key in ("id", "schemas") or ((not wanted or key.lower() in wanted) and key.lower() not in unwanted)
     }
+
+
+def _check_kept(attributes: Mapping[str, Any]) -> None:
+    """Whatever is kept is answered again: it must be JSON in UTF-8, which Python reads more loosely than it writes."""
+    try:
+        kept = json.dumps(attributes, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):
+        raise InvalidParameterValue(
+            "An attribute holds half a surrogate pair, an infinite number or too deep an object.", param="attributes"
+        ) from None
+    if len(kept) > _LONGEST_KEPT or b"\\u0000" in kept:
+        raise InvalidParameterValue(
+            f"Attributes may have {_LONGEST_KEPT} bytes in all, and no NUL character.", param="attributes"
+        )
 
 
 def _names(kind: PrincipalKind, body: _Body) -> tuple[str, str]:
