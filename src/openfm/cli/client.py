@@ -74,7 +74,8 @@ class Client:
 
     async def _json(self, method: str, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
         async with self._sent(method, path, body) as response:
-            return _decoded(await response.read(), self.server.url)
+            content = await response.read()
+            return _decoded(content, self.server.url) if content else {}
 
     @asynccontextmanager
     async def _sent(
