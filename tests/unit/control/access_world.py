@@ -25,10 +25,10 @@ class Clock:
 class World:
     """An opened access."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, url: str | None = None) -> None:
         self.folder = folder
         self.clock = Clock()
-        self.database = Database(f"sqlite:///{folder / 'openfm.db'}")
+        self.database = Database(url or f"sqlite:///{folder / 'openfm.db'}")
         self.database.migrate()
         self.access: Access = self.reopened()
 
