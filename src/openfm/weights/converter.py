@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from openfm.core.errors import Unavailable
-from openfm.weights import tokenizer_trial
 from openfm.weights.child import Command, answers, log_tail
 from openfm.weights.errors import ConversionFailed, UnsupportedModel
 from openfm.weights.folder import shown
-from openfm.weights.tokenizer_trial import PLACEHOLDER, padding
+from openfm.weights.trial_header import PLACEHOLDER, padding
 from openfm.weights.trial_texts import TRIAL_TEXTS
 
 OnProgress = Callable[[float, str], None]
+_TRIAL = "openfm.weights.tokenizer_trial"  # by name: it loads llama.cpp, and this process must not
 _WORKER = Path(__file__).with_name("convert_worker.py")
 _GIB = 1024**3
 _SPARE_BYTES = 64 * 1024 * 1024
@@ -118,7 +118,7 @@ async def _find_pre(conversion: Conversion) -> str:
         "ids": str(conversion.scratch / "trial.json"),
         "texts": TRIAL_TEXTS,
     }
-    arguments = [sys.executable, "-I", "-m", tokenizer_trial.__name__]
+    arguments = [sys.executable, "-I", "-m", _TRIAL]
     command = Command(arguments, task, _log(conversion.scratch), _environment(conversion.scratch))
     answer: Mapping[str, Any] = {}
     async with aclosing(answers(command)) as lines:

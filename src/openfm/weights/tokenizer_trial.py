@@ -11,7 +11,6 @@ import json
 import os
 import resource
 import signal
-import struct
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,21 +19,10 @@ from urllib.parse import urlsplit
 
 import xllamacpp
 
-PLACEHOLDER = "default"
-_WIDTH = 64
-_KEY, _PADDING = "tokenizer.ggml.pre", "openfm.padding"
-_STRING = 8
+from openfm.weights.trial_header import NAMES, named
+
 _TIMEOUT_S = 60
 _PR_SET_PDEATHSIG = 1
-# llama.cpp's names, one for each way that differs from the others, the commonest first (src/llama-vocab.cpp).
-NAMES = (
-    "llama-bpe", "gpt-2", "qwen2", "gpt-4o", "tekken", "smollm", "dbrx", "mpt", "olmo", "stablelm2", "smaug-bpe",
-    "deepseek-v3", "deepseek-llm", "deepseek-coder", "deepseek-r1-qwen", "falcon", "falcon3", "starcoder", "refact",
-    "command-r", "llama4", "pixtral", "chatglm-bpe", "glm4", "poro-chat", "bloom", "viking", "gpt3-finnish", "jais",
-    "codeshell", "exaone", "exaone4", "chameleon", "minerva-7b", "megrez", "superbpe", "trillion", "bailingmoe",
-    "seed-coder", "hunyuan", "kimi-k2", "grok-2", "afmoe", "minimax-m2", "gigachat", "phi-2", "roberta-bpe", "lfm2",
-    "qwen35", "granite-docling", "youtu", "solar-open", "modern-bert", "jina-v2-code", "bert-bge", "default",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,26 +32,6 @@ class Sample:
     text: str
     plain: list[int]
     special: list[int]
-
-
-def padding(name: str) -> str:
-    """What follows `name` in the header, so that every name takes as much of it."""
-    return "x" * (_WIDTH - len(name.encode()))
-
-
-def named(model: bytes, name: str) -> bytes:
-    """The trial model with `name` in the place of the placeholder. Raises ValueError for another file."""
-    if model.count(_block(PLACEHOLDER)) != 1:
-        raise ValueError("no trial model")
-    return model.replace(_block(PLACEHOLDER), _block(name))
-
-
-def _block(name: str) -> bytes:
-    def text(value: str) -> bytes:
-        return struct.pack("<Q", len(value.encode())) + value.encode()
-
-    kind = struct.pack("<I", _STRING)
-    return text(_KEY) + kind + text(name) + text(_PADDING) + kind + text(padding(name))
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from openfm.weights.folder import ModelFolder
 from openfm.weights.inspection import inspect
 from openfm.weights.preparation import PreparedModel, PrepareOptions, prepare
 from openfm.weights.staging import adapter_task, stage
-from openfm.weights.tokenizer_trial import NAMES, PLACEHOLDER, named, padding
+from openfm.weights.trial_header import NAMES, PLACEHOLDER, named, padding
 from tests.unit.weights.files import gguf, onnx, safetensors, write_llama
 
 _ROOT = Path(__file__).parents[3]
