@@ -194,17 +194,14 @@ async def _engine_room(settings: Settings, catalog: Catalog, state: State) -> As
         settings.engine_slots, settings.engine_threads or len(_cores()), _log_dir(settings), runtime_dir
     )
     tools = PullTools(index_config(environ, settings.package_index))
+    registered = RegistrySource(
+        state.models, state.registry.resources.blobs, Workplace(settings.files_dir / "served", settings.home)
+    )
+    await asyncio.to_thread(registered.sweep)
     try:
         with shown(sys.stderr) as on_progress:
             plant = Plant(
-                sources=(
-                    CatalogueSource(catalog, Warehouse(settings.weights_dir, tools, on_progress)),
-                    RegistrySource(
-                        state.models,
-                        state.registry.resources.blobs,
-                        Workplace(settings.files_dir / "served", settings.home),
-                    ),
-                ),
+                sources=(CatalogueSource(catalog, Warehouse(settings.weights_dir, tools, on_progress)), registered),
                 workers=Workers(
                     engines,
                     lambda name: make_launcher(name, environ),

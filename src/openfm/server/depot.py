@@ -75,6 +75,13 @@ class Depot:
             shelf.work = asyncio.create_task(self._bring(key, shelf), name=f"bring {key[0]} {key[1]}")
         return shelf.model
 
+    def forget_all_but(self, wanted: frozenset[tuple[str, str]]) -> None:
+        """Drop what no endpoint serves any more: its name and version may come to mean other files."""
+        for key in self._shelves.keys() - wanted:
+            shelf = self._shelves.pop(key)
+            if shelf.work is not None:
+                shelf.work.cancel()
+
     def missing(self, entity: ServedEntity) -> Deployment | None:
         """How the entity's files are doing, or None once they are here or where it needs none."""
         if entity.external is not None:

@@ -63,6 +63,13 @@ class DesiredFleet:
         for gone in self._launchers.keys() - entities.keys():
             del self._launchers[gone]
         self._demand.forget_all_but(frozenset(entities))
+        self._depot.forget_all_but(
+            frozenset(
+                (entity.entity_name, entity.entity_version)
+                for endpoint in self._directory.endpoints
+                for entity in endpoint.wanted_entities
+            )
+        )
         return [replica for entity in entities.values() for replica in self._replicas(entity)]
 
     def _wanted(self) -> Iterator[tuple[str, ServedEntity]]:

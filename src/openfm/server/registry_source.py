@@ -2,6 +2,8 @@
 
 import asyncio
 import hashlib
+import shutil
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +29,16 @@ class Workplace:
     folder: Path
     home: Path
 
+    @property
+    def files(self) -> Path:
+        """Versions laid out as folders, each under its digest: links to the store's contents."""
+        return self.folder / "files"
+
+    @property
+    def converted(self) -> Path:
+        """What was made of them, each under its digest."""
+        return self.folder / "converted"
+
 
 class RegistrySource:
     """Fulfils `ModelSource` for all models but the catalogue's."""
@@ -35,6 +47,15 @@ class RegistrySource:
         self._models = models
         self._blobs = blobs
         self._workplace = workplace
+
+    def sweep(self) -> None:
+        """Remove what was laid out, and conversions of versions that are gone. Blocks; call it before anything runs."""
+        shutil.rmtree(self._workplace.files, ignore_errors=True)
+        kept = self._models.digests()
+        if self._workplace.converted.is_dir():
+            for folder in self._workplace.converted.iterdir():
+                if folder.name not in kept:
+                    shutil.rmtree(folder, ignore_errors=True)
 
     async def bring(self, entity_name: str, entity_version: str, tell: Tell) -> ReadyModel | None:
         """See `ModelSource.bring`."""
@@ -67,12 +88,24 @@ class RegistrySource:
     async def _laid_out(self, version: ServableVersion, tell: Tell) -> Path:
         tell("Checking its files.")
         await asyncio.to_thread(self._blobs.verify_all, version.manifest)
-        folder = self._workplace.folder / "files" / str(version.digest)
-        await asyncio.to_thread(self._blobs.materialize, version.manifest, folder)
+        folder = self._workplace.files / str(version.digest)
+        if not folder.is_dir():
+            await asyncio.to_thread(self._lay_out, version, folder)
         return folder
 
+    def _lay_out(self, version: ServableVersion, folder: Path) -> None:
+        """All at once: another version with the same files may be looking."""
+        draft = folder.with_name(f"{folder.name}.{uuid.uuid4().hex}")
+        self._blobs.materialize(version.manifest, draft)
+        try:
+            draft.rename(folder)
+        except OSError:
+            if not folder.is_dir():
+                raise
+            shutil.rmtree(draft, ignore_errors=True)
+
     def _converted(self, version: ServableVersion) -> Path:
-        return self._workplace.folder / "converted" / str(version.digest)
+        return self._workplace.converted / str(version.digest)
 
 
 def _quantization(version: ServableVersion) -> Quantization:

@@ -41,10 +41,15 @@ class KnownModels:
         known = self._versions.get((entity_name, entity_version))
         return known or self._keep(entity_name, entity_version, _PLATFORM)
 
-    def base_of(self, version: ServableVersion) -> ServableVersion | None:
+    def digests(self) -> frozenset[str]:
+        """What the files of every registered version hash to."""
+        return self._registry.digests()
+
+    def base_of(self, version: ServableVersion, caller: Principal = _PLATFORM) -> ServableVersion | None:
         """The model that a LoRA adapter belongs to, or None for a model of its own.
 
-        Raises `InvalidParameterValue` where the adapter's tag does not name it, `NotFound` where there is no such.
+        Raises `InvalidParameterValue` where the adapter's tag does not name it, and what `servable` does: whoever
+        serves an adapter needs EXECUTE on its base too.
         """
         adapter_of = version.facts.get("adapter_of")
         if adapter_of is None:
@@ -56,11 +61,11 @@ class KnownModels:
                 f"tag {BASE_TAG} to its name and version, like main.default.base/1.",
                 param="entity_version",
             )
-        return self.version(name, number)
+        return self._registry.find(name, number, caller)
 
     def _keep(self, entity_name: str, entity_version: str, caller: Principal) -> ServableVersion:
         found = self._registry.find(entity_name, entity_version, caller)
-        base = self.base_of(found)
+        base = self.base_of(found, caller)
         if base is not None:
             task, context = base.profile.task, base.profile.context_length
             profile = replace(found.profile, task=task, context_length=context, embedding=base.profile.embedding)

@@ -114,6 +114,11 @@ class ServableModels:
             return int(servable.facts["parameters"])
         return self._catalog.find(servable.entity_name).size_bytes  # a byte each: the defaults are quantised
 
+    def digests(self) -> frozenset[str]:
+        """What the files of every registered version hash to."""
+        with self._database.transaction() as connection:
+            return repository.version_digests(connection)
+
     def _servable(self, version: ModelVersion, manifest: Manifest) -> ServableVersion:
         named = f"Version {version.version} of '{version.name}'"
         if version.status is VersionStatus.FAILED:

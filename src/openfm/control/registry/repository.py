@@ -215,6 +215,12 @@ def remove_files(connection: Connection, name: ModelName, version: int) -> None:
     connection.execute(delete(model_files).where(_has_file(name, version)))
 
 
+def version_digests(connection: Connection) -> frozenset[str]:
+    """What all versions' files together hash to."""
+    found = connection.execute(select(model_versions.c.digest).where(model_versions.c.digest.is_not(None))).scalars()
+    return frozenset(digest for digest in found if digest)
+
+
 def digests(connection: Connection) -> frozenset[str]:
     """The contents that some version needs."""
     return frozenset(connection.execute(select(model_files.c.digest).distinct()).scalars())

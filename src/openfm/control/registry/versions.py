@@ -21,6 +21,7 @@ from openfm.control.registry.service import (
 from openfm.core.errors import Conflict, InvalidParameterValue
 from openfm.core.principal import Principal
 from openfm.core.registry import (
+    BASE_TAG,
     SOURCE_KIND_TAG,
     Manifest,
     ModelName,
@@ -108,6 +109,7 @@ class Versions:
         with self._own.database.transaction() as connection:
             self._own.changeable(connection, name, caller)
             version = self._own.version(connection, name, number)
+            _check_base(version, changes)
             values = {"tags": dict(changed_tags(version.tags, changes))}
             repository.change_version(connection, name, number, values, self._own.stamp(caller))
             return self._own.version(connection, name, number)
@@ -196,3 +198,14 @@ class Versions:
     def _with_progress(self, version: ModelVersion) -> ModelVersion:
         told = self._own.progress.get((version.name.full_name, version.version))
         return replace(version, status_message=told) if told and version.status is VersionStatus.PENDING else version
+
+
+def _check_base(version: ModelVersion, changes: Mapping[str, str | None]) -> None:
+    """An adapter keeps its base: who may serve it was judged by the base it had. Raises `InvalidParameterValue`."""
+    known = version.tags.get(BASE_TAG)
+    if known is not None and changes.get(BASE_TAG, known) != known:
+        raise InvalidParameterValue(
+            f"The tag {BASE_TAG} of '{version.name}' version {version.version} is '{known}' and stays so. "
+            "Register the adapter again for another base.",
+            param=BASE_TAG,
+        )
