@@ -166,3 +166,19 @@ async def test_line_26_a_stream_that_runs_when_its_endpoint_is_deleted_ends_whol
         received += await stream.content.read()
     assert received.endswith(b"data: [DONE]\n\n")
     assert received.count(b'"content"') >= 50
+
+
+async def test_a_version_that_was_deleted_and_registered_anew_serves_its_new_files(
+    own: Server, management: Management, chat_model_file: Path, broken: Path
+) -> None:
+    """Same name, same number, other content: nothing of the first may be served."""
+    name = "main.default.again"
+    wanted = {"name": "it", "entity_name": name, "entity_version": await register(management, name, chat_model_file)}
+    await created(management, "again", wanted)
+    await management.ask("DELETE", f"{_ROOT}/again")
+    await management.ask("DELETE", f"/api/2.1/unity-catalog/models/{name}?force=true")
+    assert await register(management, name, broken) == "1"
+    await management.ask("POST", _ROOT, {"name": "again", "config": {"served_entities": [wanted]}})
+    ended: Any = await management.settled("again")
+    assert ended["state"] == {"ready": "NOT_READY", "config_update": "UPDATE_FAILED"}
+    await management.ask("DELETE", f"{_ROOT}/again")

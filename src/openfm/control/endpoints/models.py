@@ -1,8 +1,9 @@
-"""Registered models as endpoints need them: looked up once, for a version never changes."""
+"""Registered models as endpoints need them: asked for when an endpoint is made, remembered while it serves them."""
 
 from dataclasses import replace
+from typing import Protocol
 
-from openfm.control.registry.models import ServableModels, ServableVersion
+from openfm.control.registry.models import ServableVersion
 from openfm.core.errors import InvalidParameterValue
 from openfm.core.model import ModelProfile
 from openfm.core.principal import Principal
@@ -12,13 +13,25 @@ from openfm.core.throughput import provisional_chunk_size
 _PLATFORM = Principal(id="0", name="system", is_admin=True)
 
 
+class VersionFinder(Protocol):
+    """The registry, as far as serving goes (`control.registry.models.ServableModels`)."""
+
+    def find(self, entity_name: str, entity_version: str | int, caller: Principal) -> ServableVersion:
+        """The version. Raises `NotFound`, `PermissionDenied`, `InvalidParameterValue`."""
+        ...
+
+    def digests(self) -> frozenset[str]:
+        """What the files of every registered version hash to."""
+        ...
+
+
 class KnownModels:
     """Remembers what the registry said. `longest_context` caps every model's context length; None caps nothing.
 
     Blocks where a version is asked for the first time.
     """
 
-    def __init__(self, registry: ServableModels, longest_context: int | None) -> None:
+    def __init__(self, registry: VersionFinder, longest_context: int | None) -> None:
         self._registry = registry
         self._longest_context = longest_context
         self._versions: dict[tuple[str, str], ServableVersion] = {}
