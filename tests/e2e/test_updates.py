@@ -169,9 +169,9 @@ async def test_line_26_a_stream_that_runs_when_its_endpoint_is_deleted_ends_whol
 
 
 async def test_a_version_that_was_deleted_and_registered_anew_serves_its_new_files(
-    own: Server, management: Management, chat_model_file: Path, broken: Path
+    management: Management, chat_model_file: Path, broken: Path
 ) -> None:
-    """Same name, same number, other content: nothing of the first may be served."""
+    """The same name and number: nothing of the first content may be served."""
     name = "main.default.again"
     wanted = {"name": "it", "entity_name": name, "entity_version": await register(management, name, chat_model_file)}
     await created(management, "again", wanted)
