@@ -173,7 +173,8 @@ async def test_a_version_that_was_deleted_and_registered_anew_serves_its_new_fil
 ) -> None:
     """The same name and number: nothing of the first content may be served."""
     name = "main.default.again"
-    wanted = {"name": "it", "entity_name": name, "entity_version": await register(management, name, chat_model_file)}
+    number = await register(management, name, chat_model_file)
+    wanted: dict[str, object] = {"name": "it", "entity_name": name, "entity_version": number}
     await created(management, "again", wanted)
     await management.ask("DELETE", f"{_ROOT}/again")
     await management.ask("DELETE", f"/api/2.1/unity-catalog/models/{name}?force=true")
