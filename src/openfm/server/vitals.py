@@ -25,6 +25,10 @@ class EndpointVitals:
             {(endpoint.name, entity.name, entity.entity_version): self._vitals(entity) for entity in entities}
         )
 
+    def forget(self, name: str) -> None:
+        """See the port."""
+        self._counters.forget(name)
+
     def _vitals(self, entity: ServedEntity) -> Vitals:
         replicas = self._replicas(entity.deployment_id)
         cpu, memory = 0.0, 0.0

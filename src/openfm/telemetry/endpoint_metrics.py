@@ -103,7 +103,7 @@ def _gauge(name: str, text: str, values: Mapping[Labels, float]) -> Metric:
 
 def _cumulative(buckets: list[int]) -> list[tuple[str, float]]:
     total, found = 0, []
-    for edge, count in zip((*(f"{edge:g}" for edge in _BUCKETS_MS), "+Inf"), buckets, strict=True):
+    for edge, count in zip((*map(str, _BUCKETS_MS), "+Inf"), buckets, strict=True):
         total += count
         found.append((edge, float(total)))
     return found

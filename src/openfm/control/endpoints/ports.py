@@ -76,3 +76,7 @@ class EndpointMetrics(Protocol):
     def exposition(self, endpoint: ServingEndpoint) -> bytes:
         """The endpoint's metrics in Prometheus' text format."""
         ...
+
+    def forget(self, name: str) -> None:
+        """The endpoint of that name is gone."""
+        ...

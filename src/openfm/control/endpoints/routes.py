@@ -116,6 +116,7 @@ def delete_endpoint(name: str, caller: Caller, desk: AtDesk) -> dict[str, Any]:
     """Delete it; requests that run may end."""
     desk.own(name, caller)
     desk.service.delete(name)
+    desk.metrics.forget(name)
     return {}
 
 
