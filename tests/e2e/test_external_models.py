@@ -98,8 +98,8 @@ async def test_line_78_a_fallback_answers_when_the_first_does_not(
     assert "Paris" in answer["choices"][0]["message"]["content"]
     await create(management, "careless", *entities)
     status, answer, _ = await ask(own, session, "careless")
-    assert status == 503
-    assert answer["error_code"] == "TEMPORARILY_UNAVAILABLE"
+    assert status == 502
+    assert "could not be reached" in answer["message"]
 
 
 async def test_a_key_that_the_provider_refuses_is_said_so_without_the_key(

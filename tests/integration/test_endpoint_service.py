@@ -15,7 +15,14 @@ from openfm.control.endpoints.loading import load_endpoints
 from openfm.control.endpoints.parsing import Workshop
 from openfm.control.endpoints.rollout import Commit, GiveUp, Rollouts, Wait, judge
 from openfm.control.endpoints.service import EndpointService, Office
-from openfm.core.endpoint import Deployment, DeploymentState, ServedEntity, ServingEndpoint, UpdateState
+from openfm.core.endpoint import (
+    Deployment,
+    DeploymentState,
+    EndpointType,
+    ServedEntity,
+    ServingEndpoint,
+    UpdateState,
+)
 from openfm.core.errors import (
     AlreadyExists,
     ApiError,
@@ -271,3 +278,16 @@ async def test_rollouts_end_updates_and_keep_what_they_committed_awake(desk: Des
     await rollouts.step()
     assert (desk.mine.update, desk.mine.active.version) == (UpdateState.FAILED, 1)
     assert desk.mine.failures == {"llama-2": "It has no head."}
+
+
+def test_what_kind_of_thing_answers_changes_with_what_answers_not_with_what_was_tried(desk: Desk) -> None:
+    serving(desk)
+    openai = {"openai_api_base": "https://models.example/v1", "openai_api_key_plaintext": "k"}
+    model = {"provider": "openai", "name": "gpt", "task": "llm/v1/chat", "openai_config": openai}
+    body = ConfigInput.model_validate({"served_entities": [{"name": "far", "external_model": model}]})
+    assert desk.service.update_config(ANN, "mine", body).endpoint_type is EndpointType.CUSTOM_MODEL
+    desk.service.fail("mine", 2, {"far": "No."})
+    assert desk.service.update_config(ANN, "mine", body).endpoint_type is EndpointType.CUSTOM_MODEL
+    desk.service.commit("mine", 3)
+    assert desk.mine.endpoint_type is EndpointType.EXTERNAL_MODEL
+    assert desk.stored == [desk.mine]

@@ -18,10 +18,8 @@ from openfm.wire.sse import SseDecoder
 _CONNECT_TIMEOUT_S = 10
 _READ_TIMEOUT_S = 600
 _END = b"[DONE]"
-_HINTS = {
-    ExitCode.NOT_ALLOWED: "Give a token with --token or OPENFM_TOKEN; the server's own is in HOME/admin-token.",
-    ExitCode.NOT_FOUND: "`openfm endpoints list` shows what there is.",
-}
+_UNAUTHENTICATED = 401
+_TOKEN_HINT = "Give a token with --token or OPENFM_TOKEN; the server's own is in HOME/admin-token."
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,4 +130,5 @@ def _failure(status: int, body: Mapping[str, Any]) -> CliError:
     message = body.get("message") or nested.get("message") or f"The server answers {status}."
     code = from_status(status)
     error_code = body.get("error_code") or nested.get("code") or ""
-    return CliError(str(message), code, error_code=str(error_code), hint=_HINTS.get(code, ""))
+    hint = _TOKEN_HINT if status == _UNAUTHENTICATED else ""
+    return CliError(str(message), code, error_code=str(error_code), hint=hint)

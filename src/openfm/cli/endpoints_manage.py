@@ -47,7 +47,9 @@ class WorkloadSize(StrEnum):
     LARGE = "Large"
 
 
-SizeOption = Annotated[WorkloadSize | None, typer.Option("--workload-size", help="How many replicas: 1, 2 or 4.")]
+SizeOption = Annotated[
+    WorkloadSize | None, typer.Option("--workload-size", help="Small, Medium or Large: 1, 2 or 4 replicas.")
+]
 
 
 def add_to(app: typer.Typer) -> None:

@@ -150,8 +150,9 @@ def _provider_errors(host: str) -> Iterator[None]:
         with foreign_errors():
             yield
     except NoReplicaReady as error:
-        raise Unavailable(
-            f"The provider at {host} could not be reached. Try again shortly.", retry_after_s=_RETRY_AFTER_S
+        # Not 503: databricks-sdk would send the request again for five minutes, and then say nothing of the reason.
+        raise EngineFailed(
+            f"The provider at {host} could not be reached. Check the external model's URL, or try again shortly."
         ) from error.__cause__
     except EngineTimeout as error:
         if error.__cause__ is None:

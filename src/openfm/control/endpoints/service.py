@@ -112,8 +112,7 @@ class EndpointService:
         def rule(endpoint: ServingEndpoint, version: int) -> ServingEndpoint:
             _check_idle(endpoint)
             _check_task(endpoint, draft)
-            changed = _with_pending(endpoint, replace(draft, version=version))
-            return replace(changed, endpoint_type=_endpoint_type(draft))
+            return _with_pending(endpoint, replace(draft, version=version))
 
         return self._change(name, rule)
 
@@ -173,9 +172,10 @@ class EndpointService:
         """The pending config of that version answers from now on. Nothing happens if it is not pending any more."""
 
         def rule(endpoint: ServingEndpoint, _: int) -> ServingEndpoint:
-            if not _is_rolling_out(endpoint, version):
+            pending = endpoint.pending_config
+            if pending is None or not _is_rolling_out(endpoint, version):
                 return endpoint
-            changed = replace(endpoint, config=endpoint.pending_config, pending_config=None)
+            changed = replace(endpoint, config=pending, pending_config=None, endpoint_type=_endpoint_type(pending))
             return replace(changed, update=UpdateState.NOT_UPDATING, failures={})
 
         with suppress(EndpointNotFound):
