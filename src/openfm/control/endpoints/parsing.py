@@ -10,6 +10,7 @@ from openfm.control.endpoints.ports import Keys, Models
 from openfm.core.endpoint import EndpointConfig, EntitySettings, Route, ServedEntity, WorkloadSize, deployment_id
 from openfm.core.errors import InvalidParameterValue
 from openfm.core.principal import Principal
+from openfm.core.registry import ModelName, version_number
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}")
 _ENTITY_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
@@ -131,6 +132,8 @@ def _entity(asked: ServedEntityInput, origin: Origin, workshop: Workshop) -> Ser
         raise InvalidParameterValue(
             f"The served entity '{entity_name}' needs an entity_version.", param="entity_version"
         )
+    # One spelling of each model: what is served is found again by it, and must not be deleted under another.
+    entity_name, version = ModelName.parse(entity_name).full_name, str(version_number(version))
     profile = workshop.models.servable(entity_name, version, origin.caller)
     settings = _settings(asked)
     if settings.max_provisioned_throughput is not None:

@@ -213,3 +213,8 @@ def test_of_an_ai_gateway_the_known_is_kept_and_the_wrong_refused() -> None:
     for wrong in refused:
         with pytest.raises(InvalidParameterValue):
             checked_ai_gateway(wrong)
+
+
+def test_a_model_is_kept_under_one_spelling_of_its_name_and_version() -> None:
+    (found,) = parsed(served_entities=[entity(entity_name="MAIN.A.Llama", entity_version="01")]).served_entities
+    assert (found.entity_name, found.entity_version) == ("main.a.llama", "1")
