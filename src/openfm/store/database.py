@@ -3,9 +3,11 @@
 Transactions take turns on both, readers too: so a rule that is read and then relied on holds until the commit.
 """
 
+import json
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from importlib import resources
 from typing import Any
 
@@ -95,7 +97,12 @@ def _engine_of(url: URL) -> Engine:
     if url.get_backend_name() not in ("sqlite", "postgresql"):
         raise ArgumentError(url.drivername)
     # A pooled connection may outlive its server; asking first costs a round trip, and spares a request its error.
-    return create_engine(url, pool_pre_ping=url.get_backend_name() == "postgresql")
+    # JSON as text, not as escapes: what is no text must not slip past `_check_text`, to fail at every later reading.
+    return create_engine(
+        url,
+        pool_pre_ping=url.get_backend_name() == "postgresql",
+        json_serializer=partial(json.dumps, ensure_ascii=False),
+    )
 
 
 def _check_text(*execution: Any) -> None:

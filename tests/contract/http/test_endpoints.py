@@ -1,6 +1,7 @@
 """Serving endpoints over plain HTTP; `test_line_NN_…` is line NN of the contract checklist."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -189,3 +190,24 @@ async def _metric(http: Http, name: str, **labels: str) -> float:
     text = (await http.get("/metrics")).raw.decode()
     samples = [sample for family in prometheus(text) for sample in family.samples if sample.name == name]
     return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PATCH", "description", {"description": "\ud800"}),
+        ("PATCH", "tags", {"add_tags": [{"key": "\udfff", "value": "x"}]}),
+        ("PATCH", "notifications", {"email_notifications": {"on_update_failure": ["\ud800"]}}),
+        ("PUT", "ai-gateway", {"guardrails": {"input": {"invalid_keywords": ["\ud800"]}}}),
+    ],
+)
+async def test_text_that_is_none_is_refused_and_nothing_of_it_is_kept(
+    http: Http, made: str, method: str, path: str, body: object
+) -> None:
+    raw = json.dumps(body).encode()
+    async with http.session.request(
+        method, f"{http.base}{_ROOT}/{made}/{path}", data=raw, headers={"authorization": f"Bearer {http.token}"}
+    ) as answer:
+        assert answer.status == 400, await answer.text()
+    assert (await http.get(_ROOT)).status == 200
+    assert (await http.get(f"{_ROOT}/{made}")).json["state"] == _READY
