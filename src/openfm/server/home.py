@@ -31,8 +31,9 @@ def locked_home(home: Path) -> Iterator[None]:
 @contextmanager
 def announced(home: Path, url: str, version: str) -> Iterator[None]:
     """Write HOME/server.json, by which the command line finds the server; remove it at the end."""
-    path = home / SERVER_FILE
-    path.write_text(json.dumps({"url": url, "pid": os.getpid(), "version": version}) + "\n", encoding="utf-8")
+    path, draft = home / SERVER_FILE, home / f"{SERVER_FILE}.draft"
+    draft.write_text(json.dumps({"url": url, "pid": os.getpid(), "version": version}) + "\n", encoding="utf-8")
+    draft.replace(path)  # whoever reads it meanwhile sees a whole file or none
     try:
         yield
     finally:
