@@ -21,7 +21,8 @@
     │   ├── NoReplicaReady       503  loading or restarting
     │   │   ├── EntityWithdrawn  503  an update took it away; the gateway picks again
     │   │   └── EngineUnreachable 503 it is gone, and never saw the request; the gateway tries again
-    │   └── Overloaded           503  the queue is full, or its deadline passed
+    │   ├── Overloaded           503  the queue is full, or its deadline passed
+    │   └── LedgerUnavailable    503  nothing is served that cannot be metered
     └── EngineTimeout            504
 
 `error_code` is Databricks' word: clients derive exception classes and even the HTTP status from it
@@ -238,3 +239,9 @@ class Overloaded(Unavailable):
     """The endpoint's queue is full, or the wait in it passed its deadline."""
 
     openai_code = "overloaded"
+
+
+class LedgerUnavailable(Unavailable):
+    """The ledger cannot be written: nothing is served that cannot be metered."""
+
+    openai_code = "ledger_unavailable"

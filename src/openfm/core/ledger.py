@@ -1,0 +1,78 @@
+"""What the ledger says of a request: what was reserved for it, and how it ended.
+
+Times are microseconds since the epoch. `reserved → settled | aborted`: one row a request, closed once.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from openfm.core.principal import PrincipalKind
+from openfm.core.usage import TokenCounts
+
+MOST_TOKENS = 9_000_000
+"""Of one kind in one request. More is a mistake of whoever counted, and would not fit the cost's 64 bits."""
+
+
+class LedgerState(StrEnum):
+    """How far a request's row has come. ABORTED: the client left, the answer broke off, or the gateway died."""
+
+    RESERVED = "RESERVED"
+    SETTLED = "SETTLED"
+    ABORTED = "ABORTED"
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """A request on its way to an engine: who pays for what.
+
+    `served_entity` is its name inside the endpoint, `config_version` that of the endpoint's config. `tags` are the
+    request's `usage_context` and the endpoint's tags.
+    """
+
+    request_id: str
+    principal_id: str
+    principal_name: str
+    principal_kind: PrincipalKind
+    token_id: str | None
+    endpoint_id: str
+    endpoint_name: str
+    served_entity: str
+    entity_name: str
+    entity_version: str
+    config_version: int
+    task: str
+    is_streaming: bool
+    received_us: int
+    reserved_prompt_tokens: int
+    reserved_completion_tokens: int
+    client_request_id: str | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What was delivered of a request until `at_us`: all that is billed if nothing more is heard of it."""
+
+    request_id: str
+    delivered: TokenCounts
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The end of a request. `billed` is what was delivered, `generated` what the engine counted.
+
+    `status` is the HTTP status, `is_estimated` says that no engine counted these tokens.
+    """
+
+    request_id: str
+    state: LedgerState
+    status: int
+    finish_reason: str | None
+    admitted_us: int | None
+    first_token_us: int | None
+    finished_us: int
+    queue_us: int
+    generated: TokenCounts
+    billed: TokenCounts
+    is_estimated: bool = False
