@@ -55,7 +55,7 @@ ledger = Table(
     Column("is_estimated", Boolean, nullable=False),
     Column("cost_pico", BigInteger, nullable=False, comment="10^-12 of the currency, exact; 0 while open"),
     Column("currency", String(3), nullable=True, comment="null while open"),
-    Column("price_version", Integer, nullable=True, comment="prices.version; 0 where no price was set; null while open"),
+    Column("price_version", Integer, nullable=True, comment="prices.version; 0 where none was set; null while open"),
     Column(
         "closing_number",
         BigInteger,

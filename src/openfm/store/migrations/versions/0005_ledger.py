@@ -1,5 +1,7 @@
 """The money: the ledger, its corrections, prices, and how far journals were read."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -34,7 +36,7 @@ def upgrade() -> None:
     )
 
 
-def _who_and_what() -> list[sa.Column[object]]:
+def _who_and_what() -> list[sa.Column[Any]]:
     return [
         sa.Column("request_id", sa.String(64), primary_key=True),
         sa.Column("gateway", sa.String(64), nullable=False),
@@ -58,7 +60,7 @@ def _who_and_what() -> list[sa.Column[object]]:
     ]
 
 
-def _how_it_ended() -> list[sa.Column[object]]:
+def _how_it_ended() -> list[sa.Column[Any]]:
     kinds = ("prompt", "completion", "cached", "reasoning")
     counts = [f"{which}_{kind}" for which in ("generated", "billed") for kind in kinds]
     return [

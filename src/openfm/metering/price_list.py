@@ -1,0 +1,125 @@
+"""Prices in the database: only ever added to."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+
+from sqlalchemy import Connection, Row, and_, func, insert, select
+
+from openfm.core.errors import InvalidParameterValue
+from openfm.core.ledger import LedgerState
+from openfm.core.price import Price, PriceRequest, PriceUnit, Target, TargetKind
+from openfm.core.principal import Principal
+from openfm.metering.prices import PriceBook
+from openfm.store.database import Database
+from openfm.store.ledger_tables import ledger, prices
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class PriceList:
+    """Lists and sets prices. Its calls block. `clock_us` is microseconds since the epoch."""
+
+    database: Database
+    clock_us: Callable[[], int]
+
+    def all(self) -> Sequence[Price]:
+        """Every price ever set, by version."""
+        with self.database.transaction() as connection:
+            return load_prices(connection)
+
+    def set(self, request: PriceRequest, caller: Principal) -> Price:
+        """Add a price, under a new version.
+
+        Raises `InvalidParameterValue` for one that should have held for requests which were priced already.
+        """
+        now = self.clock_us()
+        with self.database.transaction() as connection:
+            effective_us = now if request.effective_from_us is None else request.effective_from_us
+            last_us = _last_priced(connection, request.target, effective_us)
+            if request.effective_from_us is None:
+                effective_us = max(effective_us, last_us + 1)
+            elif effective_us <= last_us:
+                raise InvalidParameterValue(
+                    f"A request of {_shown(last_us)} was priced already, and rows of the ledger are never changed. "
+                    "Let the price take effect after that; what was charged wrongly is reversed by a correction.",
+                    param="effective_from",
+                )
+            price = Price(
+                version=last_version(connection) + 1,
+                target=request.target,
+                currency=request.currency,
+                amounts=request.amounts,
+                effective_from_us=effective_us,
+                created_us=now,
+                created_by=caller.name,
+            )
+            connection.execute(insert(prices), [_row(price, unit, micro) for unit, micro in price.amounts.items()])
+        return price
+
+
+def load_prices(connection: Connection) -> list[Price]:
+    """Every price ever set, by version."""
+    rows = connection.execute(select(prices).order_by(prices.c.version, prices.c.unit))
+    return [_price(list(group)) for _, group in groupby(rows, key=lambda row: row.version)]
+
+
+def last_version(connection: Connection) -> int:
+    """The newest price's version, 0 without any."""
+    return connection.execute(select(func.max(prices.c.version))).scalar_one() or 0
+
+
+class CachedBook:
+    """The price book, read again when a price was added."""
+
+    def __init__(self) -> None:
+        self._book = PriceBook(())
+        self._version = 0
+
+    def current(self, connection: Connection) -> PriceBook:
+        """The book as this transaction sees it."""
+        newest = last_version(connection)
+        if newest != self._version:
+            self._book, self._version = PriceBook(load_prices(connection)), newest
+        return self._book
+
+
+def _last_priced(connection: Connection, target: Target, since_us: int) -> int:
+    """When the last request since then was received that was priced and that the target covers; 0 for none."""
+    was_priced = and_(ledger.c.state != LedgerState.RESERVED, ledger.c.received_us >= since_us)
+    query = select(ledger.c.endpoint_name, ledger.c.entity_name, func.max(ledger.c.received_us)).where(was_priced)
+    rows = connection.execute(query.group_by(ledger.c.endpoint_name, ledger.c.entity_name))
+    return max((last_us for endpoint, entity, last_us in rows if target.covers(endpoint, entity)), default=0)
+
+
+def _row(price: Price, unit: PriceUnit, micro: int) -> dict[str, object]:
+    return {
+        "version": price.version,
+        "unit": unit,
+        "target_kind": price.target.kind,
+        "target": price.target.name,
+        "amount_micro": micro,
+        "currency": price.currency,
+        "effective_from_us": price.effective_from_us,
+        "created_us": price.created_us,
+        "created_by": price.created_by,
+    }
+
+
+def _price(rows: Sequence[Row[tuple[object, ...]]]) -> Price:
+    first = rows[0]
+    return Price(
+        version=first.version,
+        target=Target(TargetKind(first.target_kind), first.target),
+        currency=first.currency,
+        amounts={PriceUnit(row.unit): row.amount_micro for row in rows},
+        effective_from_us=first.effective_from_us,
+        created_us=first.created_us,
+        created_by=first.created_by,
+    )
+
+
+def _shown(time_us: int) -> str:
+    return (_EPOCH + timedelta(microseconds=time_us)).isoformat()
