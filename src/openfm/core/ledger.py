@@ -9,7 +9,7 @@ from enum import StrEnum
 from openfm.core.principal import PrincipalKind
 from openfm.core.usage import TokenCounts
 
-MOST_TOKENS = 9_000_000
+MOST_TOKENS = 40_000_000
 """Of one kind in one request. More is a mistake of whoever counted, and would not fit the cost's 64 bits."""
 
 

@@ -12,7 +12,7 @@ from openfm.core.errors import InvalidParameterValue
 MICRO = 1_000_000
 PICO = 1_000_000_000_000
 DBU = "DBU"
-HIGHEST_AMOUNT = 1_000_000
+HIGHEST_AMOUNT = 100_000
 """Per unit. With `core.ledger.MOST_TOKENS` it keeps the cost of any request within 64 bits."""
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
