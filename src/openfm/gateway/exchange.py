@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import structlog
 
@@ -10,9 +10,10 @@ from openfm.core.errors import ApiError
 from openfm.core.principal import Principal
 from openfm.core.usage import UsageRecord
 from openfm.gateway.asgi import Header
+from openfm.gateway.bill import Bill
 from openfm.gateway.invoke import Invocation
 from openfm.gateway.meter import Meter
-from openfm.gateway.ports import UsageSink
+from openfm.gateway.ports import Ledger, UsageSink
 from openfm.telemetry.metrics import Metrics
 from openfm.wire.answers import AnswerHead
 from openfm.wire.manner import Manner
@@ -28,15 +29,22 @@ class Exchange:
     """State of one request; belongs to the task that answers it. `served_entity` is the one named in the path."""
 
     manner: Manner
-    request_id: str
-    meter: Meter
+    bill: Bill
     status: int = 200
-    is_streaming: bool = False
     caller: Principal | None = None
     served_entity: str | None = None
-    tracked: Tracked = field(default_factory=Tracked)
     _invocation: Invocation | None = None
     _id_prefix: str = ""
+
+    @property
+    def request_id(self) -> str:
+        """What the answer's header `x-request-id` says."""
+        return self.bill.request_id
+
+    @property
+    def meter(self) -> Meter:
+        """What counts it."""
+        return self.bill.meter
 
     @property
     def principal(self) -> Principal:
@@ -69,7 +77,8 @@ class Exchange:
     def start(self, invocation: Invocation, body: Tracked, id_prefix: str) -> None:
         """The request is understood, and goes to a served entity."""
         self._invocation = invocation
-        self.tracked = body
+        self.bill.client_request_id = body.client_request_id
+        self.bill.usage_context = body.usage_context or {}
         self._id_prefix = id_prefix
 
     def fail(self, error: ApiError) -> None:
@@ -88,22 +97,25 @@ class Exchange:
             served_entity=invocation.entity.name,
             task=invocation.endpoint.task,
             status=self.status,
-            is_streaming=self.is_streaming,
+            is_streaming=self.bill.is_streaming,
             received_s=meter.received_s,
             first_token_s=meter.first_token_s,
             finished_s=finished_s,
             queue_s=meter.queue_s,
             generated=meter.generated,
             delivered=meter.delivered,
-            client_request_id=self.tracked.client_request_id,
-            usage_context=tuple((self.tracked.usage_context or {}).items()),
+            client_request_id=self.bill.client_request_id,
+            usage_context=tuple(self.bill.usage_context.items()),
         )
 
 
 class ExchangeLog:
-    """Begins and ends exchanges: ids, times, metrics, usage. `clock` gives epoch seconds."""
+    """Begins and ends exchanges: ids, times, bills, metrics, usage. `clock` gives epoch seconds."""
 
-    def __init__(self, sinks: Sequence[UsageSink], metrics: Metrics, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, ledger: Ledger, sinks: Sequence[UsageSink], metrics: Metrics, clock: Callable[[], float]
+    ) -> None:
+        self._ledger = ledger
         self._sinks = sinks
         self._metrics = metrics
         self._clock = clock
@@ -111,10 +123,11 @@ class ExchangeLog:
     def begin(self, manner: Manner) -> Exchange:
         """A request arrived."""
         self._metrics.request_began()
-        return Exchange(manner, str(uuid.uuid4()), Meter(self._clock, received_s=self._clock()))
+        return Exchange(manner, Bill(str(uuid.uuid4()), Meter(self._clock, received_s=self._clock()), self._ledger))
 
     def end(self, exchange: Exchange) -> None:
-        """The request left; its usage is on record before anything else happens in its task."""
+        """The request left; its bill is closed before anything else happens in its task."""
+        exchange.bill.close(exchange.status)
         self._metrics.request_ended()
         usage = exchange.usage(self._clock())
         if usage is not None:

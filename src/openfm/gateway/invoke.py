@@ -12,12 +12,13 @@ from openfm.core.errors import ApiError, EngineUnreachable, EntityWithdrawn, Not
 from openfm.core.job import GenerationJob
 from openfm.core.model import Task
 from openfm.core.principal import Principal
+from openfm.core.usage import TokenCounts
 from openfm.engines.base import Engine
 from openfm.gateway.admission import Admission
+from openfm.gateway.bill import Bill
 from openfm.gateway.fan_out import fan_out
-from openfm.gateway.meter import Meter
 from openfm.gateway.ports import Directory, Roster
-from openfm.gateway.prompts import fitted, prepared
+from openfm.gateway.prompts import fitted, most_embedding_tokens, prepared, reserved_by
 from openfm.gateway.routing import pick_replica, prefix_of
 
 _ANSWERS: dict[Task, frozenset[Task]] = {
@@ -33,7 +34,7 @@ _MISS_PAUSE_S = 0.1
 
 @dataclass(slots=True)
 class Invocation:
-    """A request on its way to a served entity; `meter` counts it.
+    """A request on its way to a served entity; `bill` says what it used.
 
     Until the first event `entity` may change: an update withdraws it, or it fails and the endpoint has a fallback.
     `is_pinned`: the caller named the entity, so no other may answer.
@@ -42,11 +43,15 @@ class Invocation:
     caller: Principal
     endpoint: ServingEndpoint
     entity: ServedEntity
-    meter: Meter
+    bill: Bill
     is_pinned: bool = False
     _tried: set[str] = field(default_factory=set)
     _withdrawals: int = 0
     _misses: int = 0
+
+    def open_bill(self, reserved: TokenCounts) -> None:
+        """It goes to an engine now, which may use so much. Raises `LedgerUnavailable`."""
+        self.bill.open(self.caller, self.endpoint, self.entity, reserved)
 
     async def move_on(self, error: ApiError, repick: Callable[["Invocation"], None]) -> None:
         """Choose who answers instead, after `error`. Raises it when nobody does."""
@@ -83,7 +88,7 @@ class Gateway:
         return self.directory.queryable(name, caller)
 
     def invocation(
-        self, caller: Principal, endpoint: ServingEndpoint, task: Task, meter: Meter, served_entity: str | None = None
+        self, caller: Principal, endpoint: ServingEndpoint, task: Task, bill: Bill, served_entity: str | None = None
     ) -> Invocation:
         """Where the request goes: the entity that the caller named, else the one that the traffic split gives it.
 
@@ -96,7 +101,7 @@ class Gateway:
                 param="model",
             )
         entity = self._split(endpoint) if served_entity is None else _named(endpoint, served_entity)
-        return Invocation(caller, endpoint, entity, meter, is_pinned=served_entity is not None)
+        return Invocation(caller, endpoint, entity, bill, is_pinned=served_entity is not None)
 
     async def generate(self, invocation: Invocation, job: GenerationJob) -> AsyncGenerator[tuple[int, Event], None]:
         """Yield (sequence, event) until every sequence has finished."""
@@ -107,11 +112,12 @@ class Gateway:
                     model = invocation.entity.model
                     requests = [prepared(request, model, job.prompt_form) for request in job.requests]
                     requests = [await fitted(r, model, engine, job.overlong_prompt) for r in requests]
+                    invocation.open_bill(reserved_by(requests, model, job.answers_per_prompt))
                     events = fan_out([engine.generate(request) for request in requests], slots)
                     try:
                         async for index, event in events:
                             has_begun = True
-                            invocation.meter.count(index, event)
+                            invocation.bill.meter.count(index, event)
                             yield index, event
                     finally:
                         await events.aclose()
@@ -127,11 +133,12 @@ class Gateway:
         while True:
             try:
                 async with self._engine(invocation, None) as (engine, _):
+                    invocation.open_bill(TokenCounts(prompt=most_embedding_tokens(request)))
                     result = await engine.embed(request)
             except ApiError as error:
                 await invocation.move_on(error, self._repick)
             else:
-                invocation.meter.count_prompt(result.prompt_tokens)
+                invocation.bill.meter.count_prompt(result.prompt_tokens)
                 return result
 
     @asynccontextmanager
@@ -140,7 +147,7 @@ class Gateway:
         entity = invocation.entity
         places = sum(replica.slots for replica in await self.roster.ready(entity))
         async with self.admission.admit(entity.deployment_id, places) as waited_s:
-            invocation.meter.queue_s += waited_s
+            invocation.bill.meter.queue_s += waited_s
             replica = pick_replica(await self.roster.ready(entity), prefix)
             with replica.hold() as engine:
                 yield engine, replica.slots

@@ -3,13 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from openfm.core.chat import Event
+from openfm.core.chat import Event, Finished, FinishReason
 from openfm.core.usage import TokenCounts
 
 
 @dataclass(slots=True)
 class Meter:
-    """Token counts over all sequences of a request; times in epoch seconds by `clock`."""
+    """Token counts over all sequences of a request; times in epoch seconds by `clock`.
+
+    `finish_reason` is that of the sequence that finished last.
+    """
 
     clock: Callable[[], float]
     answers_per_prompt: int = 1
@@ -17,6 +20,7 @@ class Meter:
     first_token_s: float | None = None
     queue_s: float = 0.0
     delivered: TokenCounts = TokenCounts()
+    finish_reason: FinishReason | None = None
     _sequences: dict[int, TokenCounts] = field(default_factory=dict)
 
     def count(self, index: int, event: Event) -> None:
@@ -24,6 +28,8 @@ class Meter:
         if self.first_token_s is None:
             self.first_token_s = self.clock()
         self._sequences[index] = event.counts
+        if isinstance(event, Finished):
+            self.finish_reason = event.reason
 
     def count_prompt(self, tokens: int) -> None:
         """Embeddings: prompt tokens, all at once."""

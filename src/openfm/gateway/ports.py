@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from openfm.core.endpoint import ServedEntity, ServingEndpoint
+from openfm.core.ledger import Checkpoint, LedgerEntry, Settlement
 from openfm.core.principal import Principal
 from openfm.core.usage import UsageRecord
 from openfm.engines.base import Engine
@@ -65,6 +66,22 @@ class Roster(Protocol):
         Raises `EntityWithdrawn` when an update took the entity away, `NoReplicaReady` with the reason and
         `retry_after_s` when there is none in time.
         """
+        ...
+
+
+class Ledger(Protocol):
+    """Keeps what is billed. No call waits longer than it takes to hand bytes to the operating system."""
+
+    def reserve(self, entry: LedgerEntry) -> None:
+        """Put a request on record, before it is dispatched. Raises `LedgerUnavailable`; then nothing is on record."""
+        ...
+
+    def note(self, checkpoint: Checkpoint) -> None:
+        """What was delivered so far."""
+        ...
+
+    def settle(self, settlement: Settlement) -> None:
+        """How a request ended."""
         ...
 
 

@@ -3,12 +3,15 @@
 Pure but for asking the engine to count tokens, which happens only when the prompt might not fit.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from openfm.core.chat import ChatRequest, CompletionRequest, GenerationRequest, Message, Role
+from openfm.core.embedding import EmbeddingRequest
 from openfm.core.errors import ContextTooLong, NotImplementedHere
 from openfm.core.job import OverlongPrompt, PromptForm
 from openfm.core.model import ModelProfile, Task
+from openfm.core.usage import TokenCounts
 from openfm.engines.base import Engine
 
 _TEMPLATE_TOKENS_PER_MESSAGE = 16
@@ -44,6 +47,19 @@ def most_tokens(request: GenerationRequest) -> int:
         bound += _TEMPLATE_TOKENS_PER_MESSAGE + len((message.content or "").encode())
         bound += sum(len(call.name.encode()) + len(call.arguments.encode()) + 64 for call in message.tool_calls)
     return bound
+
+
+def most_embedding_tokens(request: EmbeddingRequest) -> int:
+    """An upper bound of the tokens of all inputs, each with the instruction before it and two marks around it."""
+    instruction = len((request.instruction or "").encode())
+    return sum(2 + instruction + len(text.encode() if isinstance(text, str) else text) for text in request.inputs)
+
+
+def reserved_by(requests: Sequence[GenerationRequest], model: ModelProfile, answers_per_prompt: int) -> TokenCounts:
+    """The most that these sequences can use; answers to the same prompt share it."""
+    prompts = [min(most_tokens(request), model.context_length) for request in requests]
+    completion = sum(request.sampling.max_tokens or max(1, model.context_length - 1) for request in requests)
+    return TokenCounts(prompt=sum(prompts[::answers_per_prompt]), completion=completion)
 
 
 async def fitted(

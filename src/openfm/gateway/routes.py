@@ -158,7 +158,7 @@ class DataPlane:
             choices = await self._fold(exchange, job)
             return chat_body(exchange.head, choices, exchange.meter.generated, style)
 
-        return JsonResponse(work, exchange.headers, exchange.meter.mark_delivered)
+        return JsonResponse(work, exchange.headers, exchange.bill.mark_delivered)
 
     def _complete(self, exchange: Exchange, endpoint: ServingEndpoint, body: CompletionBody) -> Response:
         options = self._options
@@ -177,7 +177,7 @@ class DataPlane:
                 choice.text.append(suffix)
             return completion_body(exchange.head, choices, exchange.meter.generated)
 
-        return JsonResponse(work, exchange.headers, exchange.meter.mark_delivered)
+        return JsonResponse(work, exchange.headers, exchange.bill.mark_delivered)
 
     def _embed(self, exchange: Exchange, endpoint: ServingEndpoint, body: EmbeddingBody) -> Response:
         request: EmbeddingRequest = embedding_request(body, self._options.batch_limits)
@@ -188,7 +188,7 @@ class DataPlane:
             result = await self._gateway.embed(invocation, request)
             return embedding_body(exchange.head, result, body.encoding_format or "float", exchange.manner)
 
-        return JsonResponse(work, exchange.headers, exchange.meter.mark_delivered)
+        return JsonResponse(work, exchange.headers, exchange.bill.mark_delivered)
 
     async def _models(self, exchange: Exchange, name: str | None) -> Response:
         caller = exchange.principal
@@ -207,18 +207,18 @@ class DataPlane:
         async def work() -> bytes:
             return msgspec.json.encode({"object": "list", "data": entries} if name is None else entries[0])
 
-        return JsonResponse(work, exchange.headers, exchange.meter.mark_delivered)
+        return JsonResponse(work, exchange.headers, exchange.bill.mark_delivered)
 
     def _invocation(self, exchange: Exchange, endpoint: ServingEndpoint, task: Task) -> Invocation:
-        return self._gateway.invocation(exchange.principal, endpoint, task, exchange.meter, exchange.served_entity)
+        return self._gateway.invocation(exchange.principal, endpoint, task, exchange.bill, exchange.served_entity)
 
     def _stream(self, exchange: Exchange, job: GenerationJob, make_chunks: Callable[[], Chunks]) -> Response:
-        exchange.is_streaming = True
+        exchange.bill.is_streaming = True
         exchange.meter.answers_per_prompt = job.answers_per_prompt
         return EventStreamResponse(
             open_stream=lambda: self._frames(exchange, job, make_chunks),
             headers=exchange.headers,
-            on_delivered=exchange.meter.mark_delivered,
+            on_delivered=exchange.bill.mark_delivered,
             on_late_error=exchange.fail,
         )
 

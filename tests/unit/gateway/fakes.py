@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from openfm.core.endpoint import ServedEntity, ServingEndpoint
-from openfm.core.errors import EndpointNotFound, EntityWithdrawn, NoReplicaReady
+from openfm.core.errors import EndpointNotFound, EntityWithdrawn, LedgerUnavailable, NoReplicaReady
+from openfm.core.ledger import Checkpoint, LedgerEntry, Settlement
 from openfm.core.principal import Principal
 from openfm.engines.scripted import ScriptedEngine
 from openfm.gateway.ports import Replica
@@ -43,6 +44,25 @@ class FakeRoster:
         if not self.replicas:
             raise NoReplicaReady(f"{entity.name} is loading.", retry_after_s=3)
         return self.replicas
+
+
+@dataclass
+class FakeLedger:
+    """What was written, in order; `is_full` takes nothing new."""
+
+    written: list[LedgerEntry | Checkpoint | Settlement] = field(default_factory=list)
+    is_full: bool = False
+
+    def reserve(self, entry: LedgerEntry) -> None:
+        if self.is_full:
+            raise LedgerUnavailable("The disk is full.", retry_after_s=5)
+        self.written.append(entry)
+
+    def note(self, checkpoint: Checkpoint) -> None:
+        self.written.append(checkpoint)
+
+    def settle(self, settlement: Settlement) -> None:
+        self.written.append(settlement)
 
 
 @dataclass

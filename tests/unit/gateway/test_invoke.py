@@ -20,18 +20,21 @@ from openfm.core.errors import (
     ContextTooLong,
     EngineFailed,
     InvalidRequest,
+    LedgerUnavailable,
     NoReplicaReady,
     NotFound,
     RateLimited,
     WrongTask,
 )
 from openfm.core.job import GenerationJob, OverlongPrompt, PromptForm
+from openfm.core.ledger import LedgerEntry
 from openfm.core.model import ModelProfile, Task
 from openfm.engines.scripted import FOREVER, ScriptedEngine
 from openfm.gateway.admission import Admission, QueueLimits
+from openfm.gateway.bill import Bill
 from openfm.gateway.invoke import Gateway, Invocation
 from openfm.gateway.meter import Meter
-from tests.unit.gateway.fakes import ANN, FakeDirectory, FakeReplica, FakeRoster
+from tests.unit.gateway.fakes import ANN, FakeDirectory, FakeLedger, FakeReplica, FakeRoster
 
 MODEL = ModelProfile("m", "m-010126", "M", "", "", Task.CHAT, context_length=100, default_system_prompt="Be kind.")
 
@@ -56,15 +59,36 @@ def gateway(roster: FakeRoster) -> Gateway:
     return Gateway(FakeDirectory(make_endpoint()), roster, Admission(QueueLimits(), lambda: 0.0), lambda: 0.0)
 
 
+def bill(answers: int = 1) -> Bill:
+    return Bill("request", Meter(lambda: 0.0, answers_per_prompt=answers), FakeLedger())
+
+
 def invocation(gateway: Gateway, task: Task = Task.CHAT, answers: int = 1) -> Invocation:
-    meter = Meter(lambda: 0.0, answers_per_prompt=answers)
-    return gateway.invocation(ANN, gateway.endpoint(ANN, "llama"), task, meter)
+    return gateway.invocation(ANN, gateway.endpoint(ANN, "llama"), task, bill(answers))
 
 
 def chat(*texts: str, answers: int = 1, **sampling: int) -> GenerationJob:
     messages = tuple(Message(Role.USER, text) for text in texts)
     request = ChatRequest(messages, replace(SamplingParams(), **sampling))  # type: ignore[arg-type]  # ints only
     return GenerationJob(Task.CHAT, (request,) * answers, answers)
+
+
+async def test_a_request_is_on_record_before_the_engine_sees_it(gateway: Gateway, engine: ScriptedEngine) -> None:
+    ledger = FakeLedger()
+    called = gateway.invocation(
+        ANN, gateway.endpoint(ANN, "llama"), Task.CHAT, Bill("r", Meter(lambda: 0.0, answers_per_prompt=2), ledger)
+    )
+    await said(gateway, called, chat("hello", answers=2, max_tokens=7))
+    (entry,) = ledger.written
+    assert isinstance(entry, LedgerEntry)
+    assert entry.reserved_completion_tokens == 14
+    assert 0 < entry.reserved_prompt_tokens < 100, "answers to one prompt share it"
+    ledger.is_full = True
+    asked = len(engine.requests)
+    refused = gateway.invocation(ANN, gateway.endpoint(ANN, "llama"), Task.CHAT, Bill("s", Meter(lambda: 0.0), ledger))
+    with pytest.raises(LedgerUnavailable):
+        await said(gateway, refused, chat("hello"))
+    assert len(engine.requests) == asked
 
 
 async def said(gateway: Gateway, called: Invocation, job: GenerationJob) -> dict[int, str]:
@@ -80,7 +104,7 @@ async def test_an_answer_comes_back_counted(gateway: Gateway, engine: ScriptedEn
     engine.will_say("one", "two")
     called = invocation(gateway)
     assert await said(gateway, called, chat("hello")) == {0: "one two"}
-    assert called.meter.generated.completion == 2
+    assert called.bill.meter.generated.completion == 2
     assert gateway.admission.outstanding == 0
 
 
@@ -116,7 +140,7 @@ async def test_several_answers_share_a_prompt_that_counts_once(gateway: Gateway,
     called = invocation(gateway, answers=3)
     assert sorted((await said(gateway, called, chat("hello", answers=3))).values()) == ["a", "b", "c"]
     single = len(await engine.tokenize(engine.requests[0]))
-    assert (called.meter.generated.prompt, called.meter.generated.completion) == (single, 3)
+    assert (called.bill.meter.generated.prompt, called.bill.meter.generated.completion) == (single, 3)
 
 
 async def test_one_answer_of_several_that_fails_ends_the_others(gateway: Gateway, engine: ScriptedEngine) -> None:
@@ -199,7 +223,7 @@ async def test_embeddings_are_counted(engine: ScriptedEngine, roster: FakeRoster
     called = invocation(gateway, Task.EMBEDDINGS)
     result = await gateway.embed(called, EmbeddingRequest(("one two", "three")))
     assert len(result.vectors) == 2
-    assert called.meter.generated.prompt == 3
+    assert called.bill.meter.generated.prompt == 3
     assert not engine.requests
 
 
@@ -222,12 +246,12 @@ def gateway_to(endpoint: ServingEndpoint, roster: FakeRoster) -> Gateway:
 async def test_a_named_entity_answers_whatever_the_split_says(engine: ScriptedEngine, roster: FakeRoster) -> None:
     gateway = gateway_to(two_entities(100, 0), roster)
     endpoint = gateway.endpoint(ANN, "llama")
-    called = gateway.invocation(ANN, endpoint, Task.CHAT, Meter(lambda: 0.0), "second")
+    called = gateway.invocation(ANN, endpoint, Task.CHAT, bill(), "second")
     assert called.entity.name == "second"
     await said(gateway, called, chat("hello"))
     assert engine.requests
     with pytest.raises(NotFound, match="first, second"):
-        gateway.invocation(ANN, endpoint, Task.CHAT, Meter(lambda: 0.0), "third")
+        gateway.invocation(ANN, endpoint, Task.CHAT, bill(), "third")
 
 
 @pytest.mark.parametrize("error", [RateLimited("Later."), EngineFailed("It broke.")])
