@@ -115,8 +115,8 @@ class Journal:
             self._has_new_name = False
         try:
             self._sync_files([*retired, *([] if current is None else [current])], has_new_name=has_new_name)
-        except OSError:
-            log.exception("ledger.sync_failed", lines=len(lines))
+        except OSError as error:
+            log.error("ledger.sync_failed", reason=str(error), lines=len(lines))  # noqa: TRY400
             self._distrust(lines, current)
         else:
             self._is_trusted = self._is_trusted or current is not None

@@ -191,11 +191,10 @@ def _read(journal: Path, start: int, size: int) -> bytes:
     try:
         with journal.open("rb") as file:
             file.seek(start)
-            data = file.read(size)
-            while len(data) >= size and b"\n" not in data[-size:]:
-                data += file.read(size)
-                if len(data) % size:
-                    break
+            data = more = file.read(size)
+            while more and b"\n" not in more:
+                more = file.read(size)
+                data += more
     except FileNotFoundError:  # another writer was done with it
         return b""
     return data
