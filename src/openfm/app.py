@@ -31,12 +31,14 @@ from openfm.gateway.admission import Admission, QueueLimits
 from openfm.gateway.body import BodyLimits
 from openfm.gateway.exchange import ExchangeLog
 from openfm.gateway.invoke import Gateway
+from openfm.gateway.ports import Ledger
 from openfm.gateway.routes import DataPlane, WireOptions
 from openfm.ops.index_config import index_config
 from openfm.ops.machine import available_memory_bytes, gpus
 from openfm.ops.progress import shown
 from openfm.ops.pull import PullTools
 from openfm.server.banner import welcome
+from openfm.server.books import open_books
 from openfm.server.catalogue_source import CatalogueSource, Warehouse
 from openfm.server.desired import EngineSettings, Workers
 from openfm.server.engine_room import EngineRoom, Plant
@@ -86,10 +88,13 @@ async def _serve(settings: Settings) -> None:
         settings.home, settings.files_dir, token, settings.alias_missing, settings.engine_context_length
     )
     state = await asyncio.to_thread(open_state, database, catalog, options)
-    async with _engine_room(settings, catalog, state) as room:
+    async with (
+        open_books(database, settings.home / "ledger") as journal,
+        _engine_room(settings, catalog, state) as room,
+    ):
         metrics = Metrics()
         service = _service(state, room)
-        planes = _planes(settings, state, room, _Instruments(metrics, service))
+        planes = _planes(settings, state, room, _Instruments(metrics, service, journal))
         health = Health(lambda: _offered(state), room.deployments)
         door = FrontDoor(planes, health, metrics, HostDescription(state.workspace_id, settings.public_url))
         server = make_server(door, tls, settings.drain_timeout_s)
@@ -124,6 +129,7 @@ def _keep_what_is_here() -> None:
 class _Instruments:
     metrics: Metrics
     service: EndpointService
+    ledger: Ledger
 
 
 def _planes(settings: Settings, state: State, room: EngineRoom, instruments: _Instruments) -> Planes:
@@ -135,7 +141,8 @@ def _planes(settings: Settings, state: State, room: EngineRoom, instruments: _In
         LogShelf(_log_dir(settings), room.depot),
         EndpointVitals(counters, room.reconciler.replicas),
     )
-    exchanges = ExchangeLog((UsageLog(), instruments.metrics, counters), instruments.metrics, time.time)
+    sinks = (UsageLog(), instruments.metrics, counters)
+    exchanges = ExchangeLog(instruments.ledger, sinks, instruments.metrics, time.time)
     return Planes(
         DataPlane(_gateway(settings, state, room), state.access.token_book, exchanges, _wire_options(settings)),
         management_api(ControlPlane(state.access, desk, state.registry, state.workspace_id, settings.public_url)),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from openfm.core.endpoint import ServedEntity, ServingEndpoint
-from openfm.core.ledger import Checkpoint, LedgerEntry, LedgerState, Settlement
+from openfm.core.ledger import LedgerEntry, LedgerState, Settlement
 from openfm.core.principal import Principal
 from openfm.core.usage import TokenCounts
 from openfm.gateway.meter import Meter
@@ -69,7 +69,7 @@ class Bill:
         now = self.meter.clock()
         if delivered.completion - self._noted_tokens >= _CHECKPOINT_TOKENS or now - self._noted_s >= _CHECKPOINT_S:
             self._noted_tokens, self._noted_s = delivered.completion, now
-            self.ledger.note(Checkpoint(self.request_id, delivered, _us(now)))
+            self.ledger.checkpoint(self.request_id, delivered)
 
     def close(self, status: int) -> None:
         """The request left, with this HTTP status; one that never went to an engine leaves nothing."""

@@ -5,9 +5,9 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from openfm.core.endpoint import ServedEntity, ServingEndpoint
-from openfm.core.ledger import Checkpoint, LedgerEntry, Settlement
+from openfm.core.ledger import LedgerEntry, Settlement
 from openfm.core.principal import Principal
-from openfm.core.usage import UsageRecord
+from openfm.core.usage import TokenCounts, UsageRecord
 from openfm.engines.base import Engine
 
 
@@ -76,8 +76,8 @@ class Ledger(Protocol):
         """Put a request on record, before it is dispatched. Raises `LedgerUnavailable`; then nothing is on record."""
         ...
 
-    def note(self, checkpoint: Checkpoint) -> None:
-        """What was delivered so far."""
+    def checkpoint(self, request_id: str, delivered: TokenCounts) -> None:
+        """What was delivered so far: all that is billed if nothing more is heard of the request."""
         ...
 
     def settle(self, settlement: Settlement) -> None:

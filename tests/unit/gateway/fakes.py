@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 from openfm.core.endpoint import ServedEntity, ServingEndpoint
 from openfm.core.errors import EndpointNotFound, EntityWithdrawn, LedgerUnavailable, NoReplicaReady
-from openfm.core.ledger import Checkpoint, LedgerEntry, Settlement
+from openfm.core.ledger import LedgerEntry, Settlement
 from openfm.core.principal import Principal
+from openfm.core.usage import TokenCounts
 from openfm.engines.scripted import ScriptedEngine
 from openfm.gateway.ports import Replica
 
@@ -50,7 +51,8 @@ class FakeRoster:
 class FakeLedger:
     """What was written, in order; `is_full` takes nothing new."""
 
-    written: list[LedgerEntry | Checkpoint | Settlement] = field(default_factory=list)
+    written: list[LedgerEntry | Settlement] = field(default_factory=list)
+    delivered: list[TokenCounts] = field(default_factory=list)
     is_full: bool = False
 
     def reserve(self, entry: LedgerEntry) -> None:
@@ -58,8 +60,9 @@ class FakeLedger:
             raise LedgerUnavailable("The disk is full.", retry_after_s=5)
         self.written.append(entry)
 
-    def note(self, checkpoint: Checkpoint) -> None:
-        self.written.append(checkpoint)
+    def checkpoint(self, request_id: str, delivered: TokenCounts) -> None:
+        del request_id
+        self.delivered.append(delivered)
 
     def settle(self, settlement: Settlement) -> None:
         self.written.append(settlement)

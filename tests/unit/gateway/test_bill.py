@@ -8,7 +8,7 @@ import pytest
 from openfm.core.chat import Delta, Finished, FinishReason
 from openfm.core.endpoint import EndpointDetails
 from openfm.core.errors import LedgerUnavailable
-from openfm.core.ledger import Checkpoint, LedgerEntry, LedgerState, Settlement
+from openfm.core.ledger import LedgerEntry, LedgerState, Settlement
 from openfm.core.usage import TokenCounts
 from openfm.gateway.bill import Bill
 from openfm.gateway.meter import Meter
@@ -45,7 +45,7 @@ class Request:
 
     @property
     def noted(self) -> list[int]:
-        return [one.delivered.completion for one in self.ledger.written if isinstance(one, Checkpoint)]
+        return [delivered.completion for delivered in self.ledger.delivered]
 
     @property
     def settled(self) -> Settlement:
