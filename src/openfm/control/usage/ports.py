@@ -1,0 +1,37 @@
+"""What the routes of prices and invoices need; `metering` fulfils it. All calls block."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Protocol
+
+from openfm.core.invoice import Month
+from openfm.core.price import Price, PriceRequest
+from openfm.core.principal import Principal
+
+
+class InvoiceFormat(StrEnum):
+    """How an invoice is written."""
+
+    TEXT = "text"
+    CSV = "csv"
+    JSON = "json"
+
+
+class Prices(Protocol):
+    """Keeps the price book."""
+
+    def all(self) -> Sequence[Price]:
+        """Every price ever set, by version."""
+        ...
+
+    def set(self, request: PriceRequest, caller: Principal) -> Price:
+        """Add a price. Raises `InvalidParameterValue` where requests of that time were priced already."""
+        ...
+
+
+class Invoices(Protocol):
+    """Writes invoices."""
+
+    def invoice(self, month: Month, caller: Principal, form: str) -> str:
+        """The month's: an admin's is about everybody, another caller's about itself. The same bytes each time."""
+        ...
