@@ -38,7 +38,7 @@ from openfm.ops.machine import available_memory_bytes, gpus
 from openfm.ops.progress import shown
 from openfm.ops.pull import PullTools
 from openfm.server.banner import welcome
-from openfm.server.books import open_books
+from openfm.server.books import open_books, usage_desk
 from openfm.server.catalogue_source import CatalogueSource, Warehouse
 from openfm.server.desired import EngineSettings, Workers
 from openfm.server.engine_room import EngineRoom, Plant
@@ -145,7 +145,16 @@ def _planes(settings: Settings, state: State, room: EngineRoom, instruments: _In
     exchanges = ExchangeLog(instruments.ledger, sinks, instruments.metrics, time.time)
     return Planes(
         DataPlane(_gateway(settings, state, room), state.access.token_book, exchanges, _wire_options(settings)),
-        management_api(ControlPlane(state.access, desk, state.registry, state.workspace_id, settings.public_url)),
+        management_api(
+            ControlPlane(
+                state.access,
+                desk,
+                state.registry,
+                state.workspace_id,
+                settings.public_url,
+                usage_desk(state.database),
+            )
+        ),
     )
 
 

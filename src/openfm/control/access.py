@@ -125,6 +125,9 @@ EXECUTE        GET               /api/2.1/unity-catalog/effective-permissions/{s
 
 CALLER         POST              /api/2.0/openfm/models/{full_name}/register
 MANAGE         POST              /api/2.0/openfm/models/{full_name}/{version}/have
+CALLER         GET               /api/2.0/openfm/prices
+ADMIN          POST              /api/2.0/openfm/prices
+OWN            GET               /api/2.0/openfm/usage/invoice
 
 CALLER         POST              /api/2.0/mlflow/unity-catalog/registered-models/create
 EXECUTE        GET               /api/2.0/mlflow/unity-catalog/registered-models/get

@@ -16,6 +16,8 @@ from openfm.control.endpoints import detail_routes
 from openfm.control.endpoints import routes as endpoint_routes
 from openfm.control.endpoints.routes import Desk
 from openfm.control.registry.setup import Registry
+from openfm.control.usage import routes as usage_routes
+from openfm.control.usage.routes import UsageDesk
 from openfm.core.errors import ApiError, InvalidParameterValue, MethodNotAllowed, NotFound
 from openfm.wire.manner import ErrorShape
 from openfm.wire.problems import internal_error, problem
@@ -32,6 +34,7 @@ class ControlPlane:
     registry: Registry
     workspace_id: str
     public_url: str | None
+    usage: UsageDesk
 
 
 def management_api(plane: ControlPlane) -> FastAPI:
@@ -47,10 +50,12 @@ def management_api(plane: ControlPlane) -> FastAPI:
     api.state.desk = plane.desk
     api.state.workspace_id = plane.workspace_id
     api.state.public_url = plane.public_url
+    api.state.usage = plane.usage
     plane.access.install(api)
     plane.registry.install(api)
     api.include_router(endpoint_routes.router)
     api.include_router(detail_routes.router)
+    api.include_router(usage_routes.router)
     api.middleware("http")(_with_request_id)
     api.add_middleware(AlwaysJson)
     api.exception_handler(ApiError)(_api_error)

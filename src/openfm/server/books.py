@@ -6,8 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from openfm.control.usage.routes import UsageDesk
+from openfm.metering.invoices import InvoiceDesk
 from openfm.metering.journal import OpenJournal, open_journal
 from openfm.metering.journal_folder import JournalFolder
+from openfm.metering.price_list import PriceList
 from openfm.metering.writer import LedgerWriter
 from openfm.store.database import Database
 
@@ -26,6 +29,11 @@ async def open_books(database: Database, folder: Path) -> AsyncIterator[OpenJour
         writer.stop()
         await writing
         await asyncio.to_thread(writer.drain)
+
+
+def usage_desk(database: Database) -> UsageDesk:
+    """What the management routes of prices and invoices work on."""
+    return UsageDesk(PriceList(database, _now_us), InvoiceDesk(database, _now_us))
 
 
 def _now_us() -> int:
