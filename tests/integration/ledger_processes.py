@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -131,7 +132,12 @@ def _say(text: str) -> None:
     os.write(1, f"{text}\n".encode())
 
 
+PROCESSES: dict[str, Callable[[Path], None]] = {
+    "gateway": gateway,
+    "writer": writer,
+    "each-line": each_line,
+    "some-lines": partial(each_line, stride=11),
+}
+
 if __name__ == "__main__":
-    {"gateway": gateway, "writer": writer, "each-line": each_line, "some-lines": partial(each_line, stride=11)}[
-        sys.argv[1]
-    ](Path(sys.argv[2]))
+    PROCESSES[sys.argv[1]](Path(sys.argv[2]))
