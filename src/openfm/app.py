@@ -33,6 +33,8 @@ from openfm.gateway.exchange import ExchangeLog
 from openfm.gateway.invoke import Gateway
 from openfm.gateway.ports import Ledger
 from openfm.gateway.routes import DataPlane, WireOptions
+from openfm.limits.in_process import InProcessLimits
+from openfm.limits.limiter import Limiter
 from openfm.ops.index_config import index_config
 from openfm.ops.machine import available_memory_bytes, gpus
 from openfm.ops.progress import shown
@@ -188,7 +190,8 @@ def _admin_token(settings: Settings) -> tuple[str, bool]:
 def _gateway(settings: Settings, state: State, room: EngineRoom) -> Gateway:
     limits = QueueLimits(settings.queue_length, settings.queue_deadline_s)
     draw: Callable[[], float] = partial(random.uniform, 0, 100)  # a split of traffic needs no secrecy
-    return Gateway(state.directory, room.fleet, Admission(limits, time.monotonic), draw)
+    limiter = Limiter(InProcessLimits(time.monotonic), tuple)
+    return Gateway(state.directory, room.fleet, Admission(limits, time.monotonic), limiter, draw)
 
 
 def _wire_options(settings: Settings) -> WireOptions:

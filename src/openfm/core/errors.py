@@ -30,7 +30,10 @@
 Every message is a sentence that says how to fix it.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
+
+from openfm.core.limits import Standing
 
 
 class ApiError(Exception):
@@ -176,12 +179,19 @@ class PayloadTooLarge(ApiError):
 
 
 class RateLimited(ApiError):
-    """The caller used up a limit; another try after `retry_after_s` is admitted."""
+    """The caller used up a limit; another try after `retry_after_s` is admitted.
+
+    `standings` are those of all limits that apply.
+    """
 
     status = 429
     error_code = "REQUEST_LIMIT_EXCEEDED"
     openai_type = "rate_limit_exceeded"
     openai_code = "rate_limit_exceeded"
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None, standings: Sequence[Standing] = ()) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.standings = tuple(standings)
 
 
 class InternalError(ApiError):

@@ -23,6 +23,15 @@ class TokenCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Demand:
+    """The most tokens that a request can use. `is_open_ended`: the caller set no `max_tokens`."""
+
+    prompt: int
+    completion: int
+    is_open_ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class UsageRecord:
     """Append-only fact about one finished request. Times are seconds since the epoch."""
 

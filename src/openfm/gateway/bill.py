@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from openfm.core.endpoint import ServedEntity, ServingEndpoint
 from openfm.core.ledger import LedgerEntry, LedgerState, Settlement
 from openfm.core.principal import Principal
-from openfm.core.usage import TokenCounts
+from openfm.core.usage import Demand
 from openfm.gateway.meter import Meter
 from openfm.gateway.ports import Ledger
 
@@ -32,7 +32,7 @@ class Bill:
     _noted_s: float = 0.0
     _noted_tokens: int = 0
 
-    def open(self, caller: Principal, endpoint: ServingEndpoint, entity: ServedEntity, reserved: TokenCounts) -> None:
+    def open(self, caller: Principal, endpoint: ServingEndpoint, entity: ServedEntity, reserved: Demand) -> None:
         """Put the request on record, once. Raises `LedgerUnavailable`; then it must not be dispatched."""
         if self._opened_s is not None:
             return

@@ -17,6 +17,7 @@ from openfm.gateway.ports import Ledger, UsageSink
 from openfm.telemetry.metrics import Metrics
 from openfm.wire.answers import AnswerHead
 from openfm.wire.manner import Manner
+from openfm.wire.rate_limits import rate_limit_headers
 from openfm.wire.requests import Tracked
 
 log = structlog.get_logger(__name__)
@@ -69,9 +70,11 @@ class Exchange:
 
     def headers(self) -> tuple[Header, ...]:
         """Headers of every answer; Databricks' clients read `served-model-name`."""
-        headers = ((b"x-request-id", self.request_id.encode()),)
+        headers: tuple[Header, ...] = ((b"x-request-id", self.request_id.encode()),)
         if self._invocation is None:
             return headers
+        if self._invocation.allowance is not None:
+            headers = (*headers, *rate_limit_headers(self._invocation.allowance.standings))
         return (*headers, (b"served-model-name", self._invocation.entity.name.encode()))
 
     def start(self, invocation: Invocation, body: Tracked, id_prefix: str) -> None:
@@ -80,6 +83,12 @@ class Exchange:
         self.bill.client_request_id = body.client_request_id
         self.bill.usage_context = body.usage_context or {}
         self._id_prefix = id_prefix
+
+    async def settle(self) -> None:
+        """The request left: give back what it did not use, and close its bill."""
+        self.bill.close(self.status)
+        if self._invocation is not None and self._invocation.allowance is not None:
+            await self._invocation.allowance.settle(self.meter.generated)
 
     def fail(self, error: ApiError) -> None:
         """The answer is an error, or ends with one."""
@@ -125,9 +134,9 @@ class ExchangeLog:
         self._metrics.request_began()
         return Exchange(manner, Bill(str(uuid.uuid4()), Meter(self._clock, received_s=self._clock()), self._ledger))
 
-    def end(self, exchange: Exchange) -> None:
+    async def end(self, exchange: Exchange) -> None:
         """The request left; its bill is closed before anything else happens in its task."""
-        exchange.bill.close(exchange.status)
+        await exchange.settle()
         self._metrics.request_ended()
         usage = exchange.usage(self._clock())
         if usage is not None:

@@ -3,22 +3,31 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from openfm.core.chat import Event
+from openfm.core.chat import Event, GenerationRequest
 from openfm.core.embedding import EmbeddingRequest, EmbeddingResult
 from openfm.core.endpoint import ServedEntity, ServingEndpoint, pick_route
-from openfm.core.errors import ApiError, EngineUnreachable, EntityWithdrawn, NotFound, WrongTask
+from openfm.core.errors import (
+    ApiError,
+    EngineUnreachable,
+    EntityWithdrawn,
+    InvalidRequest,
+    NotFound,
+    NotImplementedHere,
+    RateLimited,
+    WrongTask,
+)
 from openfm.core.job import GenerationJob
 from openfm.core.model import Task
 from openfm.core.principal import Principal
-from openfm.core.usage import TokenCounts
+from openfm.core.usage import Demand
 from openfm.engines.base import Engine
 from openfm.gateway.admission import Admission
 from openfm.gateway.bill import Bill
 from openfm.gateway.fan_out import fan_out
-from openfm.gateway.ports import Directory, Roster
-from openfm.gateway.prompts import fitted, most_embedding_tokens, prepared, reserved_by
+from openfm.gateway.ports import Allowance, Directory, Limiter, Roster
+from openfm.gateway.prompts import capped, demand_of, fitted, most_embedding_tokens, prepared
 from openfm.gateway.routing import pick_replica, prefix_of
 
 _ANSWERS: dict[Task, frozenset[Task]] = {
@@ -34,7 +43,7 @@ _MISS_PAUSE_S = 0.1
 
 @dataclass(slots=True)
 class Invocation:
-    """A request on its way to a served entity; `bill` says what it used.
+    """A request on its way to a served entity; `bill` says what it used, `allowance` what it took of its limits.
 
     Until the first event `entity` may change: an update withdraws it, or it fails and the endpoint has a fallback.
     `is_pinned`: the caller named the entity, so no other may answer.
@@ -45,11 +54,12 @@ class Invocation:
     entity: ServedEntity
     bill: Bill
     is_pinned: bool = False
+    allowance: Allowance | None = None
     _tried: set[str] = field(default_factory=set)
     _withdrawals: int = 0
     _misses: int = 0
 
-    def open_bill(self, reserved: TokenCounts) -> None:
+    def open_bill(self, reserved: Demand) -> None:
         """It goes to an engine now, which may use so much. Raises `LedgerUnavailable`."""
         self.bill.open(self.caller, self.endpoint, self.entity, reserved)
 
@@ -77,10 +87,18 @@ class Invocation:
 class Gateway:
     """Takes requests to engines. `draw` gives numbers from 0 up to 100 for the traffic split."""
 
-    def __init__(self, directory: Directory, roster: Roster, admission: Admission, draw: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        roster: Roster,
+        admission: Admission,
+        limiter: Limiter,
+        draw: Callable[[], float],
+    ) -> None:
         self.directory = directory
         self.roster = roster
         self.admission = admission
+        self.limiter = limiter
         self._draw = draw
 
     def endpoint(self, caller: Principal, name: str) -> ServingEndpoint:
@@ -106,13 +124,17 @@ class Gateway:
     async def generate(self, invocation: Invocation, job: GenerationJob) -> AsyncGenerator[tuple[int, Event], None]:
         """Yield (sequence, event) until every sequence has finished."""
         has_begun = False
+        demand = demand_of(job, invocation.entity.model)
+        try:
+            await self._reserve(invocation, demand)
+        except (RateLimited, InvalidRequest):
+            demand = await self._counted(invocation, job, demand)
+            await self._reserve(invocation, demand)
         while True:
             try:
                 async with self._engine(invocation, prefix_of(job.requests[0])) as (engine, slots):
-                    model = invocation.entity.model
-                    requests = [prepared(request, model, job.prompt_form) for request in job.requests]
-                    requests = [await fitted(r, model, engine, job.overlong_prompt) for r in requests]
-                    invocation.open_bill(reserved_by(requests, model, job.answers_per_prompt))
+                    requests = await self._requests(invocation, job, engine)
+                    invocation.open_bill(demand)
                     events = fan_out([engine.generate(request) for request in requests], slots)
                     try:
                         async for index, event in events:
@@ -130,16 +152,41 @@ class Gateway:
 
     async def embed(self, invocation: Invocation, request: EmbeddingRequest) -> EmbeddingResult:
         """One vector an input."""
+        demand = Demand(most_embedding_tokens(request, invocation.entity.model), 0)
+        await self._reserve(invocation, demand)
         while True:
             try:
                 async with self._engine(invocation, None) as (engine, _):
-                    invocation.open_bill(TokenCounts(prompt=most_embedding_tokens(request)))
+                    invocation.open_bill(demand)
                     result = await engine.embed(request)
             except ApiError as error:
                 await invocation.move_on(error, self._repick)
             else:
                 invocation.bill.meter.count_prompt(result.prompt_tokens)
                 return result
+
+    async def _reserve(self, invocation: Invocation, demand: Demand) -> None:
+        invocation.allowance = await self.limiter.reserve(invocation.caller, invocation.endpoint, demand)
+
+    async def _counted(self, invocation: Invocation, job: GenerationJob, bound: Demand) -> Demand:
+        """The demand with the prompts' tokens as the engine counts them: bytes are a bound four times too high."""
+        requests = [prepared(request, invocation.entity.model, job.prompt_form) for request in job.requests]
+        replica = pick_replica(await self.roster.ready(invocation.entity), None)
+        with replica.hold() as engine:
+            try:
+                prompts = [len(await engine.tokenize(one)) for one in requests[:: job.answers_per_prompt]]
+            except NotImplementedHere:
+                return bound
+        return replace(bound, prompt=min(bound.prompt, sum(prompts)))
+
+    async def _requests(self, invocation: Invocation, job: GenerationJob, engine: Engine) -> list[GenerationRequest]:
+        """What the engine is asked: as the model wants it, with room for the answer, within the allowance."""
+        model, allowance = invocation.entity.model, invocation.allowance
+        requests = [prepared(request, model, job.prompt_form) for request in job.requests]
+        if allowance is not None and allowance.most_completion_tokens is not None:
+            share = max(1, allowance.most_completion_tokens // len(requests))
+            requests = [capped(request, share) for request in requests]
+        return [await fitted(request, model, engine, job.overlong_prompt) for request in requests]
 
     @asynccontextmanager
     async def _engine(self, invocation: Invocation, prefix: bytes | None) -> AsyncIterator[tuple[Engine, int]]:

@@ -6,8 +6,9 @@ from typing import Protocol
 
 from openfm.core.endpoint import ServedEntity, ServingEndpoint
 from openfm.core.ledger import LedgerEntry, Settlement
+from openfm.core.limits import Standing
 from openfm.core.principal import Principal
-from openfm.core.usage import TokenCounts, UsageRecord
+from openfm.core.usage import Demand, TokenCounts, UsageRecord
 from openfm.engines.base import Engine
 
 
@@ -65,6 +66,36 @@ class Roster(Protocol):
 
         Raises `EntityWithdrawn` when an update took the entity away, `NoReplicaReady` with the reason and
         `retry_after_s` when there is none in time.
+        """
+        ...
+
+
+class Allowance(Protocol):
+    """What one request took of its limits."""
+
+    @property
+    def standings(self) -> Sequence[Standing]:
+        """How every limit that applies stands now; none where none does."""
+        ...
+
+    @property
+    def most_completion_tokens(self) -> int | None:
+        """What an answer without `max_tokens` may have, where a limit leaves it less than the context does."""
+        ...
+
+    async def settle(self, used: TokenCounts) -> None:
+        """The request left, and used so much: the rest is given back."""
+        ...
+
+
+class Limiter(Protocol):
+    """Knows how much each caller may use."""
+
+    async def reserve(self, caller: Principal, endpoint: ServingEndpoint, demand: Demand) -> Allowance:
+        """Take the demand from every limit that applies, or from none.
+
+        Raises `RateLimited`; `PermissionDenied` for a caller who is blocked; `InvalidRequest` for a demand that no wait
+        would admit.
         """
         ...
 

@@ -3,15 +3,15 @@
 Pure but for asking the engine to count tokens, which happens only when the prompt might not fit.
 """
 
-from collections.abc import Sequence
+import json
 from dataclasses import replace
 
 from openfm.core.chat import ChatRequest, CompletionRequest, GenerationRequest, Message, Role
 from openfm.core.embedding import EmbeddingRequest
 from openfm.core.errors import ContextTooLong, NotImplementedHere
-from openfm.core.job import OverlongPrompt, PromptForm
+from openfm.core.job import GenerationJob, OverlongPrompt, PromptForm
 from openfm.core.model import ModelProfile, Task
-from openfm.core.usage import TokenCounts
+from openfm.core.usage import Demand
 from openfm.engines.base import Engine
 
 _TEMPLATE_TOKENS_PER_MESSAGE = 16
@@ -49,17 +49,39 @@ def most_tokens(request: GenerationRequest) -> int:
     return bound
 
 
-def most_embedding_tokens(request: EmbeddingRequest) -> int:
+def most_embedding_tokens(request: EmbeddingRequest, model: ModelProfile) -> int:
     """An upper bound of the tokens of all inputs, each with the instruction before it and two marks around it."""
-    instruction = len((request.instruction or "").encode())
-    return sum(2 + instruction + len(text.encode() if isinstance(text, str) else text) for text in request.inputs)
+    extra = 2 + len((request.instruction or "").encode())
+    lengths = (len(text.encode() if isinstance(text, str) else text) for text in request.inputs)
+    return sum(min(extra + length, model.context_length) for length in lengths)
 
 
-def reserved_by(requests: Sequence[GenerationRequest], model: ModelProfile, answers_per_prompt: int) -> TokenCounts:
-    """The most that these sequences can use; answers to the same prompt share it."""
-    prompts = [min(most_tokens(request), model.context_length) for request in requests]
+def demand_of(job: GenerationJob, model: ModelProfile) -> Demand:
+    """The most that the job's sequences can use; answers to the same prompt share it."""
+    requests = [prepared(request, model, job.prompt_form) for request in job.requests]
+    prompts = [min(most_tokens(request) + _most_tool_tokens(request), model.context_length) for request in requests]
     completion = sum(request.sampling.max_tokens or max(1, model.context_length - 1) for request in requests)
-    return TokenCounts(prompt=sum(prompts[::answers_per_prompt]), completion=completion)
+    is_open_ended = any(request.sampling.max_tokens is None for request in requests)
+    return Demand(sum(prompts[:: job.answers_per_prompt]), completion, is_open_ended)
+
+
+def _most_tool_tokens(request: GenerationRequest) -> int:
+    """A template may write the tools out with more white space than they came with."""
+    if not isinstance(request, ChatRequest):
+        return 0
+    return sum(
+        _TEMPLATE_TOKENS_PER_MESSAGE
+        + len((tool.name + (tool.description or "")).encode())
+        + 2 * len(json.dumps(tool.parameters, ensure_ascii=False).encode())
+        for tool in request.tools
+    )
+
+
+def capped(request: GenerationRequest, most_tokens: int) -> GenerationRequest:
+    """The request with `max_tokens` where the caller set none."""
+    if request.sampling.max_tokens is not None:
+        return request
+    return replace(request, sampling=replace(request.sampling, max_tokens=most_tokens))
 
 
 async def fitted(

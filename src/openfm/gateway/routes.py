@@ -83,7 +83,7 @@ class DataPlane:
             log.exception("request.failed", request_id=exchange.request_id)
             await _send_problem(exchange, internal_error(exchange.request_id), send)
         finally:
-            self._exchanges.end(exchange)
+            await self._exchanges.end(exchange)
 
     def _route(self, scope: Scope, exchange: Exchange, receive: Receive) -> Awaitable[Response]:
         path = scope["path"].rstrip("/")

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from openfm.core.errors import ApiError, InternalError, MethodNotAllowed
+from openfm.core.errors import ApiError, InternalError, MethodNotAllowed, RateLimited
 from openfm.wire.manner import ErrorShape
+from openfm.wire.rate_limits import rate_limit_headers
 
 _LONGEST_SDK_WAIT_S = 120
 
@@ -28,6 +29,8 @@ def internal_error(request_id: str) -> InternalError:
 def problem(error: ApiError, shape: ErrorShape) -> Problem:
     """The error as the route's clients parse it."""
     headers = [(b"content-type", b"application/json"), *_retry_headers(error)]
+    if isinstance(error, RateLimited):
+        headers += rate_limit_headers(error.standings)
     if isinstance(error, MethodNotAllowed):
         headers.append((b"allow", error.allow.encode()))
     return Problem(error.status, tuple(headers), msgspec.json.encode(error_body(error, shape)))

@@ -5,10 +5,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from openfm.core.endpoint import ServedEntity, ServingEndpoint
-from openfm.core.errors import EndpointNotFound, EntityWithdrawn, LedgerUnavailable, NoReplicaReady
+from openfm.core.errors import ApiError, EndpointNotFound, EntityWithdrawn, LedgerUnavailable, NoReplicaReady
 from openfm.core.ledger import LedgerEntry, Settlement
+from openfm.core.limits import Standing
 from openfm.core.principal import Principal
-from openfm.core.usage import TokenCounts
+from openfm.core.usage import Demand, TokenCounts
 from openfm.engines.scripted import ScriptedEngine
 from openfm.gateway.ports import Replica
 
@@ -45,6 +46,34 @@ class FakeRoster:
         if not self.replicas:
             raise NoReplicaReady(f"{entity.name} is loading.", retry_after_s=3)
         return self.replicas
+
+
+@dataclass
+class FakeAllowance:
+    """Remembers what was used of it."""
+
+    standings: Sequence[Standing] = ()
+    most_completion_tokens: int | None = None
+    used: list[TokenCounts] = field(default_factory=list)
+
+    async def settle(self, used: TokenCounts) -> None:
+        self.used.append(used)
+
+
+@dataclass
+class FakeLimiter:
+    """Gives the allowance, and remembers what was demanded; with `error`, refuses."""
+
+    allowance: FakeAllowance = field(default_factory=FakeAllowance)
+    error: ApiError | None = None
+    demands: list[Demand] = field(default_factory=list)
+
+    async def reserve(self, caller: Principal, endpoint: ServingEndpoint, demand: Demand) -> FakeAllowance:
+        del caller, endpoint
+        self.demands.append(demand)
+        if self.error is not None:
+            raise self.error
+        return self.allowance
 
 
 @dataclass

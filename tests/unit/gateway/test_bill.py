@@ -9,13 +9,13 @@ from openfm.core.chat import Delta, Finished, FinishReason
 from openfm.core.endpoint import EndpointDetails
 from openfm.core.errors import LedgerUnavailable
 from openfm.core.ledger import LedgerEntry, LedgerState, Settlement
-from openfm.core.usage import TokenCounts
+from openfm.core.usage import Demand, TokenCounts
 from openfm.gateway.bill import Bill
 from openfm.gateway.meter import Meter
 from tests.unit.gateway.fakes import ANN, FakeLedger
 from tests.unit.gateway.test_invoke import make_endpoint
 
-RESERVED = TokenCounts(prompt=10, completion=64)
+RESERVED = Demand(prompt=10, completion=64)
 ENDPOINT = replace(make_endpoint(), details=EndpointDetails(tags={"team": "a", "cost": "b"}))
 
 

@@ -19,7 +19,7 @@ from openfm.gateway.invoke import Gateway
 from openfm.gateway.routes import DataPlane
 from openfm.telemetry.metrics import Metrics
 from openfm.telemetry.usage_log import UsageLog
-from tests.unit.gateway.fakes import FakeDirectory, FakeLedger, FakeReplica, FakeRoster
+from tests.unit.gateway.fakes import FakeDirectory, FakeLedger, FakeLimiter, FakeReplica, FakeRoster
 
 MODEL = ModelProfile("m", "m-010126", "M", "", "", Task.CHAT, context_length=1000)
 CONFIG = EndpointConfig(1, (ServedEntity("e", "system.ai.m", "1", MODEL, "d"),), (Route("e", 100),))
@@ -65,6 +65,7 @@ async def pieces(*events: Event | EngineFailed) -> list[bytes]:
         FakeDirectory(ENDPOINT),
         FakeRoster([FakeReplica(Bursts(*events))]),
         Admission(QueueLimits(), time.monotonic),
+        FakeLimiter(),
         lambda: 0.0,
     )
     plane = DataPlane(gateway, TokenBook({"t": ADMIN}), ExchangeLog(FakeLedger(), (UsageLog(),), Metrics(), time.time))

@@ -34,7 +34,7 @@ from openfm.gateway.admission import Admission, QueueLimits
 from openfm.gateway.bill import Bill
 from openfm.gateway.invoke import Gateway, Invocation
 from openfm.gateway.meter import Meter
-from tests.unit.gateway.fakes import ANN, FakeDirectory, FakeLedger, FakeReplica, FakeRoster
+from tests.unit.gateway.fakes import ANN, FakeAllowance, FakeDirectory, FakeLedger, FakeLimiter, FakeReplica, FakeRoster
 
 MODEL = ModelProfile("m", "m-010126", "M", "", "", Task.CHAT, context_length=100, default_system_prompt="Be kind.")
 
@@ -55,8 +55,13 @@ def roster(engine: ScriptedEngine) -> FakeRoster:
 
 
 @pytest.fixture
-def gateway(roster: FakeRoster) -> Gateway:
-    return Gateway(FakeDirectory(make_endpoint()), roster, Admission(QueueLimits(), lambda: 0.0), lambda: 0.0)
+def limiter() -> FakeLimiter:
+    return FakeLimiter()
+
+
+@pytest.fixture
+def gateway(roster: FakeRoster, limiter: FakeLimiter) -> Gateway:
+    return Gateway(FakeDirectory(make_endpoint()), roster, Admission(QueueLimits(), lambda: 0.0), limiter, lambda: 0.0)
 
 
 def bill(answers: int = 1) -> Bill:
@@ -89,6 +94,32 @@ async def test_a_request_is_on_record_before_the_engine_sees_it(gateway: Gateway
     with pytest.raises(LedgerUnavailable):
         await said(gateway, refused, chat("hello"))
     assert len(engine.requests) == asked
+
+
+async def test_a_request_takes_the_most_it_can_use_before_it_stands_in_line(
+    gateway: Gateway, engine: ScriptedEngine, limiter: FakeLimiter
+) -> None:
+    called = invocation(gateway, answers=2)
+    await said(gateway, called, chat("hello", answers=2, max_tokens=7))
+    (demand,) = limiter.demands
+    assert (demand.completion, demand.is_open_ended) == (14, False)
+    assert 5 < demand.prompt < 100, "answers to one prompt share it"
+    limiter.error = RateLimited("Too fast.", retry_after_s=1.0)
+    asked = len(engine.requests)
+    with pytest.raises(RateLimited):
+        await said(gateway, invocation(gateway), chat("hello"))
+    assert len(engine.requests) == asked
+
+
+async def test_an_open_ended_answer_gets_what_the_limit_leaves(
+    gateway: Gateway, engine: ScriptedEngine, limiter: FakeLimiter
+) -> None:
+    limiter.allowance = FakeAllowance(most_completion_tokens=10)
+    await said(gateway, invocation(gateway, answers=2), chat("hello", answers=2))
+    assert [request.sampling.max_tokens for request in engine.requests] == [5, 5]
+    assert limiter.demands[0].is_open_ended
+    await said(gateway, invocation(gateway), chat("hello", max_tokens=3))
+    assert engine.requests[-1].sampling.max_tokens == 3
 
 
 async def said(gateway: Gateway, called: Invocation, job: GenerationJob) -> dict[int, str]:
@@ -219,7 +250,9 @@ async def test_the_least_busy_replica_takes_the_request(
 
 async def test_embeddings_are_counted(engine: ScriptedEngine, roster: FakeRoster) -> None:
     endpoint = make_endpoint(replace(MODEL, task=Task.EMBEDDINGS), Task.EMBEDDINGS)
-    gateway = Gateway(FakeDirectory(endpoint), roster, Admission(QueueLimits(), lambda: 0.0), lambda: 0.0)
+    gateway = Gateway(
+        FakeDirectory(endpoint), roster, Admission(QueueLimits(), lambda: 0.0), FakeLimiter(), lambda: 0.0
+    )
     called = invocation(gateway, Task.EMBEDDINGS)
     result = await gateway.embed(called, EmbeddingRequest(("one two", "three")))
     assert len(result.vectors) == 2
@@ -240,7 +273,7 @@ FALLBACK = EndpointDetails(ai_gateway={"fallback_config": {"enabled": True}})
 
 
 def gateway_to(endpoint: ServingEndpoint, roster: FakeRoster) -> Gateway:
-    return Gateway(FakeDirectory(endpoint), roster, Admission(QueueLimits(), lambda: 0.0), lambda: 0.0)
+    return Gateway(FakeDirectory(endpoint), roster, Admission(QueueLimits(), lambda: 0.0), FakeLimiter(), lambda: 0.0)
 
 
 async def test_a_named_entity_answers_whatever_the_split_says(engine: ScriptedEngine, roster: FakeRoster) -> None:
@@ -293,7 +326,7 @@ async def test_a_request_whose_entity_an_update_took_goes_where_the_new_config_s
     roster: FakeRoster, engine: ScriptedEngine
 ) -> None:
     directory = FakeDirectory(two_entities(100, 0))
-    gateway = Gateway(directory, roster, Admission(QueueLimits(), lambda: 0.0), lambda: 0.0)
+    gateway = Gateway(directory, roster, Admission(QueueLimits(), lambda: 0.0), FakeLimiter(), lambda: 0.0)
     called = invocation(gateway)
     roster.withdrawn.add("first")
     directory.endpoint = two_entities(0, 100)

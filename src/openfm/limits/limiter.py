@@ -1,0 +1,76 @@
+"""What the gateway asks before each request: fulfils its port `Limiter`."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from openfm.core.endpoint import ServingEndpoint
+from openfm.core.limits import Claim, LimitRule, Measure, Standing
+from openfm.core.principal import Principal
+from openfm.core.usage import Demand, TokenCounts
+from openfm.limits.policy import amount_of, claims
+from openfm.limits.store import LimitStore, Reservation
+
+
+@dataclass(frozen=True, slots=True)
+class TakenAllowance:
+    """What one request took. See the gateway's port `Allowance`."""
+
+    store: LimitStore
+    reservation: Reservation
+    most_completion_tokens: int | None = None
+
+    @property
+    def standings(self) -> Sequence[Standing]:
+        """See `Allowance`."""
+        return self.reservation.standings
+
+    async def settle(self, used: TokenCounts) -> None:
+        """See `Allowance`."""
+        demand = Demand(used.prompt, used.completion)
+        tokens = (Measure.INPUT_TOKENS, Measure.OUTPUT_TOKENS, Measure.TOKENS)
+        await self.store.settle(self.reservation, {measure: amount_of(measure, demand) for measure in tokens})
+
+
+@dataclass(frozen=True, slots=True)
+class FreeAllowance:
+    """No limit applies."""
+
+    standings: tuple[Standing, ...] = ()
+    most_completion_tokens: int | None = None
+
+    async def settle(self, used: TokenCounts) -> None:
+        """See `Allowance`."""
+
+
+_FREE = FreeAllowance()
+
+
+class Limiter:
+    """Applies the endpoints' rules, and the operator's, which `own` gives as they are now."""
+
+    def __init__(self, store: LimitStore, own: Callable[[], Sequence[LimitRule]]) -> None:
+        self._store = store
+        self._own = own
+
+    async def reserve(
+        self, caller: Principal, endpoint: ServingEndpoint, demand: Demand
+    ) -> TakenAllowance | FreeAllowance:
+        """See the gateway's port `Limiter`."""
+        taken = claims(self._own(), caller, endpoint, demand)
+        if not taken:
+            return _FREE
+        reservation = await self._store.reserve(taken)
+        return TakenAllowance(self._store, reservation, _most_completion(taken, demand))
+
+
+def _most_completion(taken: Sequence[Claim], demand: Demand) -> int | None:
+    """What the limits leave of an open-ended answer; None where that is no less than asked."""
+    if not demand.is_open_ended:
+        return None
+    most = demand.completion
+    for claim in taken:
+        if claim.limit.measure is Measure.OUTPUT_TOKENS:
+            most = min(most, claim.amount)
+        elif claim.limit.measure is Measure.TOKENS:
+            most = min(most, claim.amount - demand.prompt)
+    return most if most < demand.completion else None

@@ -1,0 +1,34 @@
+"""The headers that tell a client how its limits stand (OpenAI's names and manner of writing a time)."""
+
+import math
+from collections.abc import Sequence
+
+from openfm.core.limits import Measure, Standing, tightest
+
+_TOKENS = (Measure.TOKENS, Measure.INPUT_TOKENS, Measure.OUTPUT_TOKENS)
+_KINDS = ((b"requests", (Measure.REQUESTS,)), (b"tokens", _TOKENS))
+
+
+def rate_limit_headers(standings: Sequence[Standing]) -> list[tuple[bytes, bytes]]:
+    """`x-ratelimit-{limit,remaining,reset}-{requests,tokens}` of the tightest limit of each kind."""
+    headers = []
+    for kind, measures in _KINDS:
+        standing = tightest([one for one in standings if one.limit.measure in measures])
+        if standing is not None:
+            headers += [
+                (b"x-ratelimit-limit-" + kind, b"%d" % standing.limit.amount),
+                (b"x-ratelimit-remaining-" + kind, b"%d" % standing.remaining),
+                (b"x-ratelimit-reset-" + kind, _duration(standing.reset_s).encode()),
+            ]
+    return headers
+
+
+def _duration(seconds: float) -> str:
+    """Like 120ms, 1.2s, 6m0s, 1h0m0s; never shorter than it is."""
+    if seconds < 1:
+        return f"{math.ceil(seconds * 1000)}ms"
+    if seconds < 60:
+        return f"{math.ceil(seconds * 10) / 10:g}s"
+    minutes, rest = divmod(math.ceil(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes}m{rest}s" if hours else f"{minutes}m{rest}s"
