@@ -102,8 +102,9 @@ class EntitySettings:
 class ServedEntity:
     """One model version inside one endpoint; its name is unique there.
 
-    `deployment_id` names the replicas that run it: entities with the same id share them. `external` is set where
-    another provider's API answers; then `entity_name` is the provider's name of the model.
+    `deployment_id` names the replicas that run it: entities with the same id share them. `version_ids` are the
+    registered versions whose files it needs (`ServableModel`): names may come to mean something else, ids do not.
+    `external` is set where another provider's API answers; then `entity_name` is the provider's name of the model.
     """
 
     name: str
@@ -112,6 +113,7 @@ class ServedEntity:
     model: ModelProfile
     deployment_id: str
     settings: EntitySettings = EntitySettings()
+    version_ids: frozenset[str] = frozenset()
     external: ExternalModel | None = None
     creator: str = ""
     creation_timestamp: int = 0

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from openfm.control.endpoints.inputs import ExternalModelInput, ServedEntityInput
 from openfm.control.endpoints.ports import Keys
 from openfm.core.errors import InvalidParameterValue
-from openfm.core.external import ExternalModel, StoredKey
+from openfm.core.external import ExternalModel, SecretReference, StoredKey
 from openfm.core.model import ModelProfile, Task
 from openfm.core.principal import Principal
 
@@ -25,8 +25,8 @@ class _CallersKeys:
     def encrypt(self, plaintext: str) -> str:
         return self.keys.encrypt(plaintext)
 
-    def check(self, reference: str) -> None:
-        self.keys.resolve_for(self.caller, reference)
+    def refer(self, reference: str) -> SecretReference:
+        return self.keys.refer(self.caller, reference)
 
 
 def external_model(asked: ServedEntityInput, keys: Keys, caller: Principal) -> tuple[ExternalModel, ModelProfile]:
@@ -110,8 +110,7 @@ def _key(reference: str | None, plaintext: str | None, field: str, keys: _Caller
                 f"{field} must be like {{{{secrets/scope/key}}}}. The key itself goes into {field}_plaintext.",
                 param=field,
             )
-        keys.check(reference)
-        return StoredKey(reference=reference)
+        return StoredKey(reference=keys.refer(reference))
     if plaintext:
         return StoredKey(ciphertext=keys.encrypt(plaintext))
     raise _missing(f"{field} or {field}_plaintext")

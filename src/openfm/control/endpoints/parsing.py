@@ -134,7 +134,7 @@ def _entity(asked: ServedEntityInput, origin: Origin, workshop: Workshop) -> Ser
         )
     # One spelling of each model: what is served is found again by it, and must not be deleted under another.
     entity_name, version = ModelName.parse(entity_name).full_name, str(version_number(version))
-    profile = workshop.models.servable(entity_name, version, origin.caller)
+    model = workshop.models.servable(entity_name, version, origin.caller)
     settings = _settings(asked)
     if settings.max_provisioned_throughput is not None:
         _check_throughput(settings, workshop.models.throughput_chunk_size(entity_name, version))
@@ -142,9 +142,10 @@ def _entity(asked: ServedEntityInput, origin: Origin, workshop: Workshop) -> Ser
         name=_checked_entity_name(asked.name or f"{entity_name.rpartition('.')[2]}-{version}"),
         entity_name=entity_name,
         entity_version=version,
-        model=profile,
+        model=model.profile,
         deployment_id=deployment_id(origin.endpoint_id, entity_name, version, settings),
         settings=settings,
+        version_ids=model.version_ids,
         creator=origin.caller.name,
         creation_timestamp=origin.now_ms,
     )

@@ -184,8 +184,8 @@ class Files:
 
     def _readable(self, connection: Connection, digests: Sequence[str], caller: Principal) -> Mapping[str, int]:
         held = repository.holders(connection, digests)
-        may = {(name, owner): self._own.grants.may_execute(caller, name, owner) for _, _, name, owner in held}
-        return {digest: size for digest, size, name, owner in held if may[name, owner]}
+        may = {name: self._own.grants.may_execute(caller, name) for name in {name for _, _, name in held}}
+        return {digest: size for digest, size, name in held if may[name]}
 
 
 def check_places(paths: AbstractSet[str]) -> None:

@@ -9,6 +9,7 @@ from openfm.control.endpoints.inputs import ConfigInput, TagInput
 from openfm.control.endpoints.parsing import Origin, Workshop, checked_endpoint_name, parsed_config, parsed_tags
 from openfm.core.endpoint import EndpointConfig, Route, WorkloadSize, pick_route
 from openfm.core.errors import ApiError, InvalidParameterValue, NotFound, PermissionDenied
+from openfm.core.external import SecretReference
 from tests.unit.control.endpoints.fakes import ANN, CHUNK, FakeKeys, FakeModels
 
 ORIGIN = Origin(ANN, "0" * 32, 1, 5)
@@ -116,7 +117,7 @@ def test_an_external_models_key_may_be_a_secret_that_exists() -> None:
     config = {"openai_api_key": "{{secrets/scope/key}}"}
     (found,) = parsed(served_entities=[external(openai_config=config)]).served_entities
     assert found.external is not None
-    assert found.external.key.reference == config["openai_api_key"]
+    assert found.external.key.reference == SecretReference(config["openai_api_key"], "scope", ANN.id)
     assert found.external.shown["openai_config"] == config
     with pytest.raises(NotFound):
         parsed(served_entities=[external(openai_config={"openai_api_key": "{{secrets/no/such}}"})])
