@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from openfm.control.access import enforce
 from openfm.control.access_setup import Access
-from openfm.control.content_type import AlwaysJson
+from openfm.control.bodies import JsonBodies
 from openfm.control.endpoints import detail_routes
 from openfm.control.endpoints import routes as endpoint_routes
 from openfm.control.endpoints.routes import Desk
@@ -51,8 +51,8 @@ def management_api(plane: ControlPlane) -> FastAPI:
     plane.registry.install(api)
     api.include_router(endpoint_routes.router)
     api.include_router(detail_routes.router)
+    api.add_middleware(JsonBodies, tokens=plane.access.token_book)
     api.middleware("http")(_with_request_id)
-    api.add_middleware(AlwaysJson)
     api.exception_handler(ApiError)(_api_error)
     api.exception_handler(HTTPException)(_http_error)
     api.exception_handler(RequestValidationError)(_validation_error)
