@@ -16,7 +16,7 @@ from openfm.control.registry import repository
 from openfm.control.registry.resources import Resources
 from openfm.core.errors import AlreadyExists, InvalidParameterValue, NotFound, PermissionDenied
 from openfm.core.principal import Principal
-from openfm.core.registry import ModelName, ModelVersion, RegisteredModel, checked_alias
+from openfm.core.registry import ModelName, ModelVersion, RegisteredModel, checked_alias, version_number
 
 DEFAULT_RESULTS = 100
 MOST_RESULTS = 1000
@@ -221,7 +221,7 @@ def _read_token(token: str) -> str:
     try:
         return base64.b64decode(token.encode(), altchars=b"-_", validate=True).decode()
     except (binascii.Error, UnicodeError):
-        raise InvalidParameterValue("This page_token is none of ours; begin without one.", param="page_token") from None
+        raise _foreign_token() from None
 
 
 def version_after(token: str) -> int | None:
@@ -229,6 +229,11 @@ def version_after(token: str) -> int | None:
     text = _read_token(token)
     if not text:
         return None
-    if not text.isdecimal():
-        raise InvalidParameterValue("This page_token is none of ours; begin without one.", param="page_token")
-    return int(text)
+    try:
+        return version_number(text)
+    except InvalidParameterValue:
+        raise _foreign_token() from None
+
+
+def _foreign_token() -> InvalidParameterValue:
+    return InvalidParameterValue("This page_token is none of ours; begin without one.", param="page_token")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from openfm.control.registry.service import ModelChanges, Models
+from openfm.control.registry.service import ModelChanges, Models, page_token_after
 from openfm.control.registry.setup import Registry
 from openfm.control.registry.versions import NewVersion, Versions
 from openfm.core.errors import (
@@ -74,7 +74,7 @@ def test_lists_come_in_pages_by_schema(registry: Registry, models: Models) -> No
     names = [model.name.full_name for model in (*first.models, *second.models)]
     assert names == ["main.default.a", "main.default.m", "main.default.z"]
     assert second.next_page_token == ""
-    for token in ("%%%", "ÿ", "a"):
+    for token in ("%%%", "ÿ", "a", page_token_after("9" * 5000), page_token_after("9" * 30), page_token_after("٣")):
         with pytest.raises(InvalidParameterValue, match="page_token"):
             registry.versions.list(NAME, OWNER, 1, token)
 
