@@ -226,7 +226,7 @@ def deployment_id(endpoint: str, entity_name: str, entity_version: str, settings
         del process[setting]
     del process["scale_to_zero_enabled"], process["burst_scaling_enabled"]
     digest = hashlib.sha256(json.dumps([endpoint, process], sort_keys=True).encode()).hexdigest()
-    return f"{entity_name.rpartition('.')[2][:40]}-{entity_version}-{digest[:10]}"
+    return f"{entity_name.rpartition('.')[2][:40]}-{entity_version}-{digest[:32]}"
 
 
 def pick_route(routes: Sequence[Route], draw: float) -> Route:

@@ -39,3 +39,8 @@ class ExternalModel:
     key: StoredKey
     header: str = "authorization"
     shown: Mapping[str, object] = field(default_factory=dict)
+
+
+def fits_header(key: str) -> bool:
+    """Whether a key can be sent: visible ASCII, with spaces only inside. A file's last line end is a common guest."""
+    return bool(key) and key.isascii() and key.isprintable() and key == key.strip()

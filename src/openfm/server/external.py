@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from openfm.core.errors import EngineFailed
-from openfm.core.external import ExternalModel, SecretReference
+from openfm.core.external import ExternalModel, SecretReference, fits_header
 from openfm.engines.base import EngineSpec, Launcher, LoadProgress, RunningEngine
 
 _URL, _MODEL, _HEADER = "url", "model", "header"
@@ -54,4 +54,9 @@ class KeyedLauncher:
             secret = await asyncio.to_thread(self._keys.decrypt, ciphertext)
         else:
             raise EngineFailed("The external model has no key. Update the endpoint with one.")
+        if not fits_header(secret):
+            raise EngineFailed(
+                "The external model's key cannot go into a header: it must be visible ASCII, without spaces or line ends"
+                " around it. Put the secret again."
+            )
         return await self._launcher.launch(replace(spec, options=options, secret=secret), on_progress)

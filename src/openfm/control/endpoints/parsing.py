@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from openfm.control.endpoints.external import external_model
+from openfm.control.endpoints.external import external_deployment_id, external_model
 from openfm.control.endpoints.inputs import ConfigInput, RateLimitInput, RouteInput, ServedEntityInput, TagInput
 from openfm.control.endpoints.ports import Keys, Models
 from openfm.core.endpoint import EndpointConfig, EntitySettings, Route, ServedEntity, WorkloadSize, deployment_id
@@ -153,15 +153,13 @@ def _entity(asked: ServedEntityInput, origin: Origin, workshop: Workshop) -> Ser
 
 def _external_entity(asked: ServedEntityInput, origin: Origin, workshop: Workshop) -> ServedEntity:
     external, profile = external_model(asked, workshop.keys, origin.caller)
-    settings = EntitySettings()
-    address = f"{external.url} {external.key.reference or external.key.ciphertext}"
     return ServedEntity(
         name=_checked_entity_name(asked.name or external.name.replace("/", "-").replace(":", "-")),
         entity_name=external.name,
         entity_version="",
         model=profile,
-        deployment_id="external-" + deployment_id(origin.endpoint_id, external.name, address, settings)[-10:],
-        settings=settings,
+        deployment_id=external_deployment_id(origin.endpoint_id, external),
+        settings=EntitySettings(),
         external=external,
         creator=origin.caller.name,
         creation_timestamp=origin.now_ms,

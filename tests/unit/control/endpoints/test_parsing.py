@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import pytest
@@ -133,6 +134,32 @@ def test_a_custom_provider_takes_the_key_where_it_wants_it(auth: dict[str, Any])
     assert found.external is not None
     assert found.external.header == ("x-api-key" if "api_key_auth" in auth else "authorization")
     assert found.external.url == "http://models.example/v1"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("Host", "transfer-encoding", "Content-Length", "content-type", "Connection", "Keep-Alive", "TE", "Trailer"),
+        *("Upgrade", "Expect", "Proxy-Authorization", "Accept-Encoding"),
+        *("", "a b", "a:b", "x\r\nHost", "ü", "x\n", "x" * 129),
+    ],
+)
+def test_a_key_goes_into_no_header_that_http_itself_needs(key: str) -> None:
+    config = {"custom_provider_url": "http://models.example", "api_key_auth": {"key": key, "value_plaintext": "k"}}
+    with pytest.raises(InvalidParameterValue, match="header"):
+        parsed(served_entities=[external(provider="custom", custom_provider_config=config)])
+
+
+@pytest.mark.parametrize("value", ["sk-1\n", " sk-1", "a\r\nhost: b", "sk-ü", "a\0", "a\x7f"])
+def test_a_key_that_no_header_can_carry_is_refused_and_not_repeated(value: str) -> None:
+    with pytest.raises(InvalidParameterValue, match="openai_api_key_plaintext") as refused:
+        parsed(served_entities=[external(openai_config={"openai_api_key_plaintext": value})])
+    assert value.strip() not in refused.value.message
+
+
+def test_an_external_entity_has_an_id_that_nobody_finds_twice() -> None:
+    (found,) = parsed(served_entities=[external()]).served_entities
+    assert re.fullmatch(r"external-[0-9a-f]{32}", found.deployment_id)
 
 
 @pytest.mark.parametrize(
