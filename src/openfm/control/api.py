@@ -80,7 +80,9 @@ def _http_error(request: Request, error: HTTPException) -> Response:
         )
     if error.status_code == InvalidParameterValue.status:
         return _api_error(request, InvalidParameterValue("The body is not JSON in UTF-8. Send one JSON object."))
-    return _api_error(request, NotFound(f"There is no route {request.url.path}. The README lists the routes."))
+    return _api_error(
+        request, NotFound(f"There is no route {request.url.path}. GET /api/openapi.json lists those of /api.")
+    )
 
 
 def _validation_error(request: Request, error: RequestValidationError) -> Response:

@@ -56,7 +56,7 @@ class KeyedLauncher:
             raise EngineFailed("The external model has no key. Update the endpoint with one.")
         if not fits_header(secret):
             raise EngineFailed(
-                "The external model's key cannot go into a header: it must be visible ASCII, without spaces or line ends"
-                " around it. Put the secret again."
+                "The external model's key cannot go into a header: it must be visible ASCII, without spaces or line "
+                "ends around it. Put the secret again."
             )
         return await self._launcher.launch(replace(spec, options=options, secret=secret), on_progress)
