@@ -90,7 +90,8 @@ def _validation_error(request: Request, error: RequestValidationError) -> Respon
     where = ".".join(str(part) for part in first["loc"][1:]) or "body"
     if first["type"] == "json_invalid":
         return _api_error(request, InvalidParameterValue("The body is not JSON in UTF-8. Send one JSON object."))
-    return _api_error(request, InvalidParameterValue(f"{where}: {first['msg']}.", param=where))
+    said = first["msg"].removeprefix("Value error, ").removesuffix(".")
+    return _api_error(request, InvalidParameterValue(f"{where}: {said}.", param=where))
 
 
 def _bug(request: Request, error: Exception) -> Response:
