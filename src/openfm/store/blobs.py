@@ -8,6 +8,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import shutil
 import threading
 import uuid
@@ -21,6 +22,7 @@ from typing import Self
 from openfm.core.errors import Unavailable
 from openfm.core.registry import Manifest
 
+_DIGEST = re.compile("[0-9a-f]{64}")
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NO_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.EACCES})
 _RESERVE_BYTES = 64 * 1024 * 1024
@@ -72,7 +74,7 @@ class BlobStore:
 
     def has(self, digest: str) -> bool:
         """Whether the content is here."""
-        return self.path(digest).is_file()
+        return _DIGEST.fullmatch(digest) is not None and self.path(digest).is_file()
 
     def reserve(self, size: int) -> None:
         """Return if so many more bytes fit. Raises `Unavailable` with the numbers if not."""

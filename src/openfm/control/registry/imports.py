@@ -118,7 +118,7 @@ class Imports:
             entry = FileEntry(blob.digest, blob.size, self._own.now_ms())
             with self._own.database.transaction() as connection:
                 self._own.version(connection, version.name, version.version)
-                repository.put_file(connection, version.name, version.version, name, entry)
+                repository.put_files(connection, version.name, version.version, {name: entry})
 
     def _interrupted(self) -> list[ModelVersion]:
         with self._own.database.transaction() as connection:

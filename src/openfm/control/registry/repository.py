@@ -196,19 +196,28 @@ def manifest(connection: Connection, name: ModelName, version: int) -> Manifest:
     return MappingProxyType({row["path"]: FileEntry(row["digest"], row["size"], row["modified_at"]) for row in rows})
 
 
-def put_file(connection: Connection, name: ModelName, version: int, path: str, entry: FileEntry) -> None:
-    """Name the content of a path; what was there is replaced."""
-    remove_file(connection, name, version, path)
-    connection.execute(
-        insert(model_files).values(
-            full_name=name.full_name,
-            version=version,
-            path=path,
-            digest=entry.digest,
-            size=entry.size,
-            modified_at=entry.modified_at,
-        )
-    )
+def paths(connection: Connection, name: ModelName, version: int) -> frozenset[str]:
+    """Where the version has files."""
+    return frozenset(connection.execute(select(model_files.c.path).where(_has_file(name, version))).scalars())
+
+
+def put_files(connection: Connection, name: ModelName, version: int, entries: Manifest) -> None:
+    """Name the contents of some hundred paths; what was there is replaced."""
+    if not entries:
+        return
+    connection.execute(delete(model_files).where(_has_file(name, version), model_files.c.path.in_(entries)))
+    rows = [
+        {
+            "full_name": name.full_name,
+            "version": version,
+            "path": path,
+            "digest": entry.digest,
+            "size": entry.size,
+            "modified_at": entry.modified_at,
+        }
+        for path, entry in entries.items()
+    ]
+    connection.execute(insert(model_files), rows)
 
 
 def remove_file(connection: Connection, name: ModelName, version: int, path: str) -> bool:
