@@ -33,14 +33,16 @@ def test_transactions_take_turns_so_that_no_count_is_lost(database: Database) ->
 
 
 def test_who_does_not_get_a_turn_is_told_to_come_back(url: str) -> None:
-    holder, waiter = Database(url), Database(url, turn_timeout_ms=50)
-    with holder.transaction(), pytest.raises(Unavailable, match="busy") as refused, waiter.transaction():
-        pass
-    assert refused.value.retry_after_s
-    with waiter.transaction() as connection:
-        assert connection.execute(text("SELECT 1")).scalar_one() == 1
-    holder.close()
+    waiter = Database(url, turn_timeout_ms=50)
+    other = Database(url)
+    for holder in (waiter, other):
+        with holder.transaction(), pytest.raises(Unavailable, match="busy") as refused, waiter.transaction():
+            pass
+        assert refused.value.retry_after_s
+        with waiter.transaction() as connection:
+            assert connection.execute(text("SELECT 1")).scalar_one() == 1
     waiter.close()
+    other.close()
 
 
 def test_a_full_database_is_told(tmp_path: Path) -> None:

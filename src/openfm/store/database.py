@@ -19,6 +19,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from openfm.core.errors import InvalidParameterValue, Unavailable
+from openfm.store.turns import NoTurn, Turns
 
 _TURN_TIMEOUT_MS = 5000
 _RETRY_S = 5.0
@@ -44,6 +45,8 @@ class Database:
 
     def __init__(self, url: str, turn_timeout_ms: int = _TURN_TIMEOUT_MS) -> None:
         self._engine = _engine(url)
+        self._turns = Turns()
+        self._turn_timeout_s = turn_timeout_ms / 1000
         event.listen(self._engine, "before_cursor_execute", _check_text)
         if self._engine.dialect.name == "sqlite":
             event.listen(self._engine, "connect", partial(_configure_sqlite, turn_timeout_ms))
@@ -81,9 +84,9 @@ class Database:
         its turn does not come, or the disk is full.
         """
         try:
-            with self._engine.begin() as connection:
+            with self._turns.one(self._turn_timeout_s), self._engine.begin() as connection:
                 yield connection
-        except NoConnectionLeft as error:
+        except (NoTurn, NoConnectionLeft) as error:
             raise _busy() from error
         except OperationalError as error:
             if (explained := _explained(error)) is None:
