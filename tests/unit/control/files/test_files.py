@@ -17,6 +17,7 @@ from openfm.control.registry import repository
 from openfm.control.registry.setup import Registry
 from openfm.control.registry.versions import NewVersion
 from openfm.core.errors import ApiError, Conflict, InvalidParameterValue, NotFound, PermissionDenied
+from openfm.core.registry import VersionStatus
 from openfm.store.database import Database
 from openfm.store.uploads import Part
 from tests.unit.control.registry.conftest import ADMIN, NAME, OTHER, OWNER, World, put
@@ -36,11 +37,34 @@ def opened(registry: Registry) -> Registry:
 
 @pytest.mark.parametrize(
     "path",
-    ["..", "a/../b", "/a", "a//b", "./a", "a\\b", "a\0b", "a\nb", "x" * 256, "a/" * 40 + "a", "é" * 200, "\ud800"],
+    [
+        "..",
+        "a/../b",
+        "/a",
+        "a//b",
+        "./a",
+        "a\\b",
+        "a\0b",
+        "a\nb",
+        "x" * 256,
+        "a/" * 40 + "a",
+        "é" * 200,
+        "\ud800",
+        "🙂" * 64,
+        "/".join(["🙂" * 50] * 6),
+        "/".join(["🙂" * 32] * 8) + "/a",
+    ],
 )
 def test_a_path_that_could_leave_its_folder_is_refused(path: str) -> None:
     with pytest.raises(InvalidParameterValue):
         checked_file(path)
+
+
+def test_the_longest_path_can_be_laid_out(opened: Registry) -> None:
+    path = "/".join(["🙂" * 42, "🙂" * 42, "🙂" * 42, "🙂" * 42, "🙂" * 42, "x" * 179])
+    assert len(path.encode()) == 1024
+    put(opened, path, b"weights")
+    assert opened.versions.finalize(NAME, OWNER, 1).status is VersionStatus.READY
 
 
 @given(st.text())
