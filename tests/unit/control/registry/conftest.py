@@ -53,7 +53,7 @@ class World:
     executors: set[str] = field(default_factory=set)
     verdict: Mapping[str, Any] | ApiError = field(default_factory=lambda: FACTS)
     seen: dict[str, bytes] = field(default_factory=dict)
-    hub: Mapping[str, bytes] | ApiError | None = None
+    hub: Mapping[str, bytes] | ApiError | OSError | None = None
     fetching: asyncio.Event = field(default_factory=asyncio.Event)
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -93,7 +93,7 @@ class World:
         await self.released.wait()
         if self.hub is None:
             raise AssertionError("nothing to fetch")
-        if isinstance(self.hub, ApiError):
+        if isinstance(self.hub, ApiError | OSError):
             raise self.hub
         for path, content in self.hub.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)

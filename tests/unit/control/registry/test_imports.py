@@ -1,6 +1,7 @@
 """Registrations from the hub: in the background, told about, cancelled with their version, resumed after a restart."""
 
 import asyncio
+import errno
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,38 @@ async def test_a_failed_fetch_says_why(registry: Registry, world: World) -> None
     done = await ended(registry)
     assert (done.status, done.status_message) == (VersionStatus.FAILED, "The hub cannot be reached.")
     assert fetched(registry) == []
+
+
+async def test_a_disk_that_fails_ends_the_registration_with_a_sentence(registry: Registry, world: World) -> None:
+    world.hub = OSError(errno.EACCES, "Permission denied")
+    world.released.set()
+    await registry.imports.start(NAME, OWNER, HUB)
+    done = await ended(registry)
+    assert done.status is VersionStatus.FAILED
+    assert "Permission denied" in done.status_message
+    assert "register the model again" in done.status_message
+    assert fetched(registry) == []
+
+
+async def test_a_folder_that_cannot_be_made_ends_the_registration_too(registry: Registry) -> None:
+    (registry.resources.blobs.root / "fetched").write_bytes(b"in the way")
+    await registry.imports.start(NAME, OWNER, HUB)
+    assert (await ended(registry)).status is VersionStatus.FAILED
+
+
+async def test_a_link_out_of_the_fetched_folder_is_not_followed(
+    registry: Registry, world: World, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"secret")
+    world.hub = {"model.gguf": b"weights"}
+    await registry.imports.start(NAME, OWNER, HUB)
+    await world.fetching.wait()
+    (fetched(registry)[0] / "stolen.txt").symlink_to(secret)
+    world.released.set()
+    done = await ended(registry)
+    assert (done.status, "stolen.txt" in done.status_message) == (VersionStatus.FAILED, True)
+    assert contents(registry) == 0
 
 
 async def test_deleting_the_version_ends_its_fetch(registry: Registry, world: World) -> None:
