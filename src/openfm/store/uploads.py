@@ -154,7 +154,7 @@ class Uploads:
         """Remove the parts, but remember that the upload was complete: the client may ask again."""
         folder = self._folder(token)
         with contextlib.suppress(FileNotFoundError):  # aborted meanwhile: nothing is left to remember
-            with self._lock:
+            with self._lock, full_disk_told(self._root, 0):
                 (folder / _DONE).touch()
             for part in folder.glob("[0-9]*.*"):
                 part.unlink(missing_ok=True)
