@@ -248,10 +248,11 @@ class BlobWriter:
 
 
 def disk_full(folder: Path, size: int) -> Unavailable:
-    """The error for a disk that cannot take `size` more bytes."""
+    """The error for a disk that cannot take `size` more bytes, or no further file (0)."""
+    needed = f"{size:,} more bytes are needed" if size else "a file cannot be made"
     free = shutil.disk_usage(folder).free
     return Unavailable(
-        f"The disk of the models folder is full: {size:,} more bytes are needed and {free:,} are free. Delete models "
+        f"The disk of the models folder is full: {needed} and {free:,} bytes are free. Delete models "
         "that are not needed, or move the folder to a larger disk (OPENFM_MODELS_DIR).",
         retry_after_s=_RETRY_S,
     )

@@ -218,15 +218,17 @@ class PartWriter:
         self._number = number
         self._lock = lock
         self._temporary = folder / f"{secrets.token_hex(8)}.tmp"
+        self._digest = hashlib.sha256()
+        self._size = 0
         with self._present():
             self._file = self._temporary.open("xb")
-        self._digest = hashlib.sha256()
 
     def write(self, chunk: bytes | memoryview) -> None:
         """Append. Raises `Unavailable` when the disk is full."""
         with full_disk_told(self._folder.parent, len(chunk)):
             self._file.write(chunk)
         self._digest.update(chunk)
+        self._size += len(chunk)
 
     def commit(self) -> str:
         """Keep the part; its ETag. Raises `Unavailable` when the disk is full, `NotFound` when the upload ended."""
@@ -246,7 +248,7 @@ class PartWriter:
     @contextlib.contextmanager
     def _present(self) -> Iterator[None]:
         try:
-            with full_disk_told(self._folder.parent, 0):
+            with full_disk_told(self._folder.parent, self._size):
                 yield
         except FileNotFoundError:
             raise _unknown() from None

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from openfm.control.registry.imports import hub_source
+from openfm.control.registry.imports import Imports, hub_source
 from openfm.control.registry.setup import Registry
-from openfm.control.registry.versions import NewVersion
+from openfm.control.registry.versions import NewVersion, Versions
 from openfm.core.errors import InvalidParameterValue, Unavailable
-from openfm.core.registry import ModelVersion, VersionStatus
+from openfm.core.principal import Principal
+from openfm.core.registry import ModelName, ModelVersion, VersionStatus
 from tests.unit.control.registry.conftest import NAME, OWNER, World, contents
 
 HUB = NewVersion(source="hf://org/name")
@@ -57,6 +58,30 @@ async def test_a_disk_that_fails_ends_the_registration_with_a_sentence(registry:
     assert "Permission denied" in done.status_message
     assert "register the model again" in done.status_message
     assert fetched(registry) == []
+
+
+class BusyOnce(Versions):
+    """The database has no turn for the first failure that is to be kept."""
+
+    num_asked = 0
+
+    def fail(self, name: ModelName, caller: Principal, number: int, reason: str) -> None:
+        self.num_asked += 1
+        if self.num_asked == 1:
+            raise Unavailable("The database is busy.", retry_after_s=0.001)
+        super().fail(name, caller, number, reason)
+
+
+async def test_a_failure_that_could_not_be_kept_is_kept_later(registry: Registry, world: World) -> None:
+    world.hub = Unavailable("The hub cannot be reached.")
+    world.released.set()
+    versions = BusyOnce(registry.resources, world.inspect)
+    imports = Imports(registry.resources, registry.models, versions, world)
+    await imports.start(NAME, OWNER, HUB)
+    async with asyncio.timeout(10):
+        await imports.settled()
+    done = registry.versions.get(NAME, OWNER, 1)
+    assert (done.status, done.status_message) == (VersionStatus.FAILED, "The hub cannot be reached.")
 
 
 async def test_a_folder_that_cannot_be_made_ends_the_registration_too(registry: Registry) -> None:
