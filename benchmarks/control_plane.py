@@ -29,7 +29,7 @@ from openfm.control.endpoints.directory import EndpointDirectory
 from openfm.control.endpoints.external import external_profile
 from openfm.control.identity.token_book import ADMIN, TokenBook
 from openfm.core.endpoint import EndpointConfig, EndpointType, Route, ServedEntity, ServingEndpoint
-from openfm.core.external import ExternalModel, StoredKey
+from openfm.core.external import ExternalModel, SecretReference, StoredKey
 from openfm.core.model import Task
 from openfm.core.principal import PermissionLevel, Principal
 from openfm.engines.catalog import make_launcher
@@ -197,7 +197,9 @@ def _wait_ready(caller: Caller, count: int) -> None:
 
 def external_endpoint(number: int, url: str) -> ServingEndpoint:
     """An endpoint as the directory has it."""
-    external = ExternalModel("openai", f"model-{number}", url, StoredKey(reference="{{secrets/a/b}}"))
+    external = ExternalModel(
+        "openai", f"model-{number}", url, StoredKey(SecretReference("{{secrets/a/b}}", "scope", "1"))
+    )
     name = f"bench-{number:04}"
     profile = external_profile(external, Task.CHAT)
     entity = ServedEntity(external.name, external.name, "", profile, f"{name}-replicas", external=external)

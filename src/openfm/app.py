@@ -46,10 +46,10 @@ from openfm.server.desired import EngineSettings, Workers
 from openfm.server.engine_room import EngineRoom, Plant
 from openfm.server.external import KeyedLauncher
 from openfm.server.home import HomeInUse, announced, locked_home
-from openfm.server.listener import Address, CannotListen, Tls, make_server, open_socket, url_of
+from openfm.server.listener import Address, CannotListen, Tls, is_loopback, make_server, open_socket, url_of
 from openfm.server.logs import LogShelf
 from openfm.server.registry_source import RegistrySource, Workplace
-from openfm.server.router import FrontDoor, Health, HostDescription, Planes
+from openfm.server.router import FrontDoor, Health, HostDescription, MetricsPage, Planes
 from openfm.server.state import State, StateOptions, endpoint_service, open_state
 from openfm.server.vitals import EndpointVitals
 from openfm.settings import Settings, environment
@@ -98,7 +98,12 @@ async def _serve(settings: Settings) -> None:
         service = _service(state, room)
         planes = _planes(settings, state, room, _Instruments(metrics, service, journal))
         health = Health(lambda: _offered(state), room.deployments)
-        door = FrontDoor(planes, health, metrics, HostDescription(state.workspace_id, settings.public_url))
+        door = FrontDoor(
+            planes,
+            health,
+            _metrics_page(settings, state, metrics),
+            HostDescription(state.workspace_id, settings.public_url),
+        )
         server = make_server(door, tls, settings.drain_timeout_s)
         server.end_on_signals(lambda: print("Stopping: running requests may end first.", flush=True))
         print(welcome(url, settings.home, token if is_new_token else None, _offered(state)), flush=True)
@@ -179,6 +184,12 @@ def _offered(state: State) -> list[ServingEndpoint]:
     """The platform's own endpoints."""
     kind = EndpointType.FOUNDATION_MODEL_API
     return [e for e in state.directory.endpoints if e.endpoint_type is kind and not e.is_alias]
+
+
+def _metrics_page(settings: Settings, state: State, metrics: Metrics) -> MetricsPage:
+    """Open on a loopback address, unless a public URL says that something in front passes requests on to it."""
+    is_local = is_loopback(settings.host) and settings.public_url is None
+    return MetricsPage(metrics, None if is_local else state.access.token_book)
 
 
 def _admin_token(settings: Settings) -> tuple[str, bool]:

@@ -119,7 +119,10 @@ def load(flags: Mapping[str, Any]) -> Settings:
     try:
         return _Settings(**given)
     except ValidationError as error:
-        lines = [f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors()]
+        lines = [
+            f"{'.'.join(str(part) for part in e['loc'])}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors()
+        ]
         raise SettingsError("Wrong settings:\n  " + "\n  ".join(lines)) from None
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select, update
 
 from openfm.control.endpoints.directory import EndpointDirectory
 from openfm.control.endpoints.inputs import ConfigInput, EndpointInput
@@ -31,11 +32,13 @@ from openfm.core.errors import (
     InvalidParameterValue,
     InvalidRequest,
     NoReplicaReady,
+    NotFound,
     PermissionDenied,
 )
 from openfm.core.principal import PermissionLevel, Principal
 from openfm.store.database import Database
-from tests.unit.control.endpoints.fakes import ANN, FakeGrants, FakeKeys, FakeModels
+from openfm.store.tables import endpoint_configs
+from tests.unit.control.endpoints.fakes import ANN, FakeGrants, FakeKeys, FakeModels, version_id
 
 BOB = Principal("8", "bob@example.org")
 READY = Deployment(DeploymentState.READY, "")
@@ -215,10 +218,37 @@ def test_levels_decide_who_sees_and_changes(desk: Desk) -> None:
 def test_a_model_is_served_as_long_as_a_config_has_it(desk: Desk) -> None:
     serving(desk)
     desk.update("2")
-    serve = desk.directory.serving
-    assert [serve("main.a.llama", number) for number in (1, 2, 3, None)] == [("mine",), ("mine",), (), ("mine", "mine")]
+    ids = [version_id("main.a.llama", number) for number in "123"]
+    serving_it = [desk.directory.serving(frozenset({one})) for one in ids]
+    assert serving_it == [("mine",), ("mine",), ()]
+    assert desk.directory.serving(frozenset(ids)) == ("mine",)
     desk.service.commit("mine", 2)
-    assert serve("main.a.llama", 1) == ()
+    assert desk.directory.serving(frozenset(ids[:1])) == ()
+
+
+def test_a_version_that_was_deleted_meanwhile_is_not_served(desk: Desk) -> None:
+    """The registry and the endpoints change at the same time; whoever comes second sees the other."""
+    desk.models.deleted.add(version_id("main.a.llama", "1"))
+    with pytest.raises(NotFound, match="just deleted"):
+        desk.create()
+    assert desk.stored == []
+    desk.models.deleted.clear()
+    serving(desk)
+    desk.models.deleted.add(version_id("main.a.llama", "2"))
+    with pytest.raises(NotFound, match="just deleted"):
+        desk.update("2")
+    assert desk.stored == [desk.mine]
+    assert desk.mine.pending_config is None
+
+
+def test_another_version_of_the_same_name_and_number_is_not_loaded(desk: Desk) -> None:
+    """A model was deleted and somebody reused its name: the endpoint is not his to serve, nor to be served by."""
+    serving(desk)
+    with desk.database.transaction() as connection:
+        entities = connection.execute(select(endpoint_configs.c.served_entities)).scalar_one()
+        entities[0]["version_ids"] = ["the one before"]
+        connection.execute(update(endpoint_configs).values(served_entities=entities))
+    assert desk.stored == []
 
 
 bad_configs = st.fixed_dictionaries(

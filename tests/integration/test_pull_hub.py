@@ -55,8 +55,8 @@ class Hub:
 
 
 @asynccontextmanager
-async def running_hub() -> AsyncIterator[Hub]:
-    hub = Hub()
+async def running_hub(hub: Hub | None = None) -> AsyncIterator[Hub]:
+    hub = hub or Hub()
     app = web.Application()
     app.router.add_get("/acme/tiny/resolve/{revision}/{path:.+}", hub.resolve)
     app.router.add_get("/api/models/acme/tiny/revision/{revision}", hub.info)

@@ -2,12 +2,13 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from openfm.core.errors import InvalidParameterValue
+from openfm.core.errors import InvalidParameterValue, Unavailable
 from openfm.store.database import CannotOpenDatabase, Database
 
 
@@ -29,6 +30,34 @@ def test_transactions_take_turns_so_that_no_count_is_lost(database: Database) ->
             running.result()
     with database.transaction() as connection:
         assert connection.execute(text("SELECT value FROM counter")).scalar_one() == 80
+
+
+def test_who_does_not_get_a_turn_is_told_to_come_back(url: str) -> None:
+    waiter = Database(url, turn_timeout_ms=50)
+    other = Database(url)
+    for holder in (waiter, other):
+        with holder.transaction(), pytest.raises(Unavailable, match="busy") as refused, waiter.transaction():
+            pass
+        assert refused.value.retry_after_s
+        with waiter.transaction() as connection:
+            assert connection.execute(text("SELECT 1")).scalar_one() == 1
+    waiter.close()
+    other.close()
+
+
+def test_a_full_database_is_told(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'full.db'}")
+    with database.transaction() as connection:
+        connection.execute(text("CREATE TABLE notes (value BLOB)"))
+        connection.execute(text("PRAGMA max_page_count = 10"))
+
+    def fill() -> None:
+        with database.transaction() as connection:
+            connection.execute(text("INSERT INTO notes VALUES (zeroblob(1000000))"))
+
+    with pytest.raises(Unavailable, match="disk is full"):
+        fill()
+    database.close()
 
 
 def test_an_error_rolls_everything_back(database: Database) -> None:

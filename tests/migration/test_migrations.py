@@ -17,7 +17,7 @@ from openfm.control.endpoints.loading import load_endpoints
 from openfm.control.workspace.service import ensure_workspace
 from openfm.core.endpoint import EndpointDetails, ServingEndpoint, UpdateState
 from openfm.core.errors import NotFound
-from openfm.core.model import ModelProfile
+from openfm.core.model import ServableModel
 from openfm.core.principal import Principal
 from openfm.store.database import Database
 from openfm.store.tables import metadata
@@ -31,16 +31,20 @@ class CatalogueModels:
     def __init__(self, catalog: Catalog) -> None:
         self._profiles = {(model.entity_name, model.entity_version): model.profile for model in catalog.models}
 
-    def profile(self, entity_name: str, entity_version: str) -> ModelProfile:
+    def served(self, entity_name: str, entity_version: str) -> ServableModel:
         """See `Models`."""
         if (entity_name, entity_version) not in self._profiles:
             raise NotFound(f"There is no {entity_name}.")
-        return self._profiles[entity_name, entity_version]
+        return ServableModel(self._profiles[entity_name, entity_version], frozenset({entity_name}))
 
-    def servable(self, entity_name: str, entity_version: str, caller: Principal) -> ModelProfile:
+    def servable(self, entity_name: str, entity_version: str, caller: Principal) -> ServableModel:
         """See `Models`."""
         del caller
-        return self.profile(entity_name, entity_version)
+        return self.served(entity_name, entity_version)
+
+    def are_registered(self, version_ids: frozenset[str]) -> bool:
+        """See `Models`."""
+        return version_ids <= {name for name, _ in self._profiles}
 
     def throughput_chunk_size(self, entity_name: str, entity_version: str) -> int:
         """See `Models`."""

@@ -27,7 +27,7 @@ def _root() -> None:
 
 @app.command()
 def install(home: HomeOption = None, output: OutputOption = Output.TEXT) -> None:
-    """Install the converter into HOME/convert, once: about 1 GB, from the package index that pip is configured for.
+    """Install the converter into HOME/convert, once: 1.2 GB, from the package index that pip is configured for.
 
     Works without a server; a running one finds it at the next deployment.
     """

@@ -40,6 +40,7 @@ def facts(endpoint: dict[str, Any]) -> list[tuple[str, str]]:
     """Names and values."""
     listed = [
         ("name", str(endpoint.get("name"))),
+        ("id", str(endpoint.get("id") or "")),
         ("task", str(endpoint.get("task"))),
         ("state", state_words(endpoint)),
         ("type", str(endpoint.get("endpoint_type") or "")),
@@ -48,8 +49,12 @@ def facts(endpoint: dict[str, Any]) -> list[tuple[str, str]]:
         ("permission", str(endpoint.get("permission_level") or "")),
         ("tags", ", ".join(_tag(tag) for tag in endpoint.get("tags") or [])),
     ]
-    for title, key in (("served entity", "config"), ("pending entity", "pending_config")):
+    for title, key, words in (
+        ("served entity", "config", "config version"),
+        ("pending entity", "pending_config", "pending config version"),
+    ):
         config = endpoint.get(key) or {}
+        listed.append((words, str(config.get("config_version") or "")))
         for entity in config.get("served_entities") or []:
             listed += _entity_facts(title, entity, config)
     return listed
@@ -60,8 +65,19 @@ def _entity_facts(title: str, entity: dict[str, Any], config: dict[str, Any]) ->
     yield title, str(entity.get("name"))
     yield "  version", f"{_model_name(entity)} {entity.get('entity_version') or ''}".rstrip()
     yield "  model", str(foundation.get("description") or "")
+    yield "  size", ", ".join(_size(entity))
     yield "  traffic", _traffic(entity, config)
     yield "  deployment", f"{state.get('deployment', '')} {state.get('deployment_state_message', '')}".strip()
+
+
+def _size(entity: dict[str, Any]) -> Iterator[str]:
+    if entity.get("workload_size"):
+        yield str(entity["workload_size"])
+    if entity.get("max_provisioned_throughput"):
+        least, most = entity.get("min_provisioned_throughput") or 0, entity["max_provisioned_throughput"]
+        yield f"{least} to {most} tokens/s"
+    if entity.get("scale_to_zero_enabled"):
+        yield "scales to zero"
 
 
 def _traffic(entity: dict[str, Any], config: dict[str, Any]) -> str:

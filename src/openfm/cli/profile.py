@@ -10,11 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import platformdirs
 import typer
 
 from openfm.cli.errors import CliError, ExitCode
+
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 
 UrlOption = Annotated[str | None, typer.Option("--url", help="The server, if not the one started here.")]
 TokenOption = Annotated[str | None, typer.Option("--token", help="The bearer token; safer in OPENFM_TOKEN.")]
@@ -71,7 +74,29 @@ def home_dir(environ: Mapping[str, str]) -> Path:
 
 
 def _with_scheme(url: str) -> str:
-    return (url if "://" in url else f"https://{url}").rstrip("/")
+    """A bare host gets https, as databricks clients do; this machine gets http, as `openfm serve` speaks there."""
+    is_bare = "://" not in url
+    full = f"http://{url}" if is_bare else url
+    host = _host_of(full)
+    if host is None:
+        raise CliError(
+            f"'{url}' is no server's URL.",
+            ExitCode.USAGE,
+            hint="Write it like https://models.example or 127.0.0.1:8080.",
+        )
+    if is_bare and host not in _THIS_MACHINE:
+        full = f"https://{url}"
+    return full.rstrip("/")
+
+
+def _host_of(url: str) -> str | None:
+    """The host, or None where it is no URL of a server."""
+    try:
+        parts = urlsplit(url)
+        is_one = parts.scheme in ("http", "https") and not parts.netloc.endswith(":") and parts.port != 0
+    except ValueError:
+        return None
+    return parts.hostname if is_one else None
 
 
 def _local_url(home: Path) -> str | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +17,8 @@ _WHOLE_BYTES = 2 * _PART_BYTES
 _AT_ONCE = 4
 _TRIES = 6
 _FIRST_PAUSE_S = 0.5
+_SNAPSHOTS, _CACHED = "snapshots", "blobs"
+"""`models--org--name/snapshots/<revision>` has links to `models--org--name/blobs`: the cache of huggingface_hub."""
 _WORTH_ANOTHER_TRY = frozenset({ExitCode.UNREACHABLE, ExitCode.TIMED_OUT, ExitCode.UNHEALTHY})
 
 OnBytes = Callable[[int], None]
@@ -41,18 +44,42 @@ class Target:
 
 
 def find_files(source: Path) -> dict[str, Path]:
-    """Path inside the version -> file. Hidden files stay here. Raises `CliError` where there is nothing."""
+    """Path inside the version -> file. Hidden files stay here.
+
+    Raises `CliError` where there is nothing, and for a link that leads out: a folder of others could name files of
+    yours.
+    """
     if source.is_file():
         return {source.name: source}
     if not source.is_dir():
         raise CliError(
             f"There is no file or folder {source}.", ExitCode.NOT_FOUND, hint="For a model of the hub: hf://…"
         )
-    found = {path.relative_to(source).as_posix(): path for path in sorted(source.rglob("*")) if path.is_file()}
+    found = {path.relative_to(source).as_posix(): path for path in sorted(source.rglob("*"))}
     shown = {name: path for name, path in found.items() if not any(part[0] == "." for part in name.split("/"))}
-    if not shown:
+    links = [path for path in shown.values() if path.is_symlink()]
+    for link in links:
+        _check_link(link, source.resolve())
+    files = {name: path for name, path in shown.items() if path.is_file()}
+    if not files:
         raise CliError(f"The folder {source} is empty.", ExitCode.USAGE)
-    return shown
+    return files
+
+
+def _check_link(link: Path, root: Path) -> None:
+    """Raise `CliError` unless the link leads to a file below `root`, or in the cache of the hub's library around it."""
+    target = Path(os.path.realpath(link))  # `Path.resolve` raises for a link to itself
+    is_cached = root.parent.name == _SNAPSHOTS and target.is_relative_to(root.parent.parent / _CACHED)
+    if not target.is_file():
+        raise CliError(
+            f"The link {link} leads to no file.", ExitCode.USAGE, hint="Put what it should lead to in its place."
+        )
+    if not is_cached and not target.is_relative_to(root):
+        raise CliError(
+            f"The link {link} leads out of the folder, to {target}.",
+            ExitCode.USAGE,
+            hint="Copy the file into the folder if it belongs to the model (cp -RL copies what links lead to).",
+        )
 
 
 def measured(files: Mapping[str, Path], on_bytes: OnBytes) -> list[LocalFile]:

@@ -30,6 +30,7 @@ class Who(Enum):
     MANAGE = "MANAGE on the model"
     SCOPE = "READ, WRITE or MANAGE on the secret scope"
     ADMIN = "admins"
+    METRICS = "admins; anybody on this machine, where nobody else reaches the server"
 
 
 # Lists show each caller what it may see. One who creates a thing owns it. Everybody may read the names of principals:
@@ -180,7 +181,7 @@ ANYBODY        GET               /
 ANYBODY        GET               /.well-known/databricks-config
 ANYBODY        GET               /health/live
 ANYBODY        GET               /health/ready
-ANYBODY        GET               /metrics
+METRICS        GET               /metrics
 """
 
 Route = tuple[str, str]

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from openfm.control.access import enforce
 from openfm.control.access_setup import Access
-from openfm.control.content_type import AlwaysJson
+from openfm.control.bodies import JsonBodies
 from openfm.control.endpoints import detail_routes
 from openfm.control.endpoints import routes as endpoint_routes
 from openfm.control.endpoints.routes import Desk
@@ -56,8 +56,8 @@ def management_api(plane: ControlPlane) -> FastAPI:
     api.include_router(endpoint_routes.router)
     api.include_router(detail_routes.router)
     api.include_router(usage_routes.router)
+    api.add_middleware(JsonBodies, tokens=plane.access.token_book)
     api.middleware("http")(_with_request_id)
-    api.add_middleware(AlwaysJson)
     api.exception_handler(ApiError)(_api_error)
     api.exception_handler(HTTPException)(_http_error)
     api.exception_handler(RequestValidationError)(_validation_error)
@@ -85,7 +85,9 @@ def _http_error(request: Request, error: HTTPException) -> Response:
         )
     if error.status_code == InvalidParameterValue.status:
         return _api_error(request, InvalidParameterValue("The body is not JSON in UTF-8. Send one JSON object."))
-    return _api_error(request, NotFound(f"There is no route {request.url.path}. The README lists the routes."))
+    return _api_error(
+        request, NotFound(f"There is no route {request.url.path}. GET /api/openapi.json lists those of /api.")
+    )
 
 
 def _validation_error(request: Request, error: RequestValidationError) -> Response:
@@ -93,7 +95,8 @@ def _validation_error(request: Request, error: RequestValidationError) -> Respon
     where = ".".join(str(part) for part in first["loc"][1:]) or "body"
     if first["type"] == "json_invalid":
         return _api_error(request, InvalidParameterValue("The body is not JSON in UTF-8. Send one JSON object."))
-    return _api_error(request, InvalidParameterValue(f"{where}: {first['msg']}.", param=where))
+    said = first["msg"].removeprefix("Value error, ").removesuffix(".")
+    return _api_error(request, InvalidParameterValue(f"{where}: {said}.", param=where))
 
 
 def _bug(request: Request, error: Exception) -> Response:

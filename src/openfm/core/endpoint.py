@@ -102,8 +102,9 @@ class EntitySettings:
 class ServedEntity:
     """One model version inside one endpoint; its name is unique there.
 
-    `deployment_id` names the replicas that run it: entities with the same id share them. `external` is set where
-    another provider's API answers; then `entity_name` is the provider's name of the model.
+    `deployment_id` names the replicas that run it: entities with the same id share them. `version_ids` are the
+    registered versions whose files it needs (`ServableModel`): names may come to mean something else, ids do not.
+    `external` is set where another provider's API answers; then `entity_name` is the provider's name of the model.
     """
 
     name: str
@@ -112,6 +113,7 @@ class ServedEntity:
     model: ModelProfile
     deployment_id: str
     settings: EntitySettings = EntitySettings()
+    version_ids: frozenset[str] = frozenset()
     external: ExternalModel | None = None
     creator: str = ""
     creation_timestamp: int = 0
@@ -224,7 +226,7 @@ def deployment_id(endpoint: str, entity_name: str, entity_version: str, settings
         del process[setting]
     del process["scale_to_zero_enabled"], process["burst_scaling_enabled"]
     digest = hashlib.sha256(json.dumps([endpoint, process], sort_keys=True).encode()).hexdigest()
-    return f"{entity_name.rpartition('.')[2][:40]}-{entity_version}-{digest[:10]}"
+    return f"{entity_name.rpartition('.')[2][:40]}-{entity_version}-{digest[:32]}"
 
 
 def pick_route(routes: Sequence[Route], draw: float) -> Route:

@@ -5,10 +5,23 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class StoredKey:
-    """A provider's API key as it is kept: a reference (`{{secrets/scope/key}}`) or a ciphertext, never plain."""
+class SecretReference:
+    """A secret (`text` is `{{secrets/scope/key}}`) as one principal meant it.
 
-    reference: str | None = None
+    It is read from the scope with that id only, not from a later one of its name, and while the principal who referred
+    to it may read it: else a name could bring somebody else's secret to a URL of one's own.
+    """
+
+    text: str
+    scope_id: str
+    reader_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """A provider's API key as it is kept: a reference to a secret or a ciphertext, never plain."""
+
+    reference: SecretReference | None = None
     ciphertext: str | None = field(default=None, repr=False)
 
 
@@ -26,3 +39,8 @@ class ExternalModel:
     key: StoredKey
     header: str = "authorization"
     shown: Mapping[str, object] = field(default_factory=dict)
+
+
+def fits_header(key: str) -> bool:
+    """Whether a key can be sent: visible ASCII, with spaces only inside. A file's last line end is a common guest."""
+    return bool(key) and key.isascii() and key.isprintable() and key == key.strip()

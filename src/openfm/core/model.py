@@ -51,3 +51,14 @@ class ModelProfile:
     embedding: EmbeddingTraits | None = None
     has_function_calling: bool = False
     has_reasoning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ServableModel:
+    """A registered version that can be served.
+
+    `version_ids` are the ids of the versions whose files it needs: its own, and of a LoRA adapter its base's.
+    """
+
+    profile: ModelProfile
+    version_ids: frozenset[str]

@@ -155,7 +155,7 @@ def _short_of(entity: ServedEntity, running: int, refusal: str | None) -> str:
 
 def _sentence(entity: ServedEntity, statuses: Sequence[ReplicaStatus]) -> str:
     """For callers: the state and what to do, without the engine's log."""
-    name = f"{entity.entity_name} version {entity.entity_version}"
+    name = entity.entity_name + (f" version {entity.entity_version}" if entity.entity_version else "")
     states = {status.state for status in statuses}
     if states == {ReplicaState.FAILED}:
         return f"{name} could not be started. Its owner finds the reason in the endpoint's deployment state."

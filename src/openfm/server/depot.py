@@ -60,8 +60,11 @@ class _Shelf:
 class Depot:
     """Models by name and version; each is brought once, when it is first wanted. A failed one is tried again."""
 
-    def __init__(self, sources: tuple[ModelSource, ...], on_change: Callable[[], None]) -> None:
+    def __init__(
+        self, sources: tuple[ModelSource, ...], on_change: Callable[[], None], retry_s: float = _RETRY_S
+    ) -> None:
         self._sources = sources
+        self._retry_s = retry_s
         self._on_change = on_change
         self._shelves: dict[tuple[str, str], _Shelf] = {}
 
@@ -112,13 +115,14 @@ class Depot:
             try:
                 shelf.model = await self._from_a_source(key, tell)
                 _note(shelf, f"Ready for {shelf.model.engine}.")
-            except ApiError as error:
-                shelf.state = Deployment(DeploymentState.FAILED, error.message)
-                _note(shelf, error.message)
-                log.error("model.not_brought", model=key[0], version=key[1], reason=error.message)  # noqa: TRY400
+            except (ApiError, OSError) as error:
+                reason = error.message if isinstance(error, ApiError) else _told(error)
+                shelf.state = Deployment(DeploymentState.FAILED, reason)
+                _note(shelf, reason)
+                log.error("model.not_brought", model=key[0], version=key[1], reason=reason, error=repr(error))  # noqa: TRY400
             self._on_change()
             if shelf.model is None:
-                await asyncio.sleep(_RETRY_S)
+                await asyncio.sleep(self._retry_s)
 
     async def _from_a_source(self, key: tuple[str, str], tell: Tell) -> ReadyModel:
         for source in self._sources:
@@ -126,6 +130,13 @@ class Depot:
             if model is not None:
                 return model
         raise AssertionError(f"no source has {key[0]} version {key[1]}, though an endpoint was made for it")
+
+
+def _told(error: OSError) -> str:
+    return (
+        f"The model's files could not be read or written: {error.strerror or error}. "
+        "Check the disk of the models folder and its permissions; the server tries again."
+    )
 
 
 def _note(shelf: _Shelf, sentence: str) -> None:

@@ -6,17 +6,18 @@ from dataclasses import replace
 from typing import Protocol
 
 from openfm.core.errors import EngineFailed
-from openfm.core.external import ExternalModel
+from openfm.core.external import ExternalModel, SecretReference, fits_header
 from openfm.engines.base import EngineSpec, Launcher, LoadProgress, RunningEngine
 
-_URL, _MODEL, _HEADER, _REFERENCE, _CIPHERTEXT = "url", "model", "header", "key_reference", "key_ciphertext"
+_URL, _MODEL, _HEADER = "url", "model", "header"
+_REFERENCE, _SCOPE, _READER, _CIPHERTEXT = "key_reference", "key_scope", "key_reader", "key_ciphertext"
 
 
 class KeyOpener(Protocol):
     """Knows the keys behind what is stored of them. Blocks."""
 
-    def resolve(self, reference: str) -> str:
-        """The secret behind a reference. Raises `NotFound`."""
+    def read(self, reference: SecretReference) -> str:
+        """The secret, for whoever referred to it. Raises `NotFound`, `PermissionDenied`."""
         ...
 
     def decrypt(self, ciphertext: str) -> str:
@@ -27,8 +28,9 @@ class KeyOpener(Protocol):
 def external_options(model: ExternalModel) -> Mapping[str, str]:
     """What a spec says of an external model: never the key itself."""
     options = {_URL: model.url, _MODEL: model.name, _HEADER: model.header}
-    if model.key.reference is not None:
-        options[_REFERENCE] = model.key.reference
+    reference = model.key.reference
+    if reference is not None:
+        options |= {_REFERENCE: reference.text, _SCOPE: reference.scope_id, _READER: reference.reader_id}
     if model.key.ciphertext is not None:
         options[_CIPHERTEXT] = model.key.ciphertext
     return options
@@ -46,9 +48,15 @@ class KeyedLauncher:
         options = dict(spec.options)
         reference, ciphertext = options.pop(_REFERENCE, None), options.pop(_CIPHERTEXT, None)
         if reference is not None:
-            secret = await asyncio.to_thread(self._keys.resolve, reference)
+            meant = SecretReference(reference, options.pop(_SCOPE), options.pop(_READER))
+            secret = await asyncio.to_thread(self._keys.read, meant)
         elif ciphertext is not None:
             secret = await asyncio.to_thread(self._keys.decrypt, ciphertext)
         else:
             raise EngineFailed("The external model has no key. Update the endpoint with one.")
+        if not fits_header(secret):
+            raise EngineFailed(
+                "The external model's key cannot go into a header: it must be visible ASCII, without spaces or line "
+                "ends around it. Put the secret again."
+            )
         return await self._launcher.launch(replace(spec, options=options, secret=secret), on_progress)

@@ -41,7 +41,7 @@ class Address:
 
 def open_socket(address: Address) -> socket.socket:
     """A bound socket. Raises `CannotListen`."""
-    if address.tls is None and not address.insecure and not _is_loopback(address.host):
+    if address.tls is None and not address.insecure and not is_loopback(address.host):
         raise CannotListen(
             f"{address.host} is not a loopback address, and plain HTTP would show tokens and prompts to the network. "
             "Set tls_certificate and tls_key, or pass --insecure if something in front of openfm does TLS."
@@ -105,7 +105,8 @@ class Listener(uvicorn.Server):
             loop.add_signal_handler(number, end)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens there."""
     if host == "localhost":
         return True
     try:

@@ -9,8 +9,10 @@ from openfm import __version__
 from openfm.control.endpoints.ports import Deployments
 from openfm.control.workspace.links import base_url
 from openfm.core.endpoint import DeploymentState, ServingEndpoint
-from openfm.core.errors import MethodNotAllowed
+from openfm.core.errors import ApiError, MethodNotAllowed, PermissionDenied
 from openfm.gateway.asgi import Receive, Scope, Send
+from openfm.gateway.auth import authenticate
+from openfm.gateway.ports import TokenVerifier
 from openfm.telemetry.metrics import Metrics
 from openfm.wire.manner import ErrorShape
 from openfm.wire.problems import problem
@@ -19,6 +21,8 @@ AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Answer = tuple[int, bytes, bytes]  # status, content type, body
 
 _JSON, _TEXT = b"application/json", b"text/plain; charset=utf-8"
+_EXPOSITION = b"text/plain; version=0.0.4; charset=utf-8"
+_GREETING = f"openfm {__version__} is running. GET /api/openapi.json lists the routes of /api.\n"
 _ACCOUNT_ID = "00000000-0000-0000-0000-000000000000"
 
 
@@ -33,14 +37,16 @@ class Planes:
 class FrontDoor:
     """Health, metrics and the host's self-description answer here, at once; they ask nobody who could be slow."""
 
-    def __init__(self, planes: Planes, health: "Health", metrics: Metrics, description: "HostDescription") -> None:
+    def __init__(
+        self, planes: Planes, health: "Health", metrics: "MetricsPage", description: "HostDescription"
+    ) -> None:
         self._planes = planes
         self._own: dict[str, Callable[[Scope], Answer]] = {
             "/.well-known/databricks-config": description.databricks_config,
             "/health/live": lambda _: (200, _JSON, b'{"status":"live"}'),
             "/health/ready": lambda _: health.readiness(),
-            "/metrics": lambda _: (200, b"text/plain; version=0.0.4; charset=utf-8", metrics.exposition()),
-            "/": lambda _: (200, _TEXT, f"openfm {__version__} is running. Its README lists the routes.\n".encode()),
+            "/metrics": metrics.page,
+            "/": lambda _: (200, _TEXT, _GREETING.encode()),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,6 +90,24 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricsPage:
+    """The server's metrics in Prometheus' format.
+
+    They name every endpoint, private ones too: so with `tokens` only an admin's opens them. None leaves them open, for
+    a server that nobody but its own machine reaches.
+    """
+
+    metrics: Metrics
+    tokens: TokenVerifier | None
+
+    def page(self, scope: Scope) -> Answer:
+        """All of them. Raises `Unauthenticated`, `PermissionDenied`."""
+        if self.tokens is not None and not authenticate(scope["headers"], self.tokens).is_admin:
+            raise PermissionDenied("Only admins may read the server's metrics. Give Prometheus an admin's token.")
+        return 200, _EXPOSITION, self.metrics.exposition()
+
+
+@dataclass(frozen=True, slots=True)
 class HostDescription:
     """What databricks-sdk asks of every host before anything else (its `Config`)."""
 
@@ -98,10 +122,13 @@ class HostDescription:
 
 
 def _answer(own: Callable[[Scope], Answer], scope: Scope) -> Answer:
-    if scope["method"] in ("GET", "HEAD"):
+    try:
+        if scope["method"] not in ("GET", "HEAD"):
+            raise MethodNotAllowed(scope["method"], "GET")
         return own(scope)
-    refused = problem(MethodNotAllowed(scope["method"], "GET"), ErrorShape.DATABRICKS)
-    return refused.status, _JSON, refused.body
+    except ApiError as error:
+        refused = problem(error, ErrorShape.DATABRICKS)
+        return refused.status, _JSON, refused.body
 
 
 async def _send(send: Send, method: str, answer: Answer) -> None:

@@ -8,6 +8,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import shutil
 import threading
 import uuid
@@ -21,6 +22,7 @@ from typing import Self
 from openfm.core.errors import Unavailable
 from openfm.core.registry import Manifest
 
+_DIGEST = re.compile("[0-9a-f]{64}")
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NO_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.EACCES})
 _RESERVE_BYTES = 64 * 1024 * 1024
@@ -72,7 +74,7 @@ class BlobStore:
 
     def has(self, digest: str) -> bool:
         """Whether the content is here."""
-        return self.path(digest).is_file()
+        return _DIGEST.fullmatch(digest) is not None and self.path(digest).is_file()
 
     def reserve(self, size: int) -> None:
         """Return if so many more bytes fit. Raises `Unavailable` with the numbers if not."""
@@ -91,16 +93,16 @@ class BlobStore:
         Held inside `with`. Raises `Unavailable` when the disk is full.
         """
         temporary = self._root / "incoming" / uuid.uuid4().hex
+        size = source.stat().st_size
         try:
-            try:
-                temporary.hardlink_to(source)
-            except OSError:
-                self.reserve(source.stat().st_size)
-                shutil.copyfile(source, temporary)
-            blob = Blob(_sha256(temporary), temporary.stat().st_size)
-            self.adopt(temporary, blob)
-        except OSError as error:
-            raise _explained(error, self._root, source.stat().st_size) from error
+            with full_disk_told(self._root, size):
+                try:
+                    temporary.hardlink_to(source)
+                except OSError:
+                    self.reserve(size)
+                    shutil.copyfile(source, temporary)
+                blob = Blob(_sha256(temporary), temporary.stat().st_size)
+                self.adopt(temporary, blob)
         finally:
             temporary.unlink(missing_ok=True)
         try:
@@ -148,15 +150,17 @@ class BlobStore:
     def materialize(self, manifest: Manifest, folder: Path) -> None:
         """Lay out a version's files under their paths, without copying. `folder` is made, and made anew if there.
 
-        The files are read-only links to the contents: whoever works with them must not change them.
+        The files are read-only links to the contents: whoever works with them must not change them. Raises
+        `BlobDamaged`, and `Unavailable` when the disk is full.
         """
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        for path, entry in manifest.items():
-            source = self.check(Blob(entry.digest, entry.size))
-            target = folder / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _link(source, target)
+        with full_disk_told(self._root, 0):
+            folder.mkdir(parents=True)
+            for path, entry in manifest.items():
+                source = self.check(Blob(entry.digest, entry.size))
+                target = folder / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                _link(source, target)
 
     def collect(self, needed: Callable[[], frozenset[str]]) -> int:
         """Remove what is not needed and not held; the bytes freed."""
@@ -195,7 +199,8 @@ class BlobWriter:
     def __init__(self, store: BlobStore, temporary: Path) -> None:
         self._store = store
         self._temporary = temporary
-        self._file = temporary.open("xb")
+        with full_disk_told(store.root, 0):
+            self._file = temporary.open("xb")
         self._digest = hashlib.sha256()
         self._size = 0
         self._blob: Blob | None = None
@@ -209,23 +214,19 @@ class BlobWriter:
 
     def write(self, chunk: bytes | memoryview) -> None:
         """Append. Raises `Unavailable` when the disk is full."""
-        try:
+        with full_disk_told(self._store.root, len(chunk)):
             self._file.write(chunk)
-        except OSError as error:
-            raise _explained(error, self._store.root, len(chunk)) from error
         self._digest.update(chunk)
         self._size += len(chunk)
 
     def commit(self) -> Blob:
-        """Put the content where it belongs, durably; held until `with` ends."""
-        try:
+        """Put the content where it belongs, durably; held until `with` ends. Raises `Unavailable` for a full disk."""
+        blob = Blob(self._digest.hexdigest(), self._size)
+        with full_disk_told(self._store.root, self._size):
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
-        except OSError as error:
-            raise _explained(error, self._store.root, self._size) from error
-        blob = Blob(self._digest.hexdigest(), self._size)
-        self._store.adopt(self._temporary, blob)
+            self._store.adopt(self._temporary, blob)
         self._blob = blob
         return blob
 
@@ -247,22 +248,30 @@ class BlobWriter:
 
 
 def disk_full(folder: Path, size: int) -> Unavailable:
-    """The error for a disk that cannot take `size` more bytes."""
+    """The error for a disk that cannot take `size` more bytes, or no further file (0)."""
+    needed = f"{size:,} more bytes are needed" if size else "a file cannot be made"
     free = shutil.disk_usage(folder).free
     return Unavailable(
-        f"The disk of the models folder is full: {size:,} more bytes are needed and {free:,} are free. Delete models "
+        f"The disk of the models folder is full: {needed} and {free:,} bytes are free. Delete models "
         "that are not needed, or move the folder to a larger disk (OPENFM_MODELS_DIR).",
         retry_after_s=_RETRY_S,
     )
 
 
+@contextlib.contextmanager
+def full_disk_told(folder: Path, size: int) -> Iterator[None]:
+    """Inside `with`, raise `Unavailable` with the numbers where the disk cannot take `size` more bytes."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise disk_full(folder, size) from error
+
+
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _explained(error: OSError, folder: Path, size: int) -> Exception:
-    return disk_full(folder, size) if error.errno in _FULL else error
 
 
 def _link(source: Path, target: Path) -> None:

@@ -15,11 +15,20 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from openfm.core.errors import InvalidParameterValue
+from openfm.core.errors import InvalidParameterValue, Unavailable
+from openfm.store.turns import NoTurn, Turns
 
 _TURN_TIMEOUT_MS = 5000
+_RETRY_S = 5.0
+_RETRY_FULL_S = 60.0
+_SQLITE_BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_POSTGRES_BUSY = frozenset({"55P03", "40P01", "40001", "53300"})
+"""lock_not_available, deadlock_detected, serialization_failure, too_many_connections
+(PostgreSQL's manual, appendix A)."""
+_POSTGRES_FULL = "53100"
 _TURN_KEY = int.from_bytes(b"openfm")
 
 
@@ -30,17 +39,20 @@ class CannotOpenDatabase(Exception):
 class Database:
     """The state of this workspace. Its calls block: run them in a thread (`asyncio.to_thread`).
 
-    Raises `CannotOpenDatabase` for a URL of another kind, or without the driver.
+    A transaction waits at most `turn_timeout_ms` for those before it. Raises `CannotOpenDatabase` for a URL of another
+    kind, or without the driver.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, turn_timeout_ms: int = _TURN_TIMEOUT_MS) -> None:
         self._engine = _engine(url)
+        self._turns = Turns()
+        self._turn_timeout_s = turn_timeout_ms / 1000
         event.listen(self._engine, "before_cursor_execute", _check_text)
         if self._engine.dialect.name == "sqlite":
-            event.listen(self._engine, "connect", _configure_sqlite)
+            event.listen(self._engine, "connect", partial(_configure_sqlite, turn_timeout_ms))
             event.listen(self._engine, "begin", _begin_sqlite)
         else:
-            event.listen(self._engine, "begin", _begin_postgres)
+            event.listen(self._engine, "begin", partial(_begin_postgres, turn_timeout_ms))
 
     def migrate(self, revision: str = "head") -> None:
         """Run the migrations up to `revision` that this database has not seen.
@@ -68,10 +80,18 @@ class Database:
     def transaction(self) -> Iterator[Connection]:
         """Commit on the way out, roll back on an error.
 
-        Statements raise `InvalidParameterValue` for text that not every database can keep.
+        Statements raise `InvalidParameterValue` for text that not every database can keep. Raises `Unavailable` when
+        its turn does not come, or the disk is full.
         """
-        with self._engine.begin() as connection:
-            yield connection
+        try:
+            with self._turns.one(self._turn_timeout_s), self._engine.begin() as connection:
+                yield connection
+        except (NoTurn, NoConnectionLeft) as error:
+            raise _busy() from error
+        except OperationalError as error:
+            if (explained := _explained(error)) is None:
+                raise
+            raise explained from error
 
     def close(self) -> None:
         """Close every connection."""
@@ -123,11 +143,25 @@ def _is_text(value: str) -> bool:
         return False
 
 
-def _configure_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+def _explained(error: OperationalError) -> Unavailable | None:
+    sqlite_code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+    state = getattr(error.orig, "sqlstate", None)
+    if sqlite_code in _SQLITE_BUSY or state in _POSTGRES_BUSY:
+        return _busy()
+    if sqlite_code == sqlite3.SQLITE_FULL or state == _POSTGRES_FULL:
+        return Unavailable("The database's disk is full. Make room on it, then try again.", retry_after_s=_RETRY_FULL_S)
+    return None
+
+
+def _busy() -> Unavailable:
+    return Unavailable("The database is busy with other changes. Try again.", retry_after_s=_RETRY_S)
+
+
+def _configure_sqlite(turn_timeout_ms: int, connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
     # The module must not open transactions by itself: it would commit before a CREATE TABLE, and a migration that
     # fails half-way would stay half done.
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "foreign_keys=ON", f"busy_timeout={_TURN_TIMEOUT_MS}"):
+    for pragma in (f"busy_timeout={turn_timeout_ms}", "journal_mode=WAL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
@@ -135,6 +169,6 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _begin_postgres(connection: Connection) -> None:
-    connection.execute(text(f"SET LOCAL lock_timeout = {_TURN_TIMEOUT_MS}"))
+def _begin_postgres(turn_timeout_ms: int, connection: Connection) -> None:
+    connection.execute(text(f"SET LOCAL lock_timeout = {turn_timeout_ms}"))
     connection.execute(text(f"SELECT pg_advisory_xact_lock({_TURN_KEY})"))

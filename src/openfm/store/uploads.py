@@ -1,6 +1,7 @@
 """Uploads in parts: every part is a file, so that an upload goes on after the server was restarted. Calls block.
 
 Layout: `<root>/<token>/session.json`, and `00001.<SHA-256>` for part 1. A part that is sent again replaces the first.
+An upload ends by one renaming of its folder: whoever works in it at that moment finds nothing, and leaves nothing.
 """
 
 import contextlib
@@ -18,13 +19,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from openfm.core.errors import InvalidParameterValue, NotFound
-from openfm.store.blobs import disk_full
+from openfm.core.errors import ApiError, InvalidParameterValue, NotFound
+from openfm.store.blobs import full_disk_told
 
 MOST_PARTS = 10_000
 _CHUNK_BYTES = 1 << 20
 _TOKEN = re.compile("[0-9a-f]{32}")
 _PART = re.compile("[0-9]{5}[.][0-9a-f]{64}")
+_SESSION = "session.json"
 _DONE = "done"
 _ABANDONED_S = 7 * 24 * 3600.0
 
@@ -58,47 +60,71 @@ class Uploads:
         self._locks: dict[str, threading.Lock] = {}
 
     def prepare(self) -> None:
-        """Make the folder, and remove uploads that nobody touched for a week."""
+        """Make the folder; remove uploads that nobody touched for a week, and what a crash left half written."""
         self._root.mkdir(parents=True, exist_ok=True)
         for folder in self._root.iterdir():
-            if time.time() - folder.stat().st_mtime > _ABANDONED_S:
+            if time.time() - folder.stat().st_mtime > _ABANDONED_S or not self._is_known(folder.name):
                 shutil.rmtree(folder, ignore_errors=True)
+            for unfinished in folder.glob("*.tmp"):
+                unfinished.unlink()
 
     def begin(self, full_name: str, version: int, path: str, owner: str, *, overwrite: bool) -> UploadSession:
         """A new upload."""
         session = UploadSession(secrets.token_hex(16), full_name, version, path, owner, overwrite)
         folder = self._root / session.token
-        folder.mkdir(parents=True)
-        (folder / "session.json").write_text(json.dumps(asdict(session)), encoding="utf-8")
+        try:
+            with full_disk_told(self._root, 0):
+                folder.mkdir(parents=True)
+                _write_whole(folder / _SESSION, json.dumps(asdict(session)))
+        except Exception:
+            self.end(session.token)
+            raise
         return session
 
     def find(self, token: str) -> UploadSession:
-        """The upload of that token. Raises `NotFound`."""
+        """The upload of that token. Raises `NotFound`, also for one whose description the disk has lost."""
         try:
-            text = (self._folder(token) / "session.json").read_text(encoding="utf-8")
-        except FileNotFoundError:
+            text = (self._folder(token) / _SESSION).read_text(encoding="utf-8")
+            return UploadSession(**json.loads(text))
+        except (FileNotFoundError, ValueError, TypeError):
             raise _unknown() from None
-        return UploadSession(**json.loads(text))
 
     def receive(self, token: str, number: int) -> "PartWriter":
-        """A part, chunk by chunk, inside `with`. Raises `InvalidParameterValue` for a number out of range."""
+        """A part, chunk by chunk, inside `with`.
+
+        Raises `InvalidParameterValue` for a number out of range, `NotFound` where there is no such upload any more.
+        """
         if not 1 <= number <= MOST_PARTS:
             raise InvalidParameterValue(f"Part numbers go from 1 to {MOST_PARTS}, not {number}.", param="part_number")
         folder = self._folder(token)
-        if not folder.is_dir():
+        if (folder / _DONE).exists():
             raise _unknown()
-        return PartWriter(folder, number)
+        return PartWriter(folder, number, self._lock)
 
     def chunks(self, token: str, parts: Sequence[Part]) -> Iterator[bytes]:
-        """The content of these parts, one after the other. Raises `InvalidParameterValue` for one that is not here."""
-        for file in [self._part(token, part) for part in sorted(parts, key=lambda part: part.number)]:
-            with file.open("rb") as source:
+        """The content of these parts, one after the other. Raises as `size`."""
+        ordered = sorted(parts, key=lambda part: part.number)
+        for part, file in zip(ordered, self._files(token, ordered), strict=True):
+            try:
+                source = file.open("rb")
+            except FileNotFoundError:
+                raise self._missing(token, part) from None
+            with source:
                 while chunk := source.read(_CHUNK_BYTES):
                     yield chunk
 
     def size(self, token: str, parts: Sequence[Part]) -> int:
-        """The bytes of these parts. Raises `InvalidParameterValue` for one that is not here."""
-        return sum(self._part(token, part).stat().st_size for part in parts)
+        """The bytes of these parts.
+
+        Raises `InvalidParameterValue` for one that is not here, `NotFound` when the upload ended meanwhile.
+        """
+        total = 0
+        for part, file in zip(parts, self._files(token, parts), strict=True):
+            try:
+                total += file.stat().st_size
+            except FileNotFoundError:
+                raise self._missing(token, part) from None
+        return total
 
     def parts(self, token: str) -> Sequence[Part]:
         """The parts that are here."""
@@ -127,13 +153,19 @@ class Uploads:
     def complete(self, token: str) -> None:
         """Remove the parts, but remember that the upload was complete: the client may ask again."""
         folder = self._folder(token)
-        (folder / _DONE).touch()
-        for part in folder.glob("[0-9]*.*"):
-            part.unlink()
+        with contextlib.suppress(FileNotFoundError):  # aborted meanwhile: nothing is left to remember
+            with self._lock, full_disk_told(self._root, 0):
+                (folder / _DONE).touch()
+            for part in folder.glob("[0-9]*.*"):
+                part.unlink(missing_ok=True)
 
     def end(self, token: str) -> None:
-        """Remove the upload."""
-        shutil.rmtree(self._folder(token), ignore_errors=True)
+        """Remove the upload. Whoever still sends to it or reads from it gets `NotFound`."""
+        folder = self._folder(token)
+        ended = folder.with_suffix(".ended")
+        with contextlib.suppress(FileNotFoundError):
+            folder.rename(ended)
+        shutil.rmtree(ended, ignore_errors=True)
         with self._lock:
             self._locks.pop(token, None)
 
@@ -145,16 +177,32 @@ class Uploads:
                 if session.full_name == full_name and version in {None, session.version}:
                     self.end(session.token)
 
-    def _part(self, token: str, part: Part) -> Path:
+    def _files(self, token: str, parts: Sequence[Part]) -> Sequence[Path]:
+        folder = self._folder(token)
+        try:
+            here = {file.name for file in folder.iterdir()}
+        except FileNotFoundError:
+            raise _unknown() from None
         # The tag is compared with names that are there, never made into a path.
-        wanted = f"{part.number:05d}.{part.etag.strip().strip(chr(34))}"
-        for file in self._folder(token).glob(f"{part.number:05d}.*"):
-            if file.name == wanted:
-                return file
-        raise InvalidParameterValue(
+        for part in parts:
+            if _file_name(part) not in here:
+                raise self._missing(token, part)
+        return [folder / _file_name(part) for part in parts]
+
+    def _missing(self, token: str, part: Part) -> ApiError:
+        if not self._folder(token).is_dir():
+            return _unknown()
+        return InvalidParameterValue(
             f"Part {part.number} with that ETag has not arrived; send it again, then complete the upload.",
             param="parts",
         )
+
+    def _is_known(self, token: str) -> bool:
+        try:
+            self.find(token)
+        except NotFound:
+            return False
+        return True
 
     def _folder(self, token: str) -> Path:
         if not _TOKEN.fullmatch(token):
@@ -165,34 +213,45 @@ class Uploads:
 class PartWriter:
     """One part on its way in."""
 
-    def __init__(self, folder: Path, number: int) -> None:
+    def __init__(self, folder: Path, number: int, lock: threading.Lock) -> None:
         self._folder = folder
         self._number = number
+        self._lock = lock
         self._temporary = folder / f"{secrets.token_hex(8)}.tmp"
-        self._file = self._temporary.open("xb")
         self._digest = hashlib.sha256()
+        self._size = 0
+        with self._present():
+            self._file = self._temporary.open("xb")
 
     def write(self, chunk: bytes | memoryview) -> None:
         """Append. Raises `Unavailable` when the disk is full."""
-        try:
+        with full_disk_told(self._folder.parent, len(chunk)):
             self._file.write(chunk)
-        except OSError as error:
-            raise disk_full(self._folder, len(chunk)) from error
         self._digest.update(chunk)
+        self._size += len(chunk)
 
     def commit(self) -> str:
-        """Keep the part; its ETag."""
-        try:
+        """Keep the part; its ETag. Raises `Unavailable` when the disk is full, `NotFound` when the upload ended."""
+        etag = self._digest.hexdigest()
+        with self._present():
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
-        except OSError as error:
-            raise disk_full(self._folder, 0) from error
-        etag = self._digest.hexdigest()
-        for older in self._folder.glob(f"{self._number:05d}.*"):
-            older.unlink()
-        self._temporary.rename(self._folder / f"{self._number:05d}.{etag}")
+            with self._lock:
+                if (self._folder / _DONE).exists():
+                    raise _unknown()
+                for older in self._folder.glob(f"{self._number:05d}.*"):
+                    older.unlink(missing_ok=True)
+                self._temporary.rename(self._folder / _file_name(Part(self._number, etag)))
         return etag
+
+    @contextlib.contextmanager
+    def _present(self) -> Iterator[None]:
+        try:
+            with full_disk_told(self._folder.parent, self._size):
+                yield
+        except FileNotFoundError:
+            raise _unknown() from None
 
     def close(self) -> None:
         """Drop what was not committed."""
@@ -207,6 +266,20 @@ class PartWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _file_name(part: Part) -> str:
+    return f"{part.number:05d}.{part.etag.strip().strip(chr(34))}"
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """A crash leaves the whole file or none."""
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("x", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.rename(path)
 
 
 def _unknown() -> NotFound:

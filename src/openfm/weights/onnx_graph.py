@@ -15,6 +15,7 @@ from openfm.weights.folder import is_plain_name, shown
 _DOMAINS = frozenset(("", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc", "ai.onnx.training"))
 _MOST_FIELDS = 250_000
 _DEEPEST = 16
+_MOST_DIMS = 8
 _LARGEST = 2**48
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _GRAPH, _OPSET, _FUNCTIONS = 7, 8, 25
@@ -131,7 +132,10 @@ class _Walk:
         is_external = False
         for number, wire, first, last in self.fields(begin, end):
             if number == _DIMS:
-                shape.extend([first] if wire == _VARINT else self._packed(first, last))
+                for size in (first,) if wire == _VARINT else self._packed(first, last):
+                    shape.append(size)
+                    if len(shape) > _MOST_DIMS:  # before the rest is read: a file may claim millions
+                        raise CorruptModel(f"A tensor in the ONNX file has more than {_MOST_DIMS} dimensions.")
             elif number == _LOCATION and wire == _VARINT:
                 is_external = first == 1
             elif number == _EXTERNAL and wire == _BYTES:

@@ -42,13 +42,14 @@ def error_body(error: ApiError, shape: ErrorShape) -> dict[str, object]:
     The Databricks shape has no key `error`: databricks-sdk would print that instead of the message.
     """
     body: dict[str, object] = {}
+    message = _text(error.message)
     if shape is not ErrorShape.OPENAI:
-        body |= {"error_code": error.error_code, "message": error.message}
+        body |= {"error_code": error.error_code, "message": message}
     if shape is not ErrorShape.DATABRICKS:
         body["error"] = {
-            "message": error.message,
+            "message": message,
             "type": error.openai_type,
-            "param": error.param,
+            "param": None if error.param is None else _text(error.param),
             "code": error.openai_code,
         }
     return body
@@ -60,6 +61,11 @@ def stream_error(error: ApiError) -> bytes:
     Both shapes together, because no single one is noticed by every client once a stream runs.
     """
     return b"data: " + msgspec.json.encode(error_body(error, ErrorShape.BOTH)) + b"\n\n"
+
+
+def _text(said: str) -> str:
+    """What was said, where it repeats what a caller sent: half of a surrogate pair has no bytes."""
+    return said.encode(errors="replace").decode()
 
 
 def _retry_headers(error: ApiError) -> list[tuple[bytes, bytes]]:

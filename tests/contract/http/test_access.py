@@ -7,16 +7,18 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
+import aiohttp
 import pytest
 
 from openfm.control.access import DATA_PLANE, MANAGEMENT, Route, Who
-from tests.conftest import CHAT
+from tests.conftest import CHAT, StartServer
 from tests.contract.http.conftest import Answer, Http
 
 _SCIM = "/api/2.0/preview/scim/v2"
 _HELD = (Who.CAN_VIEW, Who.CAN_QUERY, Who.CAN_MANAGE)
 _ALL = {**MANAGEMENT, **DATA_PLANE}
-_CLOSED = sorted((route, who) for route, who in _ALL.items() if who not in (Who.ANYBODY, Who.BEARER_OF_URL))
+_OPEN = (Who.ANYBODY, Who.BEARER_OF_URL, Who.METRICS)  # this server's metrics: it listens on loopback
+_CLOSED = sorted((route, who) for route, who in _ALL.items() if who not in _OPEN)
 _NAMES_IN_BODY = tuple(path for method, path in DATA_PLANE if method == "POST" and "{name}" not in path)
 
 
@@ -230,3 +232,22 @@ async def test_lists_of_principals_come_in_pieces(http: Http) -> None:
 def _json(body: object) -> bytes:
     # The standard library escapes lone surrogates, which msgspec refuses to write.
     return json.dumps(body).encode()
+
+
+async def test_metrics_name_every_endpoint_so_admins_alone_read_them_where_others_reach_the_server(
+    start_server: StartServer, session: aiohttp.ClientSession
+) -> None:
+    server = start_server(path="/health/live", public_url="https://models.example")
+    http = Http(session, server.url, server.token)
+    await http.post(f"{_SCIM}/Users", {"userName": "reader@example.com"})
+    made = await http.post("/api/2.0/token-management/on-behalf-of/tokens", {"application_id": "reader@example.com"})
+    asked = {token: await http.ask("GET", "/metrics", token) for token in (None, made.json["token_value"], http.token)}
+    assert [answer.status for answer in asked.values()] == [401, 403, 200]
+    assert all(is_shaped(answer) for answer in asked.values() if answer.status != 200)
+    server.end()
+
+
+async def test_on_loopback_prometheus_needs_no_token(http: Http) -> None:
+    answer = await http.ask("GET", "/metrics", None)
+    assert answer.status == 200
+    assert b"openfm_requests_running" in answer.raw

@@ -34,6 +34,10 @@ def home(tmp_path: Path) -> Path:
             Server("https://x.databricks.com", "d"),
         ),
         (Given(), {"OPENFM_URL": "http://b", "DATABRICKS_HOST": "https://x"}, Server("http://b", None)),
+        (Given(url="127.0.0.1:8080"), {}, Server(LOCAL, "admin")),
+        (Given(url="localhost:9/"), {}, Server("http://localhost:9", None)),
+        (Given(url="[::1]:9"), {}, Server("http://[::1]:9", None)),
+        (Given(url="localhost.example:9"), {}, Server("https://localhost.example:9", None)),
     ],
 )
 def test_flags_win_over_variables_and_those_over_the_local_server(
@@ -53,3 +57,10 @@ def test_a_damaged_server_file_counts_as_none(tmp_path: Path) -> None:
     (tmp_path / "server.json").write_text("{")
     with pytest.raises(CliError):
         find_server(Given(home=tmp_path), {})
+
+
+@pytest.mark.parametrize("url", ["ftp://x", "http:/x", "http://", "http://x:port", "http://x:99999", "/x", "http://[x"])
+def test_what_is_no_url_is_said_before_anything_is_sent(tmp_path: Path, url: str) -> None:
+    with pytest.raises(CliError, match="no server's URL") as caught:
+        find_server(Given(url=url, home=tmp_path), {})
+    assert "https://" in caught.value.hint

@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -177,3 +178,12 @@ async def test_a_nudge_makes_it_act_at_once_and_the_end_stops_all() -> None:
 
 def test_needs_of_nothing_always_fit() -> None:
     assert make_plan(desired(spec()), {}, Machine((), 0)).start[0][1] == Placement(Needs())
+
+
+async def test_a_model_without_versions_is_named_without_one() -> None:
+    yard = Yard()
+    yard.want(memory=1 << 30)
+    await yard.reconciler.step()
+    with pytest.raises(NoReplicaReady, match=r"^gpt has no replica yet") as refused:
+        await yard.fleet.ready(replace(ENTITY, entity_name="gpt", entity_version=""))
+    assert "  " not in refused.value.message

@@ -121,7 +121,10 @@ def _small_files() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_small_files")
 def test_a_full_disk_is_told_with_numbers_and_leaves_nothing(blobs: BlobStore) -> None:
-    with pytest.raises(Unavailable, match=r"[\d,]+ more bytes are needed and [\d,]+ are free"), blobs.receive() as one:
+    with (
+        pytest.raises(Unavailable, match=r"[\d,]+ more bytes are needed and [\d,]+ bytes are free"),
+        blobs.receive() as one,
+    ):
         one.write(bytes(3_000_000))
     assert files(blobs) == []
 

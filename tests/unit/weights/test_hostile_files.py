@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from openfm.weights.errors import CorruptModel, RefusedModel, UnsupportedModel
 from openfm.weights.inspection import inspect
+from openfm.weights.onnx_graph import read_graph
 from tests.unit.weights.files import (
     LLAMA_KEYS,
     field,
@@ -197,6 +198,7 @@ HOSTILE_ONNX = {
     "nested without end": onnx(nested(100)),
     "shape overflows": onnx(field(5, field(1, 2**40) + field(1, 2**40))),
     "shape negative": onnx(field(5, field(1, 2**64 - 1))),
+    "nine dimensions": onnx(field(5, field(1, 1) * 9)),
     "weights elsewhere": onnx(outside(b"../../etc/passwd")),
     "weights at an absolute path": onnx(outside(b"/etc/passwd")),
     "weights missing": onnx(outside(b"weights.bin")),
@@ -211,6 +213,14 @@ def test_hostile_onnx(tmp_path: Path, name: str) -> None:
     (tmp_path / "tokenizer.json").write_text("{}")
     with soon(), pytest.raises(CorruptModel):
         inspect(tmp_path)
+
+
+def test_of_millions_of_packed_dimensions_few_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    # Read to its end, the list would be found cut off.
+    path.write_bytes(onnx(field(5, field(1, b"\1" * 20_000_000 + b"\xff"))))
+    with pytest.raises(CorruptModel, match="more than 8 dimensions"):
+        read_graph(path)
 
 
 @pytest.mark.parametrize("model", [onnx(domain=b"evil"), onnx(node_in(b"evil")), onnx() + field(25, b"")])

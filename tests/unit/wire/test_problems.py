@@ -93,3 +93,10 @@ def test_no_message_has_a_phrase_that_makes_sdks_retry() -> None:
         errors.ContextTooLong(prompt_tokens=5, max_tokens=6, context_length=7).message,
     ]
     assert not [m for m in messages for phrase in RETRY_PHRASES if phrase in m]
+
+
+def test_an_error_that_repeats_what_is_no_text_is_still_told() -> None:
+    error = errors.InvalidParameterValue("There is no '\ud800'.", param="\udfff")
+    for shape in ErrorShape:
+        assert json.loads(problem(error, shape).body)
+    assert "There is no '?'." in stream_error(error).decode()

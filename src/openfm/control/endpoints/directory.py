@@ -1,6 +1,7 @@
 """Endpoints in memory: what the gateway's `Directory` port, the fleet and the management routes read."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from threading import Lock
 
 from openfm.control.endpoints.ports import Grants
@@ -14,6 +15,7 @@ class EndpointDirectory:
 
     def __init__(self, grants: Grants, endpoints: Iterable[ServingEndpoint] = ()) -> None:
         self._grants = grants
+        self._changing = Lock()
         self._writing = Lock()
         self._by_name: dict[str, ServingEndpoint] = {}
         self._by_id: dict[str, ServingEndpoint] = {}
@@ -93,19 +95,24 @@ class EndpointDirectory:
             )
         return endpoint.name
 
-    def serving(self, entity_name: str, entity_version: int | None) -> Sequence[str]:
-        """Names of the endpoints whose active or pending config has that model, in that version if one is given."""
+    def serving(self, version_ids: frozenset[str]) -> Sequence[str]:
+        """Names of the endpoints whose active or pending config needs one of these registered versions."""
         return tuple(
             endpoint.name
             for endpoint in self._by_name.values()
-            for config in (endpoint.config, endpoint.pending_config)
-            if config is not None
-            and any(
-                entity.entity_name == entity_name
-                and (entity_version is None or entity.entity_version == str(entity_version))
+            if any(
+                not entity.version_ids.isdisjoint(version_ids)
+                for config in (endpoint.config, endpoint.pending_config)
+                if config is not None
                 for entity in config.served_entities
             )
         )
+
+    @contextmanager
+    def settled(self) -> Iterator[None]:
+        """No endpoint changes meanwhile. Take it before a transaction, never inside one: those take turns."""
+        with self._changing:
+            yield
 
     def _swap(self, by_name: dict[str, ServingEndpoint]) -> None:
         self._by_name = dict(sorted(by_name.items()))

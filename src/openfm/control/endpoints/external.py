@@ -1,17 +1,23 @@
 """External models as clients describe them -> what is kept of them. Keys are encrypted here, before anything else."""
 
+import hashlib
+import json
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from openfm.control.endpoints.inputs import ExternalModelInput, ServedEntityInput
 from openfm.control.endpoints.ports import Keys
 from openfm.core.errors import InvalidParameterValue
-from openfm.core.external import ExternalModel, StoredKey
+from openfm.core.external import ExternalModel, SecretReference, StoredKey, fits_header
 from openfm.core.model import ModelProfile, Task
 from openfm.core.principal import Principal
 
 _OPENAI = "https://api.openai.com/v1"
 _CONTEXT_LENGTH = 1 << 20  # the provider judges by its own
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")  # RFC 9110, 5.6.2
+_HTTPS_OWN = frozenset(("accept-encoding", "connection", "expect", "host", "keep-alive", "te", "trailer", "upgrade"))
+_HTTPS_OWN_PREFIXES = ("content-", "proxy-", "transfer-")
 _SUFFIXES = ("/chat/completions", "/completions", "/embeddings")
 
 
@@ -25,8 +31,8 @@ class _CallersKeys:
     def encrypt(self, plaintext: str) -> str:
         return self.keys.encrypt(plaintext)
 
-    def check(self, reference: str) -> None:
-        self.keys.resolve_for(self.caller, reference)
+    def refer(self, reference: str) -> SecretReference:
+        return self.keys.refer(self.caller, reference)
 
 
 def external_model(asked: ServedEntityInput, keys: Keys, caller: Principal) -> tuple[ExternalModel, ModelProfile]:
@@ -60,6 +66,16 @@ def external_profile(external: ExternalModel, task: Task) -> ModelProfile:
     )
 
 
+def external_deployment_id(endpoint_id: str, external: ExternalModel) -> str:
+    """The name of an external entity's replicas: the same for the same endpoint, provider, address and key.
+
+    Nobody can find a second config with it: whoever could would speak with another's key.
+    """
+    key = str(external.key.reference or external.key.ciphertext)
+    told = json.dumps([endpoint_id, external.provider, external.name, external.url, external.header, key])
+    return f"external-{hashlib.sha256(told.encode()).hexdigest()[:32]}"
+
+
 def _connection(model: ExternalModelInput, keys: _CallersKeys) -> tuple[str, StoredKey, str]:
     """Base URL, key, and the header it goes into."""
     match model.provider:
@@ -78,7 +94,7 @@ def _connection(model: ExternalModelInput, keys: _CallersKeys) -> tuple[str, Sto
                 return (
                     custom.custom_provider_url,
                     _key(auth.value, auth.value_plaintext, "value", keys),
-                    auth.key.lower(),
+                    _checked_header(auth.key),
                 )
             if custom.bearer_token_auth is None:
                 raise _missing("custom_provider_config.bearer_token_auth")
@@ -110,11 +126,25 @@ def _key(reference: str | None, plaintext: str | None, field: str, keys: _Caller
                 f"{field} must be like {{{{secrets/scope/key}}}}. The key itself goes into {field}_plaintext.",
                 param=field,
             )
-        keys.check(reference)
-        return StoredKey(reference=reference)
+        return StoredKey(reference=keys.refer(reference))
     if plaintext:
+        if not fits_header(plaintext):
+            raise InvalidParameterValue(
+                f"{field}_plaintext goes into a header: it must be visible ASCII, without spaces or line ends around.",
+                param=f"{field}_plaintext",
+            )
         return StoredKey(ciphertext=keys.encrypt(plaintext))
     raise _missing(f"{field} or {field}_plaintext")
+
+
+def _checked_header(name: str) -> str:
+    if not _HEADER.fullmatch(name) or name.lower() in _HTTPS_OWN or name.lower().startswith(_HTTPS_OWN_PREFIXES):
+        raise InvalidParameterValue(
+            "api_key_auth.key must be the name of a header that the provider reads the key from, like X-Api-Key, "
+            "not one that HTTP itself needs.",
+            param="external_model.custom_provider_config.api_key_auth.key",
+        )
+    return name.lower()
 
 
 def _checked_url(url: str) -> str:

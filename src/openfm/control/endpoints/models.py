@@ -5,7 +5,7 @@ from typing import Protocol
 
 from openfm.control.registry.models import ServableVersion
 from openfm.core.errors import InvalidParameterValue
-from openfm.core.model import ModelProfile
+from openfm.core.model import ServableModel
 from openfm.core.principal import Principal
 from openfm.core.registry import BASE_TAG
 from openfm.core.throughput import provisional_chunk_size
@@ -24,6 +24,10 @@ class VersionFinder(Protocol):
         """What the files of every registered version hash to."""
         ...
 
+    def are_registered(self, version_ids: frozenset[str]) -> bool:
+        """Whether all of these versions are there still."""
+        ...
+
 
 class KnownModels:
     """Remembers what the registry said. `longest_context` caps every model's context length; None caps nothing.
@@ -36,13 +40,17 @@ class KnownModels:
         self._longest_context = longest_context
         self._versions: dict[tuple[str, str], ServableVersion] = {}
 
-    def servable(self, entity_name: str, entity_version: str, caller: Principal) -> ModelProfile:
+    def servable(self, entity_name: str, entity_version: str, caller: Principal) -> ServableModel:
         """See `ports.Models.servable`."""
-        return self._keep(entity_name, entity_version, caller).profile
+        return _servable(self._keep(entity_name, entity_version, caller))
 
-    def profile(self, entity_name: str, entity_version: str) -> ModelProfile:
-        """See `ports.Models.profile`."""
-        return self.version(entity_name, entity_version).profile
+    def served(self, entity_name: str, entity_version: str) -> ServableModel:
+        """See `ports.Models.served`."""
+        return _servable(self.version(entity_name, entity_version))
+
+    def are_registered(self, version_ids: frozenset[str]) -> bool:
+        """See `ports.Models.are_registered`."""
+        return self._registry.are_registered(version_ids)
 
     def throughput_chunk_size(self, entity_name: str, entity_version: str) -> int:
         """See `ports.Models.throughput_chunk_size`."""
@@ -82,9 +90,13 @@ class KnownModels:
         if base is not None:
             task, context = base.profile.task, base.profile.context_length
             profile = replace(found.profile, task=task, context_length=context, embedding=base.profile.embedding)
-            found = replace(found, profile=profile)
+            found = replace(found, profile=profile, ids=found.ids | base.ids)
         if self._longest_context is not None:
             capped = min(found.profile.context_length, self._longest_context)
             found = replace(found, profile=replace(found.profile, context_length=capped))
         self._versions[entity_name, entity_version] = found
         return found
+
+
+def _servable(version: ServableVersion) -> ServableModel:
+    return ServableModel(version.profile, version.ids)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from openfm.control.endpoints.external import external_model
+from openfm.control.endpoints.external import external_deployment_id, external_model
 from openfm.control.endpoints.inputs import ConfigInput, RateLimitInput, RouteInput, ServedEntityInput, TagInput
 from openfm.control.endpoints.ports import Keys, Models
 from openfm.core.endpoint import EndpointConfig, EntitySettings, Route, ServedEntity, WorkloadSize, deployment_id
@@ -134,7 +134,7 @@ def _entity(asked: ServedEntityInput, origin: Origin, workshop: Workshop) -> Ser
         )
     # One spelling of each model: what is served is found again by it, and must not be deleted under another.
     entity_name, version = ModelName.parse(entity_name).full_name, str(version_number(version))
-    profile = workshop.models.servable(entity_name, version, origin.caller)
+    model = workshop.models.servable(entity_name, version, origin.caller)
     settings = _settings(asked)
     if settings.max_provisioned_throughput is not None:
         _check_throughput(settings, workshop.models.throughput_chunk_size(entity_name, version))
@@ -142,9 +142,10 @@ def _entity(asked: ServedEntityInput, origin: Origin, workshop: Workshop) -> Ser
         name=_checked_entity_name(asked.name or f"{entity_name.rpartition('.')[2]}-{version}"),
         entity_name=entity_name,
         entity_version=version,
-        model=profile,
+        model=model.profile,
         deployment_id=deployment_id(origin.endpoint_id, entity_name, version, settings),
         settings=settings,
+        version_ids=model.version_ids,
         creator=origin.caller.name,
         creation_timestamp=origin.now_ms,
     )
@@ -152,15 +153,13 @@ def _entity(asked: ServedEntityInput, origin: Origin, workshop: Workshop) -> Ser
 
 def _external_entity(asked: ServedEntityInput, origin: Origin, workshop: Workshop) -> ServedEntity:
     external, profile = external_model(asked, workshop.keys, origin.caller)
-    settings = EntitySettings()
-    address = f"{external.url} {external.key.reference or external.key.ciphertext}"
     return ServedEntity(
         name=_checked_entity_name(asked.name or external.name.replace("/", "-").replace(":", "-")),
         entity_name=external.name,
         entity_version="",
         model=profile,
-        deployment_id="external-" + deployment_id(origin.endpoint_id, external.name, address, settings)[-10:],
-        settings=settings,
+        deployment_id=external_deployment_id(origin.endpoint_id, external),
+        settings=EntitySettings(),
         external=external,
         creator=origin.caller.name,
         creation_timestamp=origin.now_ms,

@@ -3,22 +3,27 @@
 from typing import Protocol
 
 from openfm.core.endpoint import Deployment, ServedEntity, ServingEndpoint
-from openfm.core.model import ModelProfile
+from openfm.core.external import SecretReference
+from openfm.core.model import ServableModel
 from openfm.core.principal import PermissionLevel, Principal
 
 
 class Models(Protocol):
     """Knows registered models."""
 
-    def servable(self, entity_name: str, entity_version: str, caller: Principal) -> ModelProfile:
+    def servable(self, entity_name: str, entity_version: str, caller: Principal) -> ServableModel:
         """The model version, for somebody who wants to serve it.
 
         Raises `NotFound`, `PermissionDenied`, `InvalidParameterValue` when it is no model that can be served.
         """
         ...
 
-    def profile(self, entity_name: str, entity_version: str) -> ModelProfile:
+    def served(self, entity_name: str, entity_version: str) -> ServableModel:
         """The model version, for an endpoint that serves it already. Raises `NotFound`."""
+        ...
+
+    def are_registered(self, version_ids: frozenset[str]) -> bool:
+        """Whether all of these versions are there still."""
         ...
 
     def throughput_chunk_size(self, entity_name: str, entity_version: str) -> int:
@@ -33,8 +38,8 @@ class Keys(Protocol):
         """What is stored of a key."""
         ...
 
-    def resolve_for(self, caller: Principal, reference: str) -> str:
-        """The secret behind `{{secrets/scope/key}}`. Raises `NotFound`, `PermissionDenied` without READ on it."""
+    def refer(self, caller: Principal, reference: str) -> SecretReference:
+        """What is kept of a `{{secrets/scope/key}}` that the caller may read. Raises `NotFound`, `PermissionDenied`."""
         ...
 
 

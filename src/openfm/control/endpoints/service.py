@@ -1,6 +1,5 @@
 """What may happen to serving endpoints. Every change is one transaction, then one swap in the directory."""
 
-import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -28,7 +27,7 @@ from openfm.core.endpoint import (
     ServingEndpoint,
     UpdateState,
 )
-from openfm.core.errors import AlreadyExists, Conflict, EndpointNotFound, InvalidParameterValue
+from openfm.core.errors import AlreadyExists, Conflict, EndpointNotFound, InvalidParameterValue, NotFound
 from openfm.core.principal import PermissionLevel, Principal
 from openfm.store.database import Database
 
@@ -66,7 +65,6 @@ class EndpointService:
 
     def __init__(self, office: Office) -> None:
         self._office = office
-        self._writing = threading.Lock()
 
     def create(self, caller: Principal, body: EndpointInput) -> ServingEndpoint:
         """A new endpoint, whose first config is being rolled out.
@@ -91,7 +89,8 @@ class EndpointService:
             update=UpdateState.IN_PROGRESS,
             details=_details(body),
         )
-        with self._writing:
+        with self._office.directory.settled():
+            self._check_registered(config)
             with self._office.database.transaction() as connection:
                 if name in repository.names(connection):
                     raise _taken(name)
@@ -114,7 +113,11 @@ class EndpointService:
             _check_task(endpoint, draft)
             return _with_pending(endpoint, replace(draft, version=version))
 
-        return self._change(name, rule)
+        with self._office.directory.settled():
+            self._check_registered(draft)
+            changed = self._apply(name, rule)
+        self._office.on_change()
+        return changed
 
     def start(self, name: str) -> ServingEndpoint:
         """Run a stopped endpoint again, as a new config version."""
@@ -155,7 +158,7 @@ class EndpointService:
 
     def delete(self, name: str) -> None:
         """Forget the endpoint; running requests may end."""
-        with self._writing:
+        with self._office.directory.settled():
             endpoint = self._office.directory.get(name)
             with self._office.database.transaction() as connection:
                 repository.delete_endpoint(connection, name)
@@ -194,20 +197,30 @@ class EndpointService:
 
     def _change(self, name: str, rule: Callable[[ServingEndpoint, int], ServingEndpoint]) -> ServingEndpoint:
         """Apply `rule` to the endpoint as it is; it gets the number that a new config would have."""
-        with self._writing:
-            endpoint = self._office.directory.get(name)
-            with self._office.database.transaction() as connection:
-                version = repository.last_version(connection, name) + 1
-                changed = rule(endpoint, version)
-                if changed is endpoint:
-                    return endpoint
-                changed = replace(changed, last_updated_timestamp=self._office.now_ms())
-                if changed.pending_config is not None and changed.pending_config.version == version:
-                    repository.insert_config(connection, name, changed.pending_config)
-                repository.update_endpoint(connection, changed)
-            self._office.directory.put(changed)
+        with self._office.directory.settled():
+            changed = self._apply(name, rule)
         self._office.on_change()
         return changed
+
+    def _apply(self, name: str, rule: Callable[[ServingEndpoint, int], ServingEndpoint]) -> ServingEndpoint:
+        endpoint = self._office.directory.get(name)
+        with self._office.database.transaction() as connection:
+            version = repository.last_version(connection, name) + 1
+            changed = rule(endpoint, version)
+            if changed is endpoint:
+                return endpoint
+            changed = replace(changed, last_updated_timestamp=self._office.now_ms())
+            if changed.pending_config is not None and changed.pending_config.version == version:
+                repository.insert_config(connection, name, changed.pending_config)
+            repository.update_endpoint(connection, changed)
+        self._office.directory.put(changed)
+        return changed
+
+    def _check_registered(self, config: EndpointConfig) -> None:
+        """Refuse versions that were deleted since the config was read."""
+        needed = frozenset[str]().union(*(entity.version_ids for entity in config.served_entities))
+        if not self._office.workshop.models.are_registered(needed):
+            raise NotFound("A model version of this config was just deleted. Choose another.", param="entity_version")
 
     def _check_free(self, name: str) -> None:
         if any(endpoint.name == name for endpoint in self._office.directory.endpoints):

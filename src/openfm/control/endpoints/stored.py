@@ -16,7 +16,8 @@ from openfm.core.endpoint import (
     ServedEntity,
     WorkloadSize,
 )
-from openfm.core.external import ExternalModel, StoredKey
+from openfm.core.errors import NotFound
+from openfm.core.external import ExternalModel, SecretReference, StoredKey
 from openfm.core.model import Task
 
 
@@ -28,6 +29,7 @@ def entity_to_json(entity: ServedEntity) -> dict[str, Any]:
         "entity_version": entity.entity_version,
         "deployment_id": entity.deployment_id,
         "settings": asdict(entity.settings),
+        "version_ids": sorted(entity.version_ids),
         "creator": entity.creator,
         "creation_timestamp": entity.creation_timestamp,
     }
@@ -38,12 +40,18 @@ def entity_to_json(entity: ServedEntity) -> dict[str, Any]:
 
 def entity_from_json(stored: Mapping[str, Any], models: Models) -> ServedEntity:
     """The entity of a row; one that an early version wrote has names alone. Raises `NotFound` for its model."""
-    external = None
+    external, version_ids = None, frozenset[str]()
     if "external" in stored:
         external = _external(stored["external"])
         model = external_profile(external, Task(stored["external"]["task"]))
     else:
-        model = models.profile(stored["entity_name"], stored["entity_version"])
+        found = models.served(stored["entity_name"], stored["entity_version"])
+        model, version_ids = found.profile, found.version_ids
+        if stored.get("version_ids") and version_ids != frozenset(stored["version_ids"]):
+            raise NotFound(
+                f"Version {stored['entity_version']} of '{stored['entity_name']}' is not the one that the endpoint was "
+                "made for: that one was deleted. Make the endpoint again."
+            )
     settings = dict(stored.get("settings", {}))
     if "workload_size" in settings:
         settings["workload_size"] = WorkloadSize(settings["workload_size"])
@@ -54,6 +62,7 @@ def entity_from_json(stored: Mapping[str, Any], models: Models) -> ServedEntity:
         model=model,
         deployment_id=stored.get("deployment_id") or shared_deployment_id(stored["name"]),
         settings=EntitySettings(**settings),
+        version_ids=version_ids,
         external=external,
         creator=stored.get("creator", ""),
         creation_timestamp=stored.get("creation_timestamp", 0),
@@ -82,11 +91,13 @@ def details_from_json(stored: Mapping[str, Any]) -> EndpointDetails:
 
 
 def _external(stored: Mapping[str, Any]) -> ExternalModel:
+    key = stored["key"]
+    reference = None if key["reference"] is None else SecretReference(**key["reference"])
     return ExternalModel(
         provider=stored["provider"],
         name=stored["name"],
         url=stored["url"],
-        key=StoredKey(**stored["key"]),
+        key=StoredKey(reference, key["ciphertext"]),
         header=stored["header"],
         shown=stored["shown"],
     )

@@ -6,7 +6,7 @@ from openfm.core.errors import InvalidParameterValue, NotFound
 from openfm.core.registry import ModelName, version_number
 
 _ROOT = "Models"
-_LONGEST_PATH = 1024
+_LONGEST_PATH_BYTES = 1024
 _LONGEST_SEGMENT_BYTES = 255
 _DEEPEST = 32
 
@@ -51,11 +51,14 @@ def checked_file(path: str) -> str:
     if not path:
         return path
     segments = path.split("/")
-    is_fine = len(path) <= _LONGEST_PATH and len(segments) <= _DEEPEST and all(map(_is_segment, segments))
+    is_fine = (
+        len(segments) <= _DEEPEST and all(map(_is_segment, segments)) and len(path.encode()) <= _LONGEST_PATH_BYTES
+    )
     if not is_fine:
         raise InvalidParameterValue(
             f"'{_printable(path)}' is no path of a model file: it must stay in its folder, have no empty names, "
-            f"backslashes or control characters, and at most {_LONGEST_PATH} characters.",
+            f"backslashes or control characters, at most {_LONGEST_SEGMENT_BYTES} bytes in each name and "
+            f"{_LONGEST_PATH_BYTES} in all (an emoji has four).",
             param="path",
         )
     return path

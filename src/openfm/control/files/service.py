@@ -16,6 +16,8 @@ from openfm.core.registry import FileEntry, Manifest, ModelName, VersionStatus
 from openfm.store.blobs import Blob, BlobWriter
 from openfm.store.uploads import Part, PartWriter, UploadSession
 
+_LINKED_AT_ONCE = 500
+
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
@@ -80,7 +82,7 @@ class Files:
         entry = FileEntry(blob.digest, blob.size, self._own.now_ms())
         with self._own.database.transaction() as connection:
             self._writable(connection, where, caller, overwrite=overwrite)
-            repository.put_file(connection, where.name, where.version, where.path, entry)
+            repository.put_files(connection, where.name, where.version, {where.path: entry})
 
     def remove(self, where: FilePath, caller: Principal) -> None:
         """Take a file out of a version that is not final yet. Raises `NotFound`."""
@@ -95,18 +97,18 @@ class Files:
         for path in offered:
             if not checked_file(path):
                 raise InvalidParameterValue("A file needs a path.", param="files")
-        now = self._own.now_ms()
-        with (
-            self._own.blobs.holding(frozenset(offered.values())) as here,
-            self._own.database.transaction() as connection,
-        ):
+        with self._own.database.transaction() as connection:
             self._pending(connection, name, version, caller)
-            sizes = self._readable(connection, sorted(here), caller)
-            linked = {path: digest for path, digest in offered.items() if digest in sizes}
-            check_places({*repository.manifest(connection, name, version), *linked})
-            for path, digest in linked.items():
-                repository.put_file(connection, name, version, path, FileEntry(digest, sizes[digest], now))
-        return frozenset(linked)
+        with self._own.blobs.holding(frozenset(offered.values())) as here:
+            wanted = {path: digest for path, digest in offered.items() if digest in here}
+            pairs = list(wanted.items())
+            check_places(wanted.keys())
+            # Piece by piece: others get their turn at the database in between.
+            return frozenset(
+                path
+                for begin in range(0, len(wanted), _LINKED_AT_ONCE)
+                for path in self._link(name, version, caller, dict(pairs[begin : begin + _LINKED_AT_ONCE]))
+            )
 
     # --------------------------------------------------------------------------------------------- uploads in parts
 
@@ -168,10 +170,22 @@ class Files:
         if not where.path:
             raise InvalidParameterValue("A file needs a path below its version.", param="path")
         self._pending(connection, where.name, where.version, caller)
-        manifest = repository.manifest(connection, where.name, where.version)
-        if where.path in manifest and not overwrite:
+        paths = repository.paths(connection, where.name, where.version)
+        if where.path in paths and not overwrite:
             raise AlreadyExists(f"{where.absolute} exists already; say overwrite=true to replace it.", param="path")
-        check_places({*manifest, where.path})
+        check_places(paths | {where.path})
+
+    def _link(self, name: ModelName, version: int, caller: Principal, wanted: Mapping[str, str]) -> AbstractSet[str]:
+        with self._own.database.transaction() as connection:
+            self._pending(connection, name, version, caller)
+            sizes = self._readable(connection, sorted(set(wanted.values())), caller)
+            now = self._own.now_ms()
+            entries = {
+                path: FileEntry(digest, sizes[digest], now) for path, digest in wanted.items() if digest in sizes
+            }
+            check_places(repository.paths(connection, name, version) | entries.keys())
+            repository.put_files(connection, name, version, entries)
+        return entries.keys()
 
     def _pending(self, connection: Connection, name: ModelName, number: int, caller: Principal) -> None:
         self._own.changeable(connection, name, caller)
@@ -184,13 +198,18 @@ class Files:
 
     def _readable(self, connection: Connection, digests: Sequence[str], caller: Principal) -> Mapping[str, int]:
         held = repository.holders(connection, digests)
-        may = {(name, owner): self._own.grants.may_execute(caller, name, owner) for _, _, name, owner in held}
-        return {digest: size for digest, size, name, owner in held if may[name, owner]}
+        may = {name: self._own.grants.may_execute(caller, name) for name in {name for _, _, name in held}}
+        return {digest: size for digest, size, name in held if may[name]}
 
 
 def check_places(paths: AbstractSet[str]) -> None:
     """Refuse a file where a folder is, or below a file. Raises `InvalidParameterValue`."""
-    folders = {path[:end] for path in paths for end in range(len(path)) if path[end] == "/"}
+    folders = set[str]()
+    for path in paths:
+        folder = path.rpartition("/")[0]
+        while folder and folder not in folders:
+            folders.add(folder)
+            folder = folder.rpartition("/")[0]
     if both := folders & paths:
         raise InvalidParameterValue(f"'{min(both)}' would be a file and a folder at once.", param="path")
 

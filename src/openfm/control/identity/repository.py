@@ -25,6 +25,11 @@ def find_named(connection: Connection, kind: PrincipalKind, name: str) -> Princi
     return None if row is None else _record(row)
 
 
+def find_by_name(connection: Connection, name: str) -> PrincipalRecord | None:
+    """The principal of that name; where several kinds share it, the user before the service principal and the group."""
+    return next(filter(None, (find_named(connection, kind, name) for kind in PrincipalKind)), None)
+
+
 def of_kind(connection: Connection, kind: PrincipalKind) -> Sequence[PrincipalRecord]:
     """All principals of one kind, the oldest first."""
     query = select(principals).where(principals.c.kind == kind.value)

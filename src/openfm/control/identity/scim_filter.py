@@ -11,6 +11,7 @@ Resource = Mapping[str, Any]
 Filter = Callable[[Resource], bool]
 
 _TOKEN = re.compile(r"""\s*(?:(?P<text>"(?:[^"\\]|\\.)*"|'[^']*')|(?P<bracket>[()])|(?P<word>[^\s()"']+))""")
+_BARE = re.compile(r"[\w-]+|-?\d+\.\d+")  # some clients leave the quotes out
 _DEEPEST = 20
 _LONGEST = 4096
 _COMPARISONS: Mapping[str, Callable[[str, str], bool]] = {
@@ -110,15 +111,18 @@ class _Parser:
             raise InvalidParameterValue(f"filter: '{token}' is missing.", param="filter")
 
 
-def _literal(token: str) -> Any:
+def _literal(token: str) -> str:
+    """The value as text; true, false and numbers compare as they are written."""
     if token.startswith("'"):
         return token[1:-1]
+    if not token.startswith('"'):
+        if not _BARE.fullmatch(token):
+            raise _unclear(token)
+        return token
     try:
-        return json.loads(token)
+        return str(json.loads(token))
     except ValueError:
-        if token.startswith('"') or not token.replace("-", "").replace("_", "").isalnum():
-            raise _unclear(token) from None
-        return token  # some clients leave the quotes out
+        raise _unclear(token) from None
 
 
 def _folded(value: Any) -> str:

@@ -6,9 +6,11 @@ from threading import Lock
 
 from sqlalchemy import Connection
 
+from openfm.control.identity import repository as identity
 from openfm.control.permissions import repository
 from openfm.control.permissions.objects import ALL_PRIVILEGES, EXECUTE, MANAGE, SCOPE_LEVELS, ObjectType
 from openfm.control.permissions.repository import Grant, Thing
+from openfm.core.errors import InvalidParameterValue
 from openfm.core.principal import PermissionLevel, Principal, PrincipalKind
 from openfm.core.registry import SYSTEM_CATALOG
 from openfm.store.database import Database
@@ -56,24 +58,39 @@ class GrantBook:
         """Take all levels on an endpoint away; call `reload` after the commit."""
         repository.delete_grants(connection, Thing(ObjectType.ENDPOINT, endpoint_id))
 
-    def may_execute(self, caller: Principal, full_name: str, owner: str) -> bool:
+    def own_model(self, connection: Connection, model_id: str, owner: Principal) -> None:
+        """Make it the owner of a new model; call `reload` after the commit."""
+        repository.insert_grant(connection, Thing(ObjectType.MODEL, model_id), owner.id, MANAGE, is_owner=True)
+
+    def hand_over_model(self, connection: Connection, model_id: str, owner: str) -> None:
+        """Make the principal of that name the owner; who was it has no level left. Call `reload` after the commit.
+
+        Raises `InvalidParameterValue` where there is no such principal.
+        """
+        found = identity.find_by_name(connection, owner)
+        if found is None:
+            raise InvalidParameterValue(
+                f"There is no user, service principal or group called '{owner}' to own it.", param="owner"
+            )
+        thing = Thing(ObjectType.MODEL, model_id)
+        repository.delete_owner(connection, thing)
+        repository.delete_given(connection, thing, [found.id])
+        repository.insert_grant(connection, thing, found.id, MANAGE, is_owner=True)
+
+    def may_execute(self, caller: Principal, full_name: str) -> bool:
         """Whether the caller may see, download and serve a registered model; everybody may `system.ai.*`."""
-        if full_name.startswith(_OPEN_MODELS) or _owns(caller, owner):
+        if caller.is_admin or full_name.startswith(_OPEN_MODELS):
             return True
         return not self.levels(caller, ObjectType.MODEL, full_name).isdisjoint({EXECUTE, MANAGE, ALL_PRIVILEGES})
 
-    def may_manage(self, caller: Principal, full_name: str, owner: str) -> bool:
-        """Whether the caller may change a registered model and who may use it."""
-        return _owns(caller, owner) or MANAGE in self.levels(caller, ObjectType.MODEL, full_name)
+    def may_manage(self, caller: Principal, full_name: str) -> bool:
+        """Whether the caller may change a registered model and who may use it; its owner has MANAGE."""
+        return caller.is_admin or MANAGE in self.levels(caller, ObjectType.MODEL, full_name)
 
     def may_use_scope(self, caller: Principal, scope_id: str, needed: str) -> bool:
         """Whether the caller has this level on a secret scope, or a higher one."""
         enough = SCOPE_LEVELS[SCOPE_LEVELS.index(needed) :]
         return caller.is_admin or not self.levels(caller, ObjectType.SCOPE, scope_id).isdisjoint(enough)
-
-
-def _owns(caller: Principal, owner: str) -> bool:
-    return caller.is_admin or owner == caller.name or owner in caller.groups
 
 
 def _by_thing(grants: Iterable[Grant], model_names: Mapping[str, str]) -> _Levels:

@@ -14,7 +14,7 @@ from openfm.control.permissions.objects import EXECUTE, MODEL_PRIVILEGES, Object
 from openfm.control.permissions.repository import Grant, Thing
 from openfm.control.registry import repository as models
 from openfm.core.errors import InvalidParameterValue, NotFound, PermissionDenied
-from openfm.core.principal import Principal, PrincipalKind
+from openfm.core.principal import Principal
 from openfm.core.registry import ModelName, RegisteredModel, model_not_found
 
 _ALL_USERS = "account users"  # Unity Catalog's group of everybody
@@ -40,7 +40,7 @@ class ModelPrivileges:
         """Principal's name -> privileges, of all or of one. Raises `NotFound`, `PermissionDenied` without EXECUTE."""
         with self._books.database.transaction() as connection:
             model = _found(connection, full_name)
-            if not self._books.grants.may_execute(caller, model.name.full_name, model.owner):
+            if not self._books.grants.may_execute(caller, model.name.full_name):
                 raise PermissionDenied(f"You have no EXECUTE on the model '{model.name}'. Ask its owner for it.")
             found = _by_name(repository.grants_on(connection, _thing(model)))
         if model.name.is_system:
@@ -55,7 +55,7 @@ class ModelPrivileges:
             model = _found(connection, full_name)
             if model.name.is_system:
                 raise PermissionDenied(f"'{model.name}' comes with openfm; everybody may use it, nobody change it.")
-            if not self._books.grants.may_manage(caller, model.name.full_name, model.owner):
+            if not self._books.grants.may_manage(caller, model.name.full_name):
                 raise PermissionDenied(f"You have no MANAGE on the model '{model.name}'. Ask its owner for it.")
             thing = _thing(model)
             for change in changes:
@@ -80,8 +80,10 @@ def _apply(connection: Connection, thing: Thing, change: Change) -> None:
     principal = _principal(connection, change.principal)
     for level in [*remove, *add]:  # what is given and taken at once is given
         repository.delete_level(connection, thing, principal.id, level)
+    kept = {grant.level for grant in repository.grants_on(connection, thing) if grant.holder.id == principal.id}
     for level in add:
-        repository.insert_grant(connection, thing, principal.id, level, is_owner=False)
+        if level not in kept:
+            repository.insert_grant(connection, thing, principal.id, level, is_owner=False)
 
 
 def _checked(privileges: Sequence[str]) -> Sequence[str]:
@@ -94,16 +96,16 @@ def _checked(privileges: Sequence[str]) -> Sequence[str]:
 
 
 def _principal(connection: Connection, name: str) -> PrincipalRecord:
-    wanted = USERS if name == _ALL_USERS else name
-    for kind in PrincipalKind:
-        found = identity.find_named(connection, kind, wanted)
-        if found is not None:
-            return found
-    raise NotFound(f"There is no principal called '{name}'. An admin can create it.", param="changes.principal")
+    found = identity.find_by_name(connection, USERS if name == _ALL_USERS else name)
+    if found is None:
+        raise NotFound(f"There is no principal called '{name}'. An admin can create it.", param="changes.principal")
+    return found
 
 
 def _by_name(grants: Sequence[Grant]) -> dict[str, list[str]]:
+    """What was given; an owner needs no grant, and Unity Catalog shows none."""
     found: dict[str, list[str]] = {}
     for grant in grants:
-        found.setdefault(grant.holder.name, []).append(grant.level)
+        if not grant.is_owner:
+            found.setdefault(grant.holder.name, []).append(grant.level)
     return found

@@ -78,9 +78,15 @@ def delete_given(connection: Connection, thing: Thing, principal_ids: Iterable[s
     connection.execute(delete(grants).where(condition))
 
 
+def delete_owner(connection: Connection, thing: Thing) -> None:
+    """Take the owner's level away."""
+    connection.execute(delete(grants).where(_is(thing), grants.c.is_owner.is_(True)))
+
+
 def delete_level(connection: Connection, thing: Thing, principal_id: str, level: str) -> None:
-    """Take one level away."""
-    connection.execute(delete(grants).where(_is(thing), grants.c.principal_id == principal_id, grants.c.level == level))
+    """Take one level away; the owner's stays."""
+    is_level = and_(_is(thing), grants.c.principal_id == principal_id, grants.c.level == level)
+    connection.execute(delete(grants).where(is_level, grants.c.is_owner.is_(False)))
 
 
 def model_names(connection: Connection) -> dict[str, str]:

@@ -14,7 +14,7 @@ from openfm.control.registry.ports import Fetcher
 from openfm.control.registry.resources import Resources
 from openfm.control.registry.service import Models
 from openfm.control.registry.versions import NewVersion, Versions
-from openfm.core.errors import AlreadyExists, ApiError, InvalidParameterValue
+from openfm.core.errors import AlreadyExists, ApiError, InvalidParameterValue, Unavailable
 from openfm.core.principal import Principal
 from openfm.core.registry import SOURCE_KIND_TAG, FileEntry, ModelName, ModelVersion, VersionStatus
 
@@ -23,6 +23,7 @@ log = structlog.get_logger(__name__)
 HUB_KIND = "hub"
 _HUB_PREFIX = "hf://"
 _WEB_PREFIXES = ("https://huggingface.co/", "https://hf.co/", "http://huggingface.co/", "huggingface.co/")
+_RETRY_S = 5.0
 _SYSTEM = Principal(id="0", name="System user", is_admin=True)
 
 
@@ -78,7 +79,6 @@ class Imports:
     async def _fetch(self, version: ModelVersion) -> None:
         key = (version.name.full_name, version.version)
         folder = self._folder / version.id
-        folder.mkdir(parents=True, exist_ok=True)
         self._own.progress[key] = "Waiting for the source."
 
         def note(done: int, total: int) -> None:
@@ -87,17 +87,31 @@ class Imports:
             )
 
         try:
+            await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
             files = await self._fetcher.fetch(version.source, folder, note)
             self._own.progress[key] = "Checking the files."
             await asyncio.to_thread(self._stored, version, files)
         except ApiError as error:
-            log.warning("model.not_registered", model=str(version.name), version=version.version, reason=error.message)
-            await asyncio.to_thread(self._versions.fail, version.name, _SYSTEM, version.version, error.message)
+            await self._fail(version, error.message)
+        except OSError as error:
+            log.warning("model.disk_failed", model=str(version.name), version=version.version, error=repr(error))
+            await self._fail(version, _told(error))
         except asyncio.CancelledError:
             if not await asyncio.to_thread(self._is_wanted, version):
-                shutil.rmtree(folder, ignore_errors=True)
+                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
             raise
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+    async def _fail(self, version: ModelVersion, reason: str) -> None:
+        log.warning("model.not_registered", model=str(version.name), version=version.version, reason=reason)
+        is_told = False
+        while not is_told:
+            try:
+                await asyncio.to_thread(self._versions.fail, version.name, _SYSTEM, version.version, reason)
+                is_told = True
+            except Unavailable as error:  # the database is busy, or its disk as full as ours
+                log.warning("model.failure_not_kept", model=str(version.name), reason=error.message)
+                await asyncio.sleep(error.retry_after_s or _RETRY_S)
 
     def _created(self, name: ModelName, caller: Principal, new: NewVersion) -> ModelVersion:
         source = hub_source(new.source)
@@ -108,9 +122,14 @@ class Imports:
 
     def _stored(self, version: ModelVersion, files: Path) -> None:
         """Make the fetched files the version's, then finalize it."""
+        inside = (self._folder / version.id).resolve()
         for path in sorted(files.rglob("*")):
             if path.is_file():
-                self._take(version, path, checked_file(path.relative_to(files).as_posix()))
+                name = checked_file(path.relative_to(files).as_posix())
+                # The hub library's own links lead into its cache; any other would take the server's files in.
+                if not path.resolve().is_relative_to(inside):
+                    raise InvalidParameterValue(f"'{name}' is a link out of the model's folder.", param="source")
+                self._take(version, path, name)
         self._versions.finalize(version.name, _SYSTEM, version.version)
 
     def _take(self, version: ModelVersion, path: Path, name: str) -> None:
@@ -118,7 +137,7 @@ class Imports:
             entry = FileEntry(blob.digest, blob.size, self._own.now_ms())
             with self._own.database.transaction() as connection:
                 self._own.version(connection, version.name, version.version)
-                repository.put_file(connection, version.name, version.version, name, entry)
+                repository.put_files(connection, version.name, version.version, {name: entry})
 
     def _interrupted(self) -> list[ModelVersion]:
         with self._own.database.transaction() as connection:
@@ -134,6 +153,13 @@ class Imports:
     def _is_wanted(self, version: ModelVersion) -> bool:
         with self._own.database.transaction() as connection:
             return repository.find_version(connection, version.name, version.version) is not None
+
+
+def _told(error: OSError) -> str:
+    return (
+        f"The model's files could not be read or written: {error.strerror or error}. "
+        "Check the disk of the models folder and its permissions, then register the model again."
+    )
 
 
 def hub_source(text: str) -> str:

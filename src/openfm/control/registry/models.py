@@ -27,10 +27,12 @@ from openfm.store.database import Database
 class ServableVersion:
     """A version that can be served.
 
-    `facts` are those of `weights.inspection.ModelFacts`, empty for the catalogue's models, whose files the catalogue
-    names; `digest` is then None and `manifest` empty. `tags` are the version's own (`openfm.quantization`).
+    `ids` is its id, for a LoRA adapter also its base's. `facts` are those of `weights.inspection.ModelFacts`, empty for
+    the catalogue's models, whose files the catalogue names; `digest` is then None and `manifest` empty. `tags` are the
+    version's own (`openfm.quantization`).
     """
 
+    ids: frozenset[str]
     entity_name: str
     entity_version: str
     profile: ModelProfile
@@ -57,23 +59,6 @@ class ServableModels:
         name, number = ModelName.parse(entity_name), version_number(entity_version)
         return self._servable(*self._allowed(name, number, caller))
 
-    def load(self, entity_name: str, entity_version: str | int) -> ServableVersion:
-        """The version, for an endpoint that serves it already. Raises `NotFound`, `InvalidParameterValue`."""
-        _, version, manifest = self._found(ModelName.parse(entity_name), version_number(entity_version))
-        return self._servable(version, manifest)
-
-    def servable(self, entity_name: str, entity_version: str, caller: Principal) -> ModelProfile:
-        """The profile of `find`."""
-        return self.find(entity_name, entity_version, caller).profile
-
-    def profile(self, entity_name: str, entity_version: str) -> ModelProfile:
-        """The profile of `load`."""
-        return self.load(entity_name, entity_version).profile
-
-    def throughput_chunk_size(self, entity_name: str, entity_version: str) -> int:
-        """Tokens per second in which throughput of this version is provisioned. Raises as `load`."""
-        return provisional_chunk_size(self._parameters(self.load(entity_name, entity_version)))
-
     def optimization(self, entity_name: str, entity_version: str, caller: Principal) -> dict[str, Any]:
         """What Databricks calls the model's optimization info; `reason` says why a version is not optimizable.
 
@@ -92,7 +77,7 @@ class ServableModels:
 
     def _allowed(self, name: ModelName, number: int, caller: Principal) -> tuple[ModelVersion, Manifest]:
         owner, version, manifest = self._found(name, number)
-        if not self._grants.may_execute(caller, name.full_name, owner):
+        if not self._grants.may_execute(caller, name.full_name):
             raise PermissionDenied(
                 f"You have no EXECUTE on the model '{name}'. Ask its owner ({owner}) for it.", param="entity_name"
             )
@@ -119,6 +104,11 @@ class ServableModels:
         with self._database.transaction() as connection:
             return repository.version_digests(connection)
 
+    def are_registered(self, version_ids: frozenset[str]) -> bool:
+        """Whether all of these versions are there still."""
+        with self._database.transaction() as connection:
+            return repository.known_version_ids(connection, version_ids) == version_ids
+
     def _servable(self, version: ModelVersion, manifest: Manifest) -> ServableVersion:
         named = f"Version {version.version} of '{version.name}'"
         if version.status is VersionStatus.FAILED:
@@ -136,7 +126,14 @@ class ServableModels:
         else:
             profile, facts = profile_of(version), dict(version.facts)
         return ServableVersion(
-            version.name.full_name, str(version.version), profile, facts, version.digest, manifest, version.tags
+            ids=frozenset({version.id}),
+            entity_name=version.name.full_name,
+            entity_version=str(version.version),
+            profile=profile,
+            facts=facts,
+            digest=version.digest,
+            manifest=manifest,
+            tags=version.tags,
         )
 
     def _catalogue_profile(self, version: ModelVersion) -> ModelProfile:

@@ -1,8 +1,11 @@
 """What the registry asks of others."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
+
+from sqlalchemy import Connection
 
 from openfm.core.principal import Principal
 
@@ -10,11 +13,19 @@ from openfm.core.principal import Principal
 class ModelGrants(Protocol):
     """Who may do what with a registered model. Owners and admins may do all, everybody may execute `system.ai.*`."""
 
-    def may_execute(self, caller: Principal, full_name: str, owner: str) -> bool:
+    def own_model(self, connection: Connection, model_id: str, owner: Principal) -> None:
+        """Make it the owner of a new model; `reload` after the commit."""
+        ...
+
+    def hand_over_model(self, connection: Connection, model_id: str, owner: str) -> None:
+        """Make the principal of that name the owner; `reload` after the commit. Raises `InvalidParameterValue`."""
+        ...
+
+    def may_execute(self, caller: Principal, full_name: str) -> bool:
         """Whether the caller may see, download and serve the model."""
         ...
 
-    def may_manage(self, caller: Principal, full_name: str, owner: str) -> bool:
+    def may_manage(self, caller: Principal, full_name: str) -> bool:
         """Whether the caller may change the model."""
         ...
 
@@ -26,8 +37,12 @@ class ModelGrants(Protocol):
 class ServedVersions(Protocol):
     """Which endpoints need a model: a model that is served cannot be deleted."""
 
-    def serving(self, full_name: str, version: int | None) -> Sequence[str]:
-        """The names of the endpoints that serve this version, or any version for None."""
+    def serving(self, version_ids: frozenset[str]) -> Sequence[str]:
+        """The names of the endpoints that need one of these versions: serve it, or an adapter of it."""
+        ...
+
+    def settled(self) -> AbstractContextManager[None]:
+        """No endpoint changes meanwhile. Take it before a transaction, never inside one."""
         ...
 
 

@@ -37,16 +37,23 @@ def find_model(connection: Connection, name: ModelName) -> RegisteredModel | Non
     return None if row is None else _model(row, _aliases(connection, [name.full_name]).get(name.full_name, {}))
 
 
-def list_models(connection: Connection, prefix: str, page: Page) -> Sequence[RegisteredModel]:
-    """Models whose full name begins with `prefix`, by name."""
-    columns = registered_models.c
-    query = select(registered_models).order_by(columns.full_name)
+def model_names(connection: Connection, prefix: str, after: str | None) -> Sequence[str]:
+    """Full names that begin with `prefix` and come after `after`, in order."""
+    column = registered_models.c.full_name
+    query = select(column).order_by(column)
     if prefix:
-        query = query.where(columns.full_name.startswith(prefix, autoescape=True))
-    if page.after is not None:
-        query = query.where(columns.full_name > page.after)
-    rows = connection.execute(query.limit(page.limit)).mappings().all()
-    aliases = _aliases(connection, [row["full_name"] for row in rows])
+        query = query.where(column.startswith(prefix, autoescape=True))
+    if after is not None:
+        query = query.where(column > after)
+    return connection.execute(query).scalars().all()
+
+
+def models_named(connection: Connection, full_names: Sequence[str]) -> Sequence[RegisteredModel]:
+    """These models, by name."""
+    columns = registered_models.c
+    query = select(registered_models).where(columns.full_name.in_(full_names)).order_by(columns.full_name)
+    rows = connection.execute(query).mappings().all()
+    aliases = _aliases(connection, full_names)
     return [_model(row, aliases.get(row["full_name"], {})) for row in rows]
 
 
@@ -189,19 +196,28 @@ def manifest(connection: Connection, name: ModelName, version: int) -> Manifest:
     return MappingProxyType({row["path"]: FileEntry(row["digest"], row["size"], row["modified_at"]) for row in rows})
 
 
-def put_file(connection: Connection, name: ModelName, version: int, path: str, entry: FileEntry) -> None:
-    """Name the content of a path; what was there is replaced."""
-    remove_file(connection, name, version, path)
-    connection.execute(
-        insert(model_files).values(
-            full_name=name.full_name,
-            version=version,
-            path=path,
-            digest=entry.digest,
-            size=entry.size,
-            modified_at=entry.modified_at,
-        )
-    )
+def paths(connection: Connection, name: ModelName, version: int) -> frozenset[str]:
+    """Where the version has files."""
+    return frozenset(connection.execute(select(model_files.c.path).where(_has_file(name, version))).scalars())
+
+
+def put_files(connection: Connection, name: ModelName, version: int, entries: Manifest) -> None:
+    """Name the contents of some hundred paths; what was there is replaced."""
+    if not entries:
+        return
+    connection.execute(delete(model_files).where(_has_file(name, version), model_files.c.path.in_(entries)))
+    rows = [
+        {
+            "full_name": name.full_name,
+            "version": version,
+            "path": path,
+            "digest": entry.digest,
+            "size": entry.size,
+            "modified_at": entry.modified_at,
+        }
+        for path, entry in entries.items()
+    ]
+    connection.execute(insert(model_files), rows)
 
 
 def remove_file(connection: Connection, name: ModelName, version: int, path: str) -> bool:
@@ -215,6 +231,17 @@ def remove_files(connection: Connection, name: ModelName, version: int) -> None:
     connection.execute(delete(model_files).where(_has_file(name, version)))
 
 
+def version_ids(connection: Connection, name: ModelName) -> frozenset[str]:
+    """The ids of the model's versions."""
+    found = select(model_versions.c.id).where(model_versions.c.full_name == name.full_name)
+    return frozenset(connection.execute(found).scalars())
+
+
+def known_version_ids(connection: Connection, wanted: frozenset[str]) -> frozenset[str]:
+    """Those of these ids that a version has."""
+    return frozenset(connection.execute(select(model_versions.c.id).where(model_versions.c.id.in_(wanted))).scalars())
+
+
 def version_digests(connection: Connection) -> frozenset[str]:
     """What all versions' files together hash to."""
     found = connection.execute(select(model_versions.c.digest).where(model_versions.c.digest.is_not(None))).scalars()
@@ -226,15 +253,11 @@ def digests(connection: Connection) -> frozenset[str]:
     return frozenset(connection.execute(select(model_files.c.digest).distinct()).scalars())
 
 
-def holders(connection: Connection, wanted: Sequence[str]) -> Sequence[tuple[str, int, str, str]]:
-    """Where these contents are: digest, size, full name and owner of a model that has it."""
-    query = (
-        select(model_files.c.digest, model_files.c.size, registered_models.c.full_name, registered_models.c.owner)
-        .join(registered_models, registered_models.c.full_name == model_files.c.full_name)
-        .where(model_files.c.digest.in_(wanted))
-        .distinct()
-    )
-    return [(row[0], row[1], row[2], row[3]) for row in connection.execute(query)]
+def holders(connection: Connection, wanted: Sequence[str]) -> Sequence[tuple[str, int, str]]:
+    """Where these contents are: digest, size, full name of a model that has it."""
+    columns = model_files.c
+    query = select(columns.digest, columns.size, columns.full_name).where(columns.digest.in_(wanted)).distinct()
+    return [(row[0], row[1], row[2]) for row in connection.execute(query)]
 
 
 # ------------------------------------------------------------------------------------------------------------- helpers

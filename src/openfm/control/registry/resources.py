@@ -37,12 +37,17 @@ class Resources:
         """A change by this caller, now."""
         return Stamp(caller.name, self.now_ms())
 
-    def viewable(self, connection: Connection, name: ModelName, caller: Principal) -> RegisteredModel:
-        """The model. Raises `NotFound`, or `PermissionDenied` without EXECUTE."""
+    def model(self, connection: Connection, name: ModelName) -> RegisteredModel:
+        """The model, whoever asks. Raises `NotFound`."""
         model = repository.find_model(connection, name)
         if model is None:
             raise model_not_found(name)
-        if not self.grants.may_execute(caller, name.full_name, model.owner):
+        return model
+
+    def viewable(self, connection: Connection, name: ModelName, caller: Principal) -> RegisteredModel:
+        """The model. Raises `NotFound`, or `PermissionDenied` without EXECUTE."""
+        model = self.model(connection, name)
+        if not self.grants.may_execute(caller, name.full_name):
             raise PermissionDenied(f"You have no EXECUTE on the model '{name}'. Ask its owner ({model.owner}) for it.")
         return model
 
@@ -53,7 +58,7 @@ class Resources:
             raise PermissionDenied(
                 f"'{name}' comes with openfm and cannot be changed. Register your own model instead."
             )
-        if not self.grants.may_manage(caller, name.full_name, model.owner):
+        if not self.grants.may_manage(caller, name.full_name):
             raise PermissionDenied(
                 f"You may use the model '{name}', but not change it. Ask its owner ({model.owner}) for MANAGE."
             )
@@ -66,11 +71,10 @@ class Resources:
             raise version_not_found(name, number)
         return version
 
-    def refuse_while_served(self, name: ModelName, version: int | None, what: str) -> None:
-        """Raise `Conflict` while an endpoint serves this version, or any version for None."""
-        endpoints = self.served.serving(name.full_name, version)
+    def refuse_while_served(self, version_ids: frozenset[str], which: str, what: str) -> None:
+        """Raise `Conflict` while an endpoint needs one of these versions; only `served.settled()` keeps it true."""
+        endpoints = self.served.serving(version_ids)
         if endpoints:
-            which = f"The model '{name}'" if version is None else f"Version {version} of '{name}'"
             raise Conflict(
                 f"{which} is served by {', '.join(sorted(endpoints))} and cannot be {what}. "
                 "Take it out of these endpoints first."

@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import Connection
+
 from openfm.control.registry import repository
-from openfm.control.registry.repository import Page
 from openfm.control.registry.resources import Resources
 from openfm.core.errors import AlreadyExists, InvalidParameterValue, NotFound, PermissionDenied
 from openfm.core.principal import Principal
-from openfm.core.registry import ModelName, ModelVersion, RegisteredModel, checked_alias
+from openfm.core.registry import ModelName, ModelVersion, RegisteredModel, checked_alias, version_number
 
 DEFAULT_RESULTS = 100
 MOST_RESULTS = 1000
@@ -74,6 +75,8 @@ class Models:
                     param="name",
                 )
             repository.insert_model(connection, model)
+            self._own.grants.own_model(connection, model.id, caller)
+        self._own.grants.reload()
         return model
 
     def get(self, name: ModelName, caller: Principal) -> RegisteredModel:
@@ -83,21 +86,19 @@ class Models:
 
     def list(self, caller: Principal, prefix: str, max_results: int | None, page_token: str) -> ModelPage:
         """Models that the caller may execute, whose full name begins with `prefix`, by name."""
-        limit = page_limit(max_results)
-        page = Page(limit + 1, _read_token(page_token) or None)
+        limit, after = page_limit(max_results), _read_token(page_token) or None
         with self._own.database.transaction() as connection:
-            found = repository.list_models(connection, prefix, page)
-        shown, is_more = found[:limit], len(found) > limit
-        visible = [m for m in shown if self._own.grants.may_execute(caller, m.name.full_name, m.owner)]
-        return ModelPage(visible, page_token_after(shown[-1].name.full_name) if is_more else "")
+            visible = [
+                name for name in repository.model_names(connection, prefix, after) if self._may_see(caller, name)
+            ]
+            shown = repository.models_named(connection, visible[:limit])
+        return ModelPage(shown, page_token_after(visible[limit - 1]) if len(visible) > limit else "")
 
     def schemas(self, caller: Principal) -> Sequence[tuple[str, str]]:
         """Catalog and schema of every model that the caller may execute; they exist as long as a model is in them."""
         with self._own.database.transaction() as connection:
-            models = repository.list_models(connection, "", Page())
-        may = self._own.grants.may_execute
-        found = {(m.name.catalog, m.name.schema) for m in models if may(caller, m.name.full_name, m.owner)}
-        return sorted(found)
+            names = [name for name in repository.model_names(connection, "", None) if self._may_see(caller, name)]
+        return sorted({(name.catalog, name.schema) for name in map(ModelName.parse, names)})
 
     def update(self, name: ModelName, caller: Principal, changes: ModelChanges) -> RegisteredModel:
         """Change the model. Raises `Conflict` for a new name while an endpoint serves it."""
@@ -111,25 +112,27 @@ class Models:
             raise PermissionDenied(
                 f"The catalog '{final.catalog}' is openfm's own. Choose another catalog, like 'main'."
             )
-        with self._own.database.transaction() as connection:
-            self._own.changeable(connection, name, caller)
+        with self._own.served.settled(), self._own.database.transaction() as connection:
+            known = self._own.changeable(connection, name, caller)
+            if changes.owner:
+                self._own.grants.hand_over_model(connection, known.id, changes.owner)
             if final != name:
-                self._own.refuse_while_served(name, None, "renamed")
+                self._refuse_while_served(connection, name, "renamed")
                 if repository.find_model(connection, final) is not None:
                     raise AlreadyExists(f"The registered model '{final}' exists already.", param="new_name")
                 values["full_name"] = final.full_name
             repository.change_model(connection, name, values, self._own.stamp(caller))
-            model = self._own.viewable(connection, final, caller)
+            model = self._own.model(connection, final)
+        self._own.grants.reload()
         if final != name:
-            self._own.grants.reload()
             self._own.uploads.end_all(name.full_name)
         return model
 
     def delete(self, name: ModelName, caller: Principal) -> None:
         """Remove the model with all versions and files. Raises `Conflict` while an endpoint serves it."""
-        with self._own.database.transaction() as connection:
+        with self._own.served.settled(), self._own.database.transaction() as connection:
             self._own.changeable(connection, name, caller)
-            self._own.refuse_while_served(name, None, "deleted")
+            self._refuse_while_served(connection, name, "deleted")
             repository.delete_model(connection, name)
         self._own.grants.reload()
         self._own.uploads.end_all(name.full_name)
@@ -165,6 +168,12 @@ class Models:
             model = self._own.changeable(connection, name, caller)
             values = {"tags": dict(changed_tags(model.tags, changes))}
             repository.change_model(connection, name, values, self._own.stamp(caller))
+
+    def _may_see(self, caller: Principal, full_name: str) -> bool:
+        return self._own.grants.may_execute(caller, full_name)
+
+    def _refuse_while_served(self, connection: Connection, name: ModelName, what: str) -> None:
+        self._own.refuse_while_served(repository.version_ids(connection, name), f"The model '{name}'", what)
 
 
 def alias_not_found(name: ModelName, alias: str) -> NotFound:
@@ -212,7 +221,7 @@ def _read_token(token: str) -> str:
     try:
         return base64.b64decode(token.encode(), altchars=b"-_", validate=True).decode()
     except (binascii.Error, UnicodeError):
-        raise InvalidParameterValue("This page_token is none of ours; begin without one.", param="page_token") from None
+        raise _foreign_token() from None
 
 
 def version_after(token: str) -> int | None:
@@ -220,6 +229,11 @@ def version_after(token: str) -> int | None:
     text = _read_token(token)
     if not text:
         return None
-    if not text.isdecimal():
-        raise InvalidParameterValue("This page_token is none of ours; begin without one.", param="page_token")
-    return int(text)
+    try:
+        return version_number(text)
+    except InvalidParameterValue:
+        raise _foreign_token() from None
+
+
+def _foreign_token() -> InvalidParameterValue:
+    return InvalidParameterValue("This page_token is none of ours; begin without one.", param="page_token")

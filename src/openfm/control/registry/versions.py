@@ -116,10 +116,10 @@ class Versions:
 
     def delete(self, name: ModelName, caller: Principal, number: int) -> None:
         """Remove the version and what no other needs of its files. Raises `Conflict` while an endpoint serves it."""
-        with self._own.database.transaction() as connection:
+        with self._own.served.settled(), self._own.database.transaction() as connection:
             self._own.changeable(connection, name, caller)
-            self._own.version(connection, name, number)
-            self._own.refuse_while_served(name, number, "deleted")
+            version = self._own.version(connection, name, number)
+            self._own.refuse_while_served(frozenset({version.id}), f"Version {number} of '{name}'", "deleted")
             repository.delete_version(connection, name, number)
         self._own.uploads.end_all(name.full_name, number)
         self._own.collect()

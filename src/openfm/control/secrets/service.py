@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from openfm.control.identity import repository as identity
 from openfm.control.identity.books import Books
+from openfm.control.identity.records import callers
 from openfm.control.identity.well_known import USERS_ID
 from openfm.control.permissions import repository as grants
 from openfm.control.permissions.objects import MANAGE, SCOPE_LEVELS, ObjectType
@@ -17,7 +18,8 @@ from openfm.control.secrets import repository
 from openfm.control.secrets.cipher import Cipher
 from openfm.control.secrets.repository import Scope, StoredSecret
 from openfm.core.errors import AlreadyExists, InvalidParameterValue, NotFound, PermissionDenied
-from openfm.core.principal import Principal, PrincipalKind
+from openfm.core.external import SecretReference
+from openfm.core.principal import Principal
 
 READ, WRITE, _ = SCOPE_LEVELS
 _NAME = re.compile(r"[A-Za-z0-9_.@-]{1,128}")
@@ -153,15 +155,37 @@ class SecretStore:
         """What was encrypted."""
         return self._cipher.decrypt(ciphertext).decode()
 
-    def resolve(self, reference: str) -> str:
-        """The secret behind `{{secrets/scope/key}}`, whoever asks. Raises `NotFound`, `InvalidParameterValue`."""
-        with self._books.database.transaction() as connection:
-            secret = _found(connection, Place.parse(reference))
-        return _text(self._cipher.decrypt(secret.ciphertext))
+    def refer(self, caller: Principal, reference: str) -> SecretReference:
+        """What is kept of a `{{secrets/scope/key}}` that the caller may read, and that holds a text.
 
-    def resolve_for(self, caller: Principal, reference: str) -> str:
-        """The secret behind `{{secrets/scope/key}}`. Raises also `PermissionDenied` without READ on its scope."""
-        return _text(self.get(caller, Place.parse(reference)))
+        Raises `NotFound`, `PermissionDenied` without READ on its scope, `InvalidParameterValue`.
+        """
+        place = Place.parse(reference)
+        with self._books.database.transaction() as connection:
+            scope = self._scope(connection, caller, place.scope, READ)
+            secret = _found(connection, place)
+        _text(self._cipher.decrypt(secret.ciphertext))
+        return SecretReference(reference, scope.id, caller.id)
+
+    def read(self, reference: SecretReference) -> str:
+        """The secret, for whoever referred to it.
+
+        Raises `NotFound` where it or its scope was deleted, `PermissionDenied` where that principal may not read it any
+        more, `InvalidParameterValue`.
+        """
+        place = Place.parse(reference.text)
+        with self._books.database.transaction() as connection:
+            reader = callers(identity.everybody(connection), identity.memberships(connection)).get(reference.reader_id)
+            scope = repository.find_scope(connection, place.scope)
+            if scope is None or scope.id != reference.scope_id:
+                raise NotFound(f"The scope of {reference.text} was deleted. Update the endpoint with another key.")
+            if reader is None or not self._books.grants.may_use_scope(reader, scope.id, READ):
+                raise PermissionDenied(
+                    f"Whoever gave the endpoint {reference.text} may not read that secret any more. Somebody who may "
+                    "can update the endpoint."
+                )
+            secret = _found(connection, place)
+        return _text(self._cipher.decrypt(secret.ciphertext))
 
     def _scope(self, connection: Connection, caller: Principal, name: str, needed: str) -> Scope:
         scope, may = repository.find_scope(connection, name), self._books.grants.may_use_scope
@@ -184,11 +208,10 @@ def _thing(scope: Scope) -> Thing:
 
 
 def _principal_id(connection: Connection, name: str) -> str:
-    for kind in PrincipalKind:
-        found = identity.find_named(connection, kind, name)
-        if found is not None:
-            return found.id
-    raise NotFound(f"There is no principal called '{name}'. An admin can create it.", param="principal")
+    found = identity.find_by_name(connection, name)
+    if found is None:
+        raise NotFound(f"There is no principal called '{name}'. An admin can create it.", param="principal")
+    return found.id
 
 
 def _checked(name: str, field: str) -> str:

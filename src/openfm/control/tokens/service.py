@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from openfm.control.identity import repository as identity
 from openfm.control.identity.books import Books
-from openfm.control.identity.records import PrincipalRecord
+from openfm.control.identity.records import PrincipalRecord, callers
 from openfm.control.identity.texts import checked_comment
 from openfm.control.identity.token_book import hash_token
 from openfm.control.tokens import repository
@@ -57,9 +57,20 @@ class Tokens:
         return made
 
     def create_for(self, caller: Principal, application_id: str, request: TokenRequest) -> NewToken:
-        """A token of a service principal, by its application id, or of a user, by name. Raises `NotFound`."""
+        """A token of a service principal, by its application id, or of a user, by name.
+
+        Raises `NotFound`, `InvalidParameterValue` for one whose token would be refused.
+        """
         with self._books.change() as connection:
-            made = self._made(request, caller, _owner(connection, application_id).id)
+            owner_id = _owner(connection, application_id).id
+            owner = callers(identity.everybody(connection), identity.memberships(connection)).get(owner_id)
+            if owner is None or not may_use_tokens(self._books.grants, owner):
+                raise InvalidParameterValue(
+                    f"'{application_id}' is deactivated, or has no CAN_USE on authorization/tokens: its token would be "
+                    "refused. Change that first.",
+                    param="application_id",
+                )
+            made = self._made(request, caller, owner_id)
             self._insert(connection, made.token)
         return made
 

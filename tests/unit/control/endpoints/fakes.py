@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from openfm.core.errors import NotFound, PermissionDenied
-from openfm.core.model import ModelProfile, Task
+from openfm.core.external import SecretReference
+from openfm.core.model import ModelProfile, ServableModel, Task
 from openfm.core.principal import PermissionLevel, Principal
 
 ANN = Principal("7", "ann@example.org")
@@ -16,20 +17,30 @@ def profile(name: str, task: Task = Task.CHAT) -> ModelProfile:
     return ModelProfile(name, name, name, "", "", task, 1000)
 
 
+def version_id(entity_name: str, entity_version: str) -> str:
+    return f"{entity_name}/{entity_version}"
+
+
 @dataclass
 class FakeModels:
     """Version 1 to 3 of any model of catalog `main`; those of schema `embed` embed, those of `secret` are others'."""
 
-    def servable(self, entity_name: str, entity_version: str, caller: Principal) -> ModelProfile:
+    deleted: set[str] = field(default_factory=set)
+
+    def servable(self, entity_name: str, entity_version: str, caller: Principal) -> ServableModel:
         del caller
         if ".secret." in entity_name:
             raise PermissionDenied("Not yours.")
-        return self.profile(entity_name, entity_version)
+        return self.served(entity_name, entity_version)
 
-    def profile(self, entity_name: str, entity_version: str) -> ModelProfile:
+    def served(self, entity_name: str, entity_version: str) -> ServableModel:
         if not entity_name.startswith("main.") or entity_version not in ("1", "2", "3"):
             raise NotFound(f"There is no {entity_name} version {entity_version}.")
-        return profile(entity_name, Task.EMBEDDINGS if ".embed." in entity_name else Task.CHAT)
+        task = Task.EMBEDDINGS if ".embed." in entity_name else Task.CHAT
+        return ServableModel(profile(entity_name, task), frozenset({version_id(entity_name, entity_version)}))
+
+    def are_registered(self, version_ids: frozenset[str]) -> bool:
+        return self.deleted.isdisjoint(version_ids)
 
     def throughput_chunk_size(self, entity_name: str, entity_version: str) -> int:
         del entity_name, entity_version
@@ -42,11 +53,10 @@ class FakeKeys:
     def encrypt(self, plaintext: str) -> str:
         return plaintext[::-1]
 
-    def resolve_for(self, caller: Principal, reference: str) -> str:
-        del caller
+    def refer(self, caller: Principal, reference: str) -> SecretReference:
         if reference != "{{secrets/scope/key}}":
             raise NotFound(f"There is no secret {reference}.")
-        return "secret"
+        return SecretReference(reference, "scope", caller.id)
 
 
 @dataclass

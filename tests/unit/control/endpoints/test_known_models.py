@@ -25,17 +25,25 @@ class FakeRegistry:
         is_adapter = entity_name == "main.ann.adapter"
         facts = {"parameters": 1000, "adapter_of": "base" if is_adapter else None}
         tags = {"openfm.base": self.base} if is_adapter and self.base else {}
-        return ServableVersion(entity_name, str(entity_version), profile(entity_name), facts, "d", {}, tags)
+        return ServableVersion(
+            frozenset({entity_name}), entity_name, str(entity_version), profile(entity_name), facts, "d", {}, tags
+        )
 
     def digests(self) -> frozenset[str]:
         return frozenset()
+
+    def are_registered(self, version_ids: frozenset[str]) -> bool:
+        del version_ids
+        return True
 
 
 def test_whoever_serves_an_adapter_needs_its_base_too() -> None:
     models = KnownModels(FakeRegistry(), None)
     with pytest.raises(PermissionDenied, match=r"main\.bob\.base"):
         models.servable("main.ann.adapter", "1", ANN)
-    assert models.servable("main.ann.adapter", "1", BOB).context_length == 1000
+    adapter = models.servable("main.ann.adapter", "1", BOB)
+    assert adapter.profile.context_length == 1000
+    assert adapter.version_ids == {"main.ann.adapter", "main.bob.base"}
 
 
 def test_an_adapter_without_a_base_says_what_to_do() -> None:
@@ -44,8 +52,8 @@ def test_an_adapter_without_a_base_says_what_to_do() -> None:
 
 
 def test_the_longest_context_is_a_cap() -> None:
-    assert KnownModels(FakeRegistry(), 100).servable("main.ann.m", "1", ANN).context_length == 100
-    assert KnownModels(FakeRegistry(), 10_000).servable("main.ann.m", "1", ANN).context_length == 1000
+    assert KnownModels(FakeRegistry(), 100).servable("main.ann.m", "1", ANN).profile.context_length == 100
+    assert KnownModels(FakeRegistry(), 10_000).servable("main.ann.m", "1", ANN).profile.context_length == 1000
 
 
 def test_asking_again_to_serve_a_model_asks_the_registry_again() -> None:
@@ -53,6 +61,6 @@ def test_asking_again_to_serve_a_model_asks_the_registry_again() -> None:
     registry = FakeRegistry()
     models = KnownModels(registry, None)
     models.servable("main.ann.m", "1", ANN)
-    models.profile("main.ann.m", "1")
+    models.served("main.ann.m", "1")
     models.servable("main.ann.m", "1", BOB)
     assert registry.asked == [("main.ann.m", ANN.name), ("main.ann.m", BOB.name)]

@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from openfm.control.endpoints.inputs import ConfigInput, TagInput
 from openfm.control.endpoints.parsing import Origin, Workshop, checked_endpoint_name, parsed_config, parsed_tags
 from openfm.core.endpoint import EndpointConfig, Route, WorkloadSize, pick_route
 from openfm.core.errors import ApiError, InvalidParameterValue, NotFound, PermissionDenied
+from openfm.core.external import SecretReference
 from tests.unit.control.endpoints.fakes import ANN, CHUNK, FakeKeys, FakeModels
 
 ORIGIN = Origin(ANN, "0" * 32, 1, 5)
@@ -116,7 +118,7 @@ def test_an_external_models_key_may_be_a_secret_that_exists() -> None:
     config = {"openai_api_key": "{{secrets/scope/key}}"}
     (found,) = parsed(served_entities=[external(openai_config=config)]).served_entities
     assert found.external is not None
-    assert found.external.key.reference == config["openai_api_key"]
+    assert found.external.key.reference == SecretReference(config["openai_api_key"], "scope", ANN.id)
     assert found.external.shown["openai_config"] == config
     with pytest.raises(NotFound):
         parsed(served_entities=[external(openai_config={"openai_api_key": "{{secrets/no/such}}"})])
@@ -132,6 +134,32 @@ def test_a_custom_provider_takes_the_key_where_it_wants_it(auth: dict[str, Any])
     assert found.external is not None
     assert found.external.header == ("x-api-key" if "api_key_auth" in auth else "authorization")
     assert found.external.url == "http://models.example/v1"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("Host", "transfer-encoding", "Content-Length", "content-type", "Connection", "Keep-Alive", "TE", "Trailer"),
+        *("Upgrade", "Expect", "Proxy-Authorization", "Accept-Encoding"),
+        *("", "a b", "a:b", "x\r\nHost", "ü", "x\n", "x" * 129),
+    ],
+)
+def test_a_key_goes_into_no_header_that_http_itself_needs(key: str) -> None:
+    config = {"custom_provider_url": "http://models.example", "api_key_auth": {"key": key, "value_plaintext": "k"}}
+    with pytest.raises(InvalidParameterValue, match="header"):
+        parsed(served_entities=[external(provider="custom", custom_provider_config=config)])
+
+
+@pytest.mark.parametrize("value", ["sk-1\n", " sk-1", "a\r\nhost: b", "sk-ü", "a\0", "a\x7f"])
+def test_a_key_that_no_header_can_carry_is_refused_and_not_repeated(value: str) -> None:
+    with pytest.raises(InvalidParameterValue, match="openai_api_key_plaintext") as refused:
+        parsed(served_entities=[external(openai_config={"openai_api_key_plaintext": value})])
+    assert value.strip() not in refused.value.message
+
+
+def test_an_external_entity_has_an_id_that_nobody_finds_twice() -> None:
+    (found,) = parsed(served_entities=[external()]).served_entities
+    assert re.fullmatch(r"external-[0-9a-f]{32}", found.deployment_id)
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,24 @@
 """Paths that stay in their folder, and files that arrive once, whole, and only while a version is open."""
 
+import contextlib
 import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import Connection
 
 from openfm.control.files.paths import checked_file, parse_path
-from openfm.control.files.service import check_places
+from openfm.control.files.service import Files, check_places
+from openfm.control.registry import repository
 from openfm.control.registry.setup import Registry
 from openfm.control.registry.versions import NewVersion
 from openfm.core.errors import ApiError, Conflict, InvalidParameterValue, NotFound, PermissionDenied
+from openfm.core.registry import VersionStatus
+from openfm.store.database import Database
 from openfm.store.uploads import Part
 from tests.unit.control.registry.conftest import ADMIN, NAME, OTHER, OWNER, World, put
 from tests.unit.control.registry.conftest import registry as registry  # noqa: PLC0414  # a fixture
@@ -29,11 +37,34 @@ def opened(registry: Registry) -> Registry:
 
 @pytest.mark.parametrize(
     "path",
-    ["..", "a/../b", "/a", "a//b", "./a", "a\\b", "a\0b", "a\nb", "x" * 256, "a/" * 40 + "a", "é" * 200, "\ud800"],
+    [
+        "..",
+        "a/../b",
+        "/a",
+        "a//b",
+        "./a",
+        "a\\b",
+        "a\0b",
+        "a\nb",
+        "x" * 256,
+        "a/" * 40 + "a",
+        "é" * 200,
+        "\ud800",
+        "🙂" * 64,
+        "/".join(["🙂" * 50] * 6),
+        "/".join(["🙂" * 32] * 8) + "/a",
+    ],
 )
 def test_a_path_that_could_leave_its_folder_is_refused(path: str) -> None:
     with pytest.raises(InvalidParameterValue):
         checked_file(path)
+
+
+def test_the_longest_path_can_be_laid_out(opened: Registry) -> None:
+    path = "/".join(["🙂" * 42, "🙂" * 42, "🙂" * 42, "🙂" * 42, "🙂" * 42, "x" * 179])
+    assert len(path.encode()) == 1024
+    put(opened, path, b"weights")
+    assert opened.versions.finalize(NAME, OWNER, 1).status is VersionStatus.READY
 
 
 @given(st.text())
@@ -107,6 +138,46 @@ def test_a_known_content_needs_no_second_upload_but_opens_nobody_elses_files(ope
     world.executors.add(OTHER.name)
     assert opened.files.link(theirs, 1, OTHER, {"a": digest, "b": "0" * 64}) == {"a"}
     assert set(opened.versions.manifest(theirs, OTHER, 1)) == {"a"}
+
+
+@pytest.mark.parametrize("digest", ["", "..", "../" * 30, "x" * 300, "\0", "\ud800", "A" * 64])
+def test_what_is_no_digest_is_not_here(opened: Registry, digest: str) -> None:
+    assert opened.files.link(NAME, 1, OWNER, {"a": digest}) == frozenset()
+
+
+class CountingDatabase(Database):
+    """Notes how many files each transaction adds."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.added: list[int] = []
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        with super().transaction() as connection:
+            before = len(repository.paths(connection, NAME, 1))
+            yield connection
+            self.added.append(len(repository.paths(connection, NAME, 1)) - before)
+
+
+def test_many_files_are_linked_in_pieces_between_which_others_get_their_turn(opened: Registry, tmp_path: Path) -> None:
+    put(opened, "weights.bin", b"weights")
+    digest = hashlib.sha256(b"weights").hexdigest()
+    offered = {f"folder/{number}.bin": digest for number in range(1200)}
+    database = CountingDatabase(f"sqlite:///{tmp_path / 'openfm.db'}")
+    assert Files(replace(opened.resources, database=database)).link(NAME, 1, OWNER, offered) == offered.keys()
+    assert sum(database.added) == 1200
+    assert max(database.added) <= 500
+    database.close()
+
+
+def test_a_piece_does_not_lie_below_a_file_of_another(opened: Registry) -> None:
+    put(opened, "weights.bin", b"weights")
+    digest = hashlib.sha256(b"weights").hexdigest()
+    offered = {f"{number:05d}": digest for number in range(1000)} | {"00001/below": digest}
+    with pytest.raises(InvalidParameterValue, match="a file and a folder"):
+        opened.files.link(NAME, 1, OWNER, offered)
+    assert set(opened.versions.manifest(NAME, OWNER, 1)) == {"weights.bin"}
 
 
 def send(registry: Registry, token: str, number: int, content: bytes) -> Part:

@@ -34,6 +34,7 @@ ANA = {
         'not (displayName ew "x") and (userName pr and emails pr)',
         'emails.value eq "b@example.com"',
         'emails eq "a@example.com"',
+        "active eq true and userName ne -1.5 and userName ne 1",
         'name.givenName eq "ana"',
         'userName ne "bob"',
         'userName eq "x" or userName sw "ana" and active eq true',
@@ -75,6 +76,8 @@ def test_filters_that_do_not_match(text: str) -> None:
         "(" * 500 + "userName pr" + ")" * 500,
         "userName pr or " * 400 + "userName pr",
         'userName gt "a"',
+        "userName eq " + "[" * 2000,
+        'userName eq {"a":1}',
     ],
 )
 def test_filters_that_cannot_be_read_are_refused_with_the_field(text: str) -> None:

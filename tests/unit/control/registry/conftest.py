@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, select
 
 from openfm.catalog.catalog import load_catalog
 from openfm.control.files.paths import parse_path
@@ -16,6 +18,7 @@ from openfm.core.principal import Principal
 from openfm.core.registry import ModelName
 from openfm.store.blobs import BlobStore
 from openfm.store.database import Database
+from openfm.store.registry_tables import registered_models
 
 OWNER, OTHER = Principal("2", "owner@example.com"), Principal("3", "other@example.com")
 ADMIN = Principal("1", "admin", is_admin=True)
@@ -45,28 +48,37 @@ class Inspected:
 class World:
     """Everybody but the registry."""
 
-    served: dict[str, list[int]] = field(default_factory=dict)
+    served: set[str] = field(default_factory=set)
+    owners: dict[str, str] = field(default_factory=dict)
     executors: set[str] = field(default_factory=set)
     verdict: Mapping[str, Any] | ApiError = field(default_factory=lambda: FACTS)
     seen: dict[str, bytes] = field(default_factory=dict)
-    hub: Mapping[str, bytes] | ApiError | None = None
+    hub: Mapping[str, bytes] | ApiError | OSError | None = None
     fetching: asyncio.Event = field(default_factory=asyncio.Event)
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def may_execute(self, caller: Principal, full_name: str, owner: str) -> bool:
-        is_open = caller.is_admin or full_name.startswith("system.ai.")
-        return is_open or caller.name == owner or caller.name in self.executors
+    def own_model(self, connection: Connection, model_id: str, owner: Principal) -> None:
+        self.hand_over_model(connection, model_id, owner.name)
 
-    def may_manage(self, caller: Principal, full_name: str, owner: str) -> bool:
-        del full_name
-        return caller.is_admin or caller.name == owner
+    def hand_over_model(self, connection: Connection, model_id: str, owner: str) -> None:
+        query = select(registered_models.c.full_name).where(registered_models.c.id == model_id)
+        self.owners[connection.execute(query).scalar_one()] = owner
+
+    def may_execute(self, caller: Principal, full_name: str) -> bool:
+        is_open = full_name.startswith("system.ai.") or caller.name in self.executors
+        return is_open or self.may_manage(caller, full_name)
+
+    def may_manage(self, caller: Principal, full_name: str) -> bool:
+        return caller.is_admin or caller.name == self.owners.get(full_name)
 
     def reload(self) -> None:
         pass
 
-    def serving(self, full_name: str, version: int | None) -> Sequence[str]:
-        versions = self.served.get(full_name, [])
-        return ["endpoint"] if versions and version in {None, *versions} else []
+    def serving(self, version_ids: frozenset[str]) -> Sequence[str]:
+        return () if self.served.isdisjoint(version_ids) else ["endpoint"]
+
+    def settled(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def inspect(self, folder: Path) -> Inspected:
         self.seen = {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
@@ -81,7 +93,7 @@ class World:
         await self.released.wait()
         if self.hub is None:
             raise AssertionError("nothing to fetch")
-        if isinstance(self.hub, ApiError):
+        if isinstance(self.hub, ApiError | OSError):
             raise self.hub
         for path, content in self.hub.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)

@@ -1,15 +1,17 @@
 """Registrations from the hub: in the background, told about, cancelled with their version, resumed after a restart."""
 
 import asyncio
+import errno
 from pathlib import Path
 
 import pytest
 
-from openfm.control.registry.imports import hub_source
+from openfm.control.registry.imports import Imports, hub_source
 from openfm.control.registry.setup import Registry
-from openfm.control.registry.versions import NewVersion
+from openfm.control.registry.versions import NewVersion, Versions
 from openfm.core.errors import InvalidParameterValue, Unavailable
-from openfm.core.registry import ModelVersion, VersionStatus
+from openfm.core.principal import Principal
+from openfm.core.registry import ModelName, ModelVersion, VersionStatus
 from tests.unit.control.registry.conftest import NAME, OWNER, World, contents
 
 HUB = NewVersion(source="hf://org/name")
@@ -45,6 +47,62 @@ async def test_a_failed_fetch_says_why(registry: Registry, world: World) -> None
     done = await ended(registry)
     assert (done.status, done.status_message) == (VersionStatus.FAILED, "The hub cannot be reached.")
     assert fetched(registry) == []
+
+
+async def test_a_disk_that_fails_ends_the_registration_with_a_sentence(registry: Registry, world: World) -> None:
+    world.hub = OSError(errno.EACCES, "Permission denied")
+    world.released.set()
+    await registry.imports.start(NAME, OWNER, HUB)
+    done = await ended(registry)
+    assert done.status is VersionStatus.FAILED
+    assert "Permission denied" in done.status_message
+    assert "register the model again" in done.status_message
+    assert fetched(registry) == []
+
+
+class BusyOnce(Versions):
+    """The database has no turn for the first failure that is to be kept."""
+
+    num_asked = 0
+
+    def fail(self, name: ModelName, caller: Principal, number: int, reason: str) -> None:
+        self.num_asked += 1
+        if self.num_asked == 1:
+            raise Unavailable("The database is busy.", retry_after_s=0.001)
+        super().fail(name, caller, number, reason)
+
+
+async def test_a_failure_that_could_not_be_kept_is_kept_later(registry: Registry, world: World) -> None:
+    world.hub = Unavailable("The hub cannot be reached.")
+    world.released.set()
+    versions = BusyOnce(registry.resources, world.inspect)
+    imports = Imports(registry.resources, registry.models, versions, world)
+    await imports.start(NAME, OWNER, HUB)
+    async with asyncio.timeout(10):
+        await imports.settled()
+    done = registry.versions.get(NAME, OWNER, 1)
+    assert (done.status, done.status_message) == (VersionStatus.FAILED, "The hub cannot be reached.")
+
+
+async def test_a_folder_that_cannot_be_made_ends_the_registration_too(registry: Registry) -> None:
+    (registry.resources.blobs.root / "fetched").write_bytes(b"in the way")
+    await registry.imports.start(NAME, OWNER, HUB)
+    assert (await ended(registry)).status is VersionStatus.FAILED
+
+
+async def test_a_link_out_of_the_fetched_folder_is_not_followed(
+    registry: Registry, world: World, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"secret")
+    world.hub = {"model.gguf": b"weights"}
+    await registry.imports.start(NAME, OWNER, HUB)
+    await world.fetching.wait()
+    (fetched(registry)[0] / "stolen.txt").symlink_to(secret)
+    world.released.set()
+    done = await ended(registry)
+    assert (done.status, "stolen.txt" in done.status_message) == (VersionStatus.FAILED, True)
+    assert contents(registry) == 0
 
 
 async def test_deleting_the_version_ends_its_fetch(registry: Registry, world: World) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from openfm.control.registry.service import ModelChanges, Models
+from openfm.control.registry.service import ModelChanges, Models, page_token_after
 from openfm.control.registry.setup import Registry
 from openfm.control.registry.versions import NewVersion, Versions
 from openfm.core.errors import (
@@ -13,7 +13,6 @@ from openfm.core.errors import (
     PermissionDenied,
 )
 from openfm.core.registry import SOURCE_KIND_TAG, ModelName, VersionStatus
-from openfm.core.throughput import provisional_chunk_size
 from openfm.weights.errors import CorruptModel, UnsupportedModel
 from tests.unit.control.registry.conftest import ADMIN, FACTS, NAME, OTHER, OWNER, World, contents, put
 
@@ -75,27 +74,35 @@ def test_lists_come_in_pages_by_schema(registry: Registry, models: Models) -> No
     names = [model.name.full_name for model in (*first.models, *second.models)]
     assert names == ["main.default.a", "main.default.m", "main.default.z"]
     assert second.next_page_token == ""
-    for token in ("%%%", "ÿ", "a"):
+    for token in ("%%%", "ÿ", "a", page_token_after("9" * 5000), page_token_after("9" * 30), page_token_after("٣")):
         with pytest.raises(InvalidParameterValue, match="page_token"):
             registry.versions.list(NAME, OWNER, 1, token)
 
 
-def test_a_rename_takes_versions_aliases_and_files_along(registry: Registry, versions: Versions) -> None:
+def test_pages_are_of_what_one_may_see_and_their_tokens_name_nothing_else(models: Models) -> None:
+    for text in ("main.default.secret1", "main.default.x", "main.default.z-secret"):
+        models.create(ModelName.parse(text), OTHER if text == "main.default.x" else OWNER)
+    page = models.list(OTHER, "main.", 1, "")
+    assert ([model.name.full_name for model in page.models], page.next_page_token) == (["main.default.x"], "")
+
+
+def test_a_rename_takes_versions_aliases_and_files_along(registry: Registry, versions: Versions, world: World) -> None:
     versions.create(NAME, OWNER, LOCAL)
     put(registry, "m.gguf", b"weights")
     versions.finalize(NAME, OWNER, 1)
     registry.models.set_alias(NAME, OWNER, "champion", 1)
     new = ModelName.parse("main.default.new")
     assert dict(registry.models.update(NAME, OWNER, ModelChanges(new_name=new)).aliases) == {"champion": 1}
+    world.owners[new.full_name] = OWNER.name  # grants follow a model's id, which this world does not know
     assert set(versions.manifest(new, OWNER, 1)) == {"m.gguf"}
     with pytest.raises(NotFound):
         registry.models.get(NAME, OWNER)
 
 
 def test_what_is_served_is_neither_deleted_nor_renamed(models: Models, versions: Versions, world: World) -> None:
+    first = versions.create(NAME, OWNER, LOCAL)
     versions.create(NAME, OWNER, LOCAL)
-    versions.create(NAME, OWNER, LOCAL)
-    world.served[NAME.full_name] = [1]
+    world.served.add(first.id)
     for change in (
         lambda: models.delete(NAME, OWNER),
         lambda: versions.delete(NAME, OWNER, 1),
@@ -200,7 +207,8 @@ def test_a_ready_version_has_a_profile_for_serving(registry: Registry, versions:
     assert (found.profile.context_length, found.profile.has_function_calling) == (2048, True)
     assert found.facts == FACTS
     assert set(found.manifest) == {"m.gguf"}
-    assert registry.servable.throughput_chunk_size(NAME.full_name, "1") == provisional_chunk_size(1_000_000_000) == 40
+    assert found.ids == {versions.get(NAME, OWNER, 1).id}
+    assert registry.servable.are_registered(found.ids)
     info = registry.servable.optimization(NAME.full_name, "1", OWNER)
     assert info == {"optimizable": True, "model_type": "llama", "throughput_chunk_size": 40}
 

@@ -7,6 +7,7 @@ import pytest
 from openfm.control.secrets.cipher import Cipher, ensure_secret_key
 from openfm.control.secrets.service import Place
 from openfm.core.errors import InvalidParameterValue, NotFound, PermissionDenied
+from openfm.core.principal import PrincipalKind
 from tests.unit.control.access_world import World
 
 PLACE = Place("scope", "key")
@@ -16,18 +17,20 @@ REFERENCE = "{{secrets/scope/key}}"
 def test_values_are_encrypted_in_the_database_and_the_key_is_the_owners_alone(people: World) -> None:
     people.access.secrets.create_scope(people.admin, "scope", None)
     people.access.secrets.put(people.admin, PLACE, b"in-plain-sight")
+    reference = people.access.secrets.refer(people.admin, REFERENCE)
     stored = (people.folder / "openfm.db").read_bytes() + (people.folder / "openfm.db-wal").read_bytes()
     assert b"in-plain-sight" not in stored
     assert stat.S_IMODE((people.folder / "secret-key").stat().st_mode) == 0o600
-    assert people.reopened().secrets.resolve(REFERENCE) == "in-plain-sight"
+    assert people.reopened().secrets.read(reference) == "in-plain-sight"
 
 
 def test_a_lost_key_is_said_so(people: World) -> None:
     people.access.secrets.create_scope(people.admin, "scope", None)
     people.access.secrets.put(people.admin, PLACE, b"x")
+    reference = people.access.secrets.refer(people.admin, REFERENCE)
     (people.folder / "secret-key").unlink()
     with pytest.raises(InvalidParameterValue, match="secret-key"):
-        people.reopened().secrets.resolve(REFERENCE)
+        people.reopened().secrets.read(reference)
 
 
 def test_the_key_that_a_crash_cut_short_is_not_used(people: World) -> None:
@@ -42,33 +45,67 @@ def test_the_key_that_a_crash_cut_short_is_not_used(people: World) -> None:
 )
 def test_references_that_cannot_be_read_are_refused(people: World, reference: str) -> None:
     with pytest.raises(InvalidParameterValue):
-        people.access.secrets.resolve(reference)
+        people.access.secrets.refer(people.admin, reference)
 
 
 def test_a_reference_is_followed_for_those_who_may_read(people: World) -> None:
     ana, bob = people.signed_in("ana"), people.signed_in("bob")
     secrets = people.access.secrets
     with pytest.raises(NotFound):
-        secrets.resolve_for(ana, REFERENCE)
+        secrets.refer(ana, REFERENCE)
     secrets.create_scope(ana, "scope", None)
     secrets.put(ana, PLACE, "ü".encode())
-    assert secrets.resolve_for(ana, REFERENCE) == "ü"
+    assert secrets.read(secrets.refer(ana, REFERENCE)) == "ü"
     with pytest.raises(NotFound):
-        secrets.resolve_for(bob, REFERENCE)
+        secrets.refer(bob, REFERENCE)
     secrets.put_acl(ana, "scope", "bob", "READ")
-    assert secrets.resolve_for(bob, REFERENCE) == "ü"
+    assert secrets.read(secrets.refer(bob, REFERENCE)) == "ü"
     with pytest.raises(PermissionDenied):
         secrets.put(bob, PLACE, b"y")
     with pytest.raises(PermissionDenied):
         secrets.acls(bob, "scope")
-    assert secrets.resolve_for(people.admin, REFERENCE) == "ü"
+    assert secrets.read(secrets.refer(people.admin, REFERENCE)) == "ü"
+
+
+def test_a_reference_ends_with_the_right_to_read_it(people: World) -> None:
+    """Else a secret, put there after the right was taken away, would go to a URL of the one who had it."""
+    ana, bob = people.signed_in("ana"), people.signed_in("bob")
+    secrets = people.access.secrets
+    secrets.create_scope(ana, "scope", None)
+    secrets.put(ana, PLACE, b"first")
+    secrets.put_acl(ana, "scope", "bob", "READ")
+    reference = secrets.refer(bob, REFERENCE)
+    secrets.delete_acl(ana, "scope", "bob")
+    secrets.put(ana, PLACE, b"second")
+    with pytest.raises(PermissionDenied):
+        secrets.read(reference)
+    secrets.put_acl(ana, "scope", "bob", "READ")
+    assert secrets.read(reference) == "second"
+    people.access.principals.delete(PrincipalKind.USER, bob.id)
+    with pytest.raises(PermissionDenied):
+        secrets.read(reference)
+
+
+def test_a_reference_does_not_pass_to_a_later_scope_of_the_name(people: World) -> None:
+    ana, bob = people.signed_in("ana"), people.signed_in("bob")
+    secrets = people.access.secrets
+    secrets.create_scope(ana, "scope", "users")
+    secrets.put(ana, PLACE, b"ana's")
+    reference = secrets.refer(bob, REFERENCE)
+    secrets.delete_scope(ana, "scope")
+    with pytest.raises(NotFound):
+        secrets.read(reference)
+    secrets.create_scope(ana, "scope", "users")
+    secrets.put(ana, PLACE, b"ana's next")
+    with pytest.raises(NotFound):
+        secrets.read(reference)
 
 
 def test_bytes_that_are_no_text_are_no_key(people: World) -> None:
     people.access.secrets.create_scope(people.admin, "scope", None)
     people.access.secrets.put(people.admin, PLACE, b"\xff")
     with pytest.raises(InvalidParameterValue):
-        people.access.secrets.resolve(REFERENCE)
+        people.access.secrets.refer(people.admin, REFERENCE)
 
 
 def test_a_scope_of_the_name_of_a_deleted_one_is_another(people: World) -> None:

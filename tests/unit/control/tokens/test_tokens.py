@@ -82,6 +82,8 @@ def test_who_loses_can_use_has_no_tokens_any_more_but_admins_do(people: World) -
     assert not people.is_known(token)
     with pytest.raises(PermissionDenied):
         people.access.tokens.create(ana, TokenRequest())
+    with pytest.raises(InvalidParameterValue, match="CAN_USE"):
+        people.token("ana")
     people.access.tokens.create(people.admin, TokenRequest())
     people.access.permissions.merge(thing, [Entry(PrincipalKind.USER, "ana", "CAN_USE")])
     assert people.is_known(token)

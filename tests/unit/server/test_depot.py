@@ -1,0 +1,63 @@
+"""Models are brought until they are here: a failure is told, and tried again."""
+
+import asyncio
+import errno
+from collections import deque
+
+import pytest
+
+from openfm.core.endpoint import DeploymentState, ServedEntity
+from openfm.core.errors import Unavailable
+from openfm.core.model import ModelProfile, Task
+from openfm.server.depot import Depot, ReadyModel, Tell
+
+READY = ReadyModel("scripted", {}, {}, 1, 1)
+MODEL = ModelProfile("m", "m", "M", "", "", Task.CHAT, context_length=256)
+ENTITY = ServedEntity("m-1", "main.default.m", "1", MODEL, "d")
+
+
+class Source:
+    """Answers as it is told, one answer a call."""
+
+    def __init__(self, *answers: ReadyModel | Exception) -> None:
+        self._answers = deque(answers)
+
+    async def bring(self, entity_name: str, entity_version: str, tell: Tell) -> ReadyModel | None:
+        del entity_name, entity_version
+        tell("Looking.")
+        answer = self._answers.popleft()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@pytest.mark.parametrize(
+    ("failure", "sentence"),
+    [
+        (Unavailable("The hub is away."), "The hub is away."),
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+        (PermissionError(errno.EACCES, "Permission denied"), "Permission denied"),
+        (TimeoutError("too slow"), "too slow"),
+    ],
+)
+async def test_a_failure_is_told_and_tried_again(failure: Exception, sentence: str) -> None:
+    told: list[tuple[DeploymentState, str]] = []
+    is_here = asyncio.Event()
+
+    def changed() -> None:
+        state = depot.missing(ENTITY)
+        if state is None:
+            is_here.set()
+        else:
+            told.append((state.state, state.message))
+
+    depot = Depot((Source(failure, READY),), changed, retry_s=0)
+    assert depot.model(ENTITY) is None
+    async with asyncio.timeout(10):
+        await is_here.wait()
+    assert depot.model(ENTITY) == READY
+    ((state, message),) = told
+    assert state is DeploymentState.FAILED
+    assert sentence in message
+    assert sentence in depot.build_log(ENTITY)
+    await depot.close()
