@@ -160,6 +160,7 @@ def _planes(settings: Settings, state: State, room: EngineRoom, instruments: _In
                 state.workspace_id,
                 settings.public_url,
                 usage_desk(state.database),
+                state.limits,
             )
         ),
     )
@@ -201,7 +202,7 @@ def _admin_token(settings: Settings) -> tuple[str, bool]:
 def _gateway(settings: Settings, state: State, room: EngineRoom) -> Gateway:
     limits = QueueLimits(settings.queue_length, settings.queue_deadline_s)
     draw: Callable[[], float] = partial(random.uniform, 0, 100)  # a split of traffic needs no secrecy
-    limiter = Limiter(InProcessLimits(time.monotonic), tuple)
+    limiter = Limiter(InProcessLimits(time.monotonic), lambda: state.limits.rules)
     return Gateway(state.directory, room.fleet, Admission(limits, time.monotonic), limiter, draw)
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 import openfm.store.access_tables
 import openfm.store.ledger_tables
+import openfm.store.limit_tables
 import openfm.store.registry_tables  # noqa: F401  # their tables are part of the metadata
 from openfm.catalog.catalog import Catalog, load_catalog
 from openfm.control.endpoints.defaults import ensure_default_endpoints

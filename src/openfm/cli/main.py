@@ -34,6 +34,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "groups": Verb("openfm.cli.groups", "Create, list and delete groups; add and remove members."),
         "service-principals": Verb("openfm.cli.service_principals", "Identities of programs, and their secrets."),
         "secrets": Verb("openfm.cli.secrets", "Keep keys of other providers, encrypted, in scopes."),
+        "limits": Verb("openfm.cli.limits", "List and set limits: how much callers may use."),
         "prices": Verb("openfm.cli.prices", "Show and set prices."),
         "usage": Verb("openfm.cli.usage", "Show what was used and what it costs."),
         "chat": Verb("openfm.cli.chat", "Talk with a chat endpoint."),

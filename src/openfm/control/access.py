@@ -128,6 +128,9 @@ CALLER         POST              /api/2.0/openfm/models/{full_name}/register
 MANAGE         POST              /api/2.0/openfm/models/{full_name}/{version}/have
 CALLER         GET               /api/2.0/openfm/prices
 ADMIN          POST              /api/2.0/openfm/prices
+CALLER         GET               /api/2.0/openfm/limits
+ADMIN          PUT               /api/2.0/openfm/limits
+ADMIN          DELETE            /api/2.0/openfm/limits/{limit_id}
 OWN            GET               /api/2.0/openfm/usage/invoice
 
 CALLER         POST              /api/2.0/mlflow/unity-catalog/registered-models/create

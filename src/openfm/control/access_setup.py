@@ -60,14 +60,19 @@ class Access:
         self.tokens.flush_use()
 
 
-def open_access(database: Database, home: Path, admin_token: str, now_ms: Callable[[], int]) -> Access:
-    """Make what every workspace has, and read the rest. Blocks. `now_ms` is ms since the epoch."""
+def open_access(
+    database: Database, home: Path, admin_token: str, now_ms: Callable[[], int], on_change: Callable[[], None]
+) -> Access:
+    """Make what every workspace has, and read the rest. Blocks.
+
+    `now_ms` is ms since the epoch; `on_change` is called after each change of principals or grants, and now.
+    """
     ensure_principals(database, now_ms())
     with database.transaction() as connection:
         repository.delete_model_leftovers(connection)
     grants = GrantBook(database)
     tokens = TokenBook({admin_token: ADMIN}, stored_tokens(database, grants, now_ms), now_ms)
-    books = Books(database, tokens, grants, now_ms)
+    books = Books(database, tokens, grants, now_ms, on_change)
     books.reload()
     return Access(
         token_book=tokens,

@@ -15,6 +15,8 @@ from openfm.control.bodies import JsonBodies
 from openfm.control.endpoints import detail_routes
 from openfm.control.endpoints import routes as endpoint_routes
 from openfm.control.endpoints.routes import Desk
+from openfm.control.limits import routes as limit_routes
+from openfm.control.limits.service import LimitBook
 from openfm.control.registry.setup import Registry
 from openfm.control.usage import routes as usage_routes
 from openfm.control.usage.routes import UsageDesk
@@ -35,6 +37,7 @@ class ControlPlane:
     workspace_id: str
     public_url: str | None
     usage: UsageDesk
+    limits: LimitBook
 
 
 def management_api(plane: ControlPlane) -> FastAPI:
@@ -51,11 +54,13 @@ def management_api(plane: ControlPlane) -> FastAPI:
     api.state.workspace_id = plane.workspace_id
     api.state.public_url = plane.public_url
     api.state.usage = plane.usage
+    api.state.limits = plane.limits
     plane.access.install(api)
     plane.registry.install(api)
     api.include_router(endpoint_routes.router)
     api.include_router(detail_routes.router)
     api.include_router(usage_routes.router)
+    api.include_router(limit_routes.router)
     api.add_middleware(JsonBodies, tokens=plane.access.token_book)
     api.middleware("http")(_with_request_id)
     api.exception_handler(ApiError)(_api_error)

@@ -45,8 +45,8 @@ class LimitScope(StrEnum):
 class LimitRule:
     """At most `amount` per `window_s` seconds, for whom `scope` and `principal` say, on one endpoint or on all.
 
-    `principal` is a name; None for a USER is each user by himself. `endpoint` is a name, None for all endpoints
-    together. `window_s` is None for CONCURRENCY alone.
+    `principal` is a name; None for a USER is each user by himself. `endpoint_id` is None for all endpoints together;
+    `endpoint` is its name. `window_s` is None for CONCURRENCY alone.
     """
 
     scope: LimitScope
@@ -55,6 +55,7 @@ class LimitRule:
     window_s: int | None
     principal: str | None = None
     endpoint: str | None = None
+    endpoint_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

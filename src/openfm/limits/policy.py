@@ -31,7 +31,7 @@ def claims(own: Sequence[LimitRule], caller: Principal, endpoint: ServingEndpoin
     binding = [*_of_endpoint(endpoint, caller), *(rule for rule in own if _binds(rule, caller, endpoint))]
     found: dict[str, Limit] = {}
     for rule in binding:
-        key, limit = _key(rule, caller, endpoint), _limit(rule, caller)
+        key, limit = _key(rule, caller), _limit(rule, caller)
         if limit.amount == 0:
             raise PermissionDenied(
                 f"The limit of {limit.name} is 0 {limit.measure.words}: nothing is admitted. Ask an admin for another."
@@ -70,7 +70,7 @@ def amount_of(measure: Measure, demand: Demand) -> int:
 
 def _of_endpoint(endpoint: ServingEndpoint, caller: Principal) -> Iterator[LimitRule]:
     for entries in _lists(endpoint.details):
-        rules = [_rule(entry, endpoint.name) for entry in entries]
+        rules = [_rule(entry, endpoint) for entry in entries]
         for measure in (Measure.REQUESTS, Measure.TOKENS):
             yield from _strongest([rule for rule in rules if rule.measure is measure], caller, endpoint)
 
@@ -82,7 +82,7 @@ def _lists(details: EndpointDetails) -> Iterator[Sequence[Mapping[str, object]]]
         yield listed
 
 
-def _rule(entry: Mapping[str, object], endpoint: str) -> LimitRule:
+def _rule(entry: Mapping[str, object], endpoint: ServingEndpoint) -> LimitRule:
     """A rule as `control.endpoints.parsing` let it in."""
     measure = Measure.REQUESTS if entry.get("calls") is not None else Measure.TOKENS
     amount, principal = entry.get("calls", entry.get("tokens")), entry.get("principal")
@@ -92,7 +92,8 @@ def _rule(entry: Mapping[str, object], endpoint: str) -> LimitRule:
         amount=int(str(amount)),
         window_s=_MINUTE,
         principal=None if principal is None else str(principal),
-        endpoint=endpoint,
+        endpoint=endpoint.name,
+        endpoint_id=endpoint.id,
     )
 
 
@@ -106,7 +107,7 @@ def _strongest(rules: Iterable[LimitRule], caller: Principal, endpoint: ServingE
 
 
 def _binds(rule: LimitRule, caller: Principal, endpoint: ServingEndpoint) -> bool:
-    if rule.endpoint is not None and rule.endpoint != endpoint.name:
+    if rule.endpoint_id not in (None, endpoint.id):
         return False
     match rule.scope:
         case LimitScope.ALL:
@@ -119,8 +120,8 @@ def _binds(rule: LimitRule, caller: Principal, endpoint: ServingEndpoint) -> boo
             return caller.kind is _KINDS[rule.scope] and rule.principal in (None, caller.name)
 
 
-def _key(rule: LimitRule, caller: Principal, endpoint: ServingEndpoint) -> str:
-    where = "*" if rule.endpoint is None else endpoint.id
+def _key(rule: LimitRule, caller: Principal) -> str:
+    where = rule.endpoint_id or "*"
     if rule.scope is LimitScope.ALL:
         who = "all"
     elif rule.scope is LimitScope.GROUP:

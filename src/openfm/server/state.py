@@ -14,6 +14,7 @@ from openfm.control.endpoints.loading import load_endpoints
 from openfm.control.endpoints.models import KnownModels
 from openfm.control.endpoints.parsing import Workshop
 from openfm.control.endpoints.service import EndpointService, Office
+from openfm.control.limits.service import LimitBook
 from openfm.control.registry.setup import Neighbours, Registry
 from openfm.control.workspace.service import ensure_workspace
 from openfm.server.fetcher import HubFetcher
@@ -43,6 +44,7 @@ class State:
     directory: EndpointDirectory
     models: KnownModels
     registry: Registry
+    limits: LimitBook
 
 
 def now_ms() -> int:
@@ -54,7 +56,8 @@ def open_state(database: Database, catalog: Catalog, options: StateOptions) -> S
     """Migrate, make what must be there, and read it. Blocks."""
     database.migrate()
     workspace_id = ensure_workspace(database, now_ms())
-    access = open_access(database, options.home, options.admin_token, now_ms)
+    limits = LimitBook(database)
+    access = open_access(database, options.home, options.admin_token, now_ms, limits.reload)
     directory = EndpointDirectory(access.grants)
     neighbours = Neighbours(access.grants, directory, partial(inspect, links_into=options.registry_dir), HubFetcher())
     registry = Registry(database, BlobStore(options.registry_dir), catalog, neighbours)
@@ -64,7 +67,7 @@ def open_state(database: Database, catalog: Catalog, options: StateOptions) -> S
     endpoints = load_endpoints(database, models)
     aliases = alias_endpoints(catalog, endpoints) if options.has_aliases else []
     directory.publish([*endpoints, *aliases])
-    return State(database, workspace_id, access, directory, models, registry)
+    return State(database, workspace_id, access, directory, models, registry, limits)
 
 
 def endpoint_service(state: State, on_change: Callable[[], None]) -> EndpointService:

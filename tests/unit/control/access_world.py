@@ -5,6 +5,7 @@ from pathlib import Path
 
 from openfm.control.access_setup import Access, open_access
 from openfm.control.identity.scim_resources import parse_draft
+from openfm.control.limits.service import LimitBook
 from openfm.control.tokens.service import TokenRequest
 from openfm.core.principal import Principal, PrincipalKind
 from openfm.store.database import Database
@@ -30,11 +31,12 @@ class World:
         self.clock = Clock()
         self.database = Database(url or f"sqlite:///{folder / 'openfm.db'}")
         self.database.migrate()
+        self.limits = LimitBook(self.database)
         self.access: Access = self.reopened()
 
     def reopened(self) -> Access:
         """As after a restart."""
-        return open_access(self.database, self.folder, ADMIN_TOKEN, self.clock)
+        return open_access(self.database, self.folder, ADMIN_TOKEN, self.clock, self.limits.reload)
 
     @property
     def admin(self) -> Principal:

@@ -82,7 +82,7 @@ def test_the_operators_rules_all_bind() -> None:
         LimitRule(LimitScope.ALL, Measure.CONCURRENCY, 8, None),
         LimitRule(LimitScope.USER, Measure.INPUT_TOKENS, 100, 60),
         LimitRule(LimitScope.GROUP, Measure.OUTPUT_TOKENS, 100, 3600, principal="team"),
-        LimitRule(LimitScope.USER, Measure.REQUESTS, 100, 1, endpoint="other"),
+        LimitRule(LimitScope.USER, Measure.REQUESTS, 100, 1, endpoint="other", endpoint_id="9"),
     )
     assert {words: claim.amount for words, claim in bound(ANN, endpoint(), *own).items()} == {
         "8 concurrent requests for all callers": 1,

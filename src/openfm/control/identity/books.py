@@ -13,12 +13,16 @@ from openfm.store.database import Database
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """The database of access, and what is kept of it in memory. `now_ms` is ms since the epoch."""
+    """The database of access, and what is kept of it in memory.
+
+    `now_ms` is ms since the epoch; `on_change` lets others take over what was committed.
+    """
 
     database: Database
     tokens: TokenBook
     grants: GrantBook
     now_ms: Callable[[], int]
+    on_change: Callable[[], None]
 
     @contextmanager
     def change(self) -> Iterator[Connection]:
@@ -31,3 +35,4 @@ class Books:
         """Take over what was committed. Blocks."""
         self.grants.reload()  # first: who may use tokens at all is a grant
         self.tokens.reload()
+        self.on_change()

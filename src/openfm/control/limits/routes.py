@@ -1,0 +1,90 @@
+"""`/api/2.0/openfm/limits`: every limit that binds the caller, and for admins the operator's, to set and remove."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+
+from openfm.control.endpoints.directory import EndpointDirectory
+from openfm.control.endpoints.inputs import Input
+from openfm.control.identity.caller import Caller
+from openfm.control.limits.repository import StoredRule
+from openfm.control.limits.service import PERIODS_S, LimitBook, LimitRequest, binding
+from openfm.core.endpoint import ServingEndpoint
+
+router = APIRouter(prefix="/api/2.0/openfm/limits")
+_PERIODS = {seconds: name for name, seconds in PERIODS_S.items()}
+
+
+class LimitInput(Input):
+    """A limit to set. `amount` 0 admits nothing."""
+
+    scope: str = "all"
+    principal: str | None = None
+    endpoint: str | None = None
+    measure: str
+    amount: int
+    period: str | None = None
+
+
+def _book(request: Request) -> LimitBook:
+    book: LimitBook = request.app.state.limits
+    return book
+
+
+def _directory(request: Request) -> EndpointDirectory:
+    directory: EndpointDirectory = request.app.state.desk.directory
+    return directory
+
+
+AtBook = Annotated[LimitBook, Depends(_book)]
+
+
+@router.get("")
+def list_limits(
+    caller: Caller, book: AtBook, directory: Annotated[EndpointDirectory, Depends(_directory)]
+) -> dict[str, Any]:
+    """The operator's limits, and those of each endpoint as its owner set them."""
+    return {
+        "limits": [shown(stored) for stored in binding(book.stored, caller)],
+        "endpoints": [
+            {"name": endpoint.name, "rate_limits": found}
+            for endpoint in directory.visible(caller)
+            if (found := _set_on(endpoint))
+        ],
+    }
+
+
+@router.put("")
+def set_limit(body: LimitInput, book: AtBook) -> dict[str, Any]:
+    """Set a limit, in the place of one for the same."""
+    return shown(
+        book.set(LimitRequest(body.scope, body.measure, body.amount, body.period, body.principal, body.endpoint))
+    )
+
+
+@router.delete("/{limit_id}")
+def delete_limit(limit_id: str, book: AtBook) -> dict[str, Any]:
+    """Remove a limit."""
+    book.delete(limit_id)
+    return {}
+
+
+def shown(stored: StoredRule) -> dict[str, Any]:
+    """A limit as clients see it."""
+    rule = stored.rule
+    facts = {
+        "id": stored.id,
+        "scope": rule.scope.value,
+        "principal": rule.principal,
+        "endpoint": rule.endpoint,
+        "measure": rule.measure.value,
+        "amount": rule.amount,
+        "period": None if rule.window_s is None else _PERIODS[rule.window_s],
+    }
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def _set_on(endpoint: ServingEndpoint) -> Sequence[object]:
+    listed = (endpoint.details.ai_gateway or {}).get("rate_limits")
+    return [*endpoint.details.rate_limits, *(listed if isinstance(listed, list) else ())]

@@ -1,0 +1,152 @@
+"""The operator's limits: set, listed, removed. In memory for every request; methods that change them block."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from threading import Lock
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from openfm.control.identity import repository as identity
+from openfm.control.limits import repository
+from openfm.control.limits.repository import StoredRule
+from openfm.core.errors import InvalidParameterValue, NotFound
+from openfm.core.limits import MOST, LimitRule, LimitScope, Measure
+from openfm.core.principal import Principal, PrincipalKind
+from openfm.store.database import Database
+
+PERIODS_S = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
+_KINDS = {
+    LimitScope.USER: PrincipalKind.USER,
+    LimitScope.SERVICE_PRINCIPAL: PrincipalKind.SERVICE_PRINCIPAL,
+    LimitScope.GROUP: PrincipalKind.GROUP,
+}
+_Word = TypeVar("_Word", LimitScope, Measure)
+_MOST_RULES = 1000  # each is looked at by every request
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRequest:
+    """A limit to set, in a client's words. `period` is empty for concurrency."""
+
+    scope: str
+    measure: str
+    amount: int
+    period: str | None = None
+    principal: str | None = None
+    endpoint: str | None = None
+
+
+class LimitBook:
+    """The operator's limits. Reading never waits."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._changing = Lock()
+        self._stored: Sequence[StoredRule] = ()
+        self._rules: tuple[LimitRule, ...] = ()
+
+    @property
+    def rules(self) -> Sequence[LimitRule]:
+        """As they are now."""
+        return self._rules
+
+    @property
+    def stored(self) -> Sequence[StoredRule]:
+        """As they are now, with their ids."""
+        return self._stored
+
+    def reload(self) -> None:
+        """Take over what was committed: also principals and endpoints that rules name may have changed. Blocks."""
+        with self._changing:
+            with self._database.transaction() as connection:
+                self._stored = tuple(repository.rules(connection))
+            self._rules = tuple(stored.rule for stored in self._stored)
+
+    def set(self, request: LimitRequest) -> StoredRule:
+        """Add a limit, in the place of one for the same. Raises `InvalidParameterValue`, `NotFound`."""
+        rule = _parsed(request)
+        with self._database.transaction() as connection:
+            principal_id = _principal_id(connection, rule)
+            rule = replace(rule, endpoint_id=_endpoint_id(connection, rule.endpoint))
+            stored = StoredRule(uuid.uuid4().hex, rule, principal_id)
+            known = repository.rules(connection)
+            for other in known:
+                if _same(other, stored):
+                    repository.delete_rule(connection, other.id)
+            if len(known) >= _MOST_RULES:
+                raise InvalidParameterValue(f"There are {_MOST_RULES} limits already. Delete some first.")
+            repository.insert_rule(connection, stored)
+        self.reload()
+        return stored
+
+    def delete(self, identifier: str) -> None:
+        """Remove a limit. Raises `NotFound`."""
+        with self._database.transaction() as connection:
+            if not repository.delete_rule(connection, identifier):
+                raise NotFound(f"There is no limit with the id '{identifier}'. `openfm limits list` shows them.")
+        self.reload()
+
+
+def binding(stored: Sequence[StoredRule], caller: Principal) -> Sequence[StoredRule]:
+    """Those that may bind the caller; an admin sees all."""
+    return [one for one in stored if caller.is_admin or _may_bind(one, caller)]
+
+
+def _may_bind(stored: StoredRule, caller: Principal) -> bool:
+    rule = stored.rule
+    if rule.scope is LimitScope.GROUP:
+        return rule.principal in caller.groups
+    return stored.principal_id in (None, caller.id)
+
+
+def _same(one: StoredRule, other: StoredRule) -> bool:
+    """Whether both limit the same of the same for the same; amounts may differ."""
+    return one.principal_id == other.principal_id and replace(one.rule, amount=0) == replace(other.rule, amount=0)
+
+
+def _parsed(request: LimitRequest) -> LimitRule:
+    scope, measure = _word(LimitScope, request.scope, "scope"), _word(Measure, request.measure, "measure")
+    if not 0 <= request.amount <= MOST:
+        raise InvalidParameterValue(f"amount must be 0 (nothing is admitted) to {MOST}.", param="amount")
+    if measure is Measure.CONCURRENCY:
+        if request.period:
+            raise InvalidParameterValue("A limit of concurrency has no period. Leave it out.", param="period")
+    elif request.period not in PERIODS_S:
+        raise InvalidParameterValue(f"period must be one of: {', '.join(PERIODS_S)}.", param="period")
+    if request.principal and scope is LimitScope.ALL:
+        raise InvalidParameterValue(
+            "A limit for all callers together names no principal. Use the scope user, user_group or service_principal.",
+            param="principal",
+        )
+    if not request.principal and scope in (LimitScope.GROUP, LimitScope.SERVICE_PRINCIPAL):
+        raise InvalidParameterValue(f"A limit with scope {scope} needs a principal.", param="principal")
+    window_s = PERIODS_S[request.period] if request.period else None
+    return LimitRule(scope, measure, request.amount, window_s, request.principal or None, request.endpoint or None)
+
+
+def _word(kind: type[_Word], text: str, field: str) -> _Word:
+    try:
+        return kind(text)
+    except ValueError:
+        raise InvalidParameterValue(f"{field} must be one of: {', '.join(kind)}.", param=field) from None
+
+
+def _principal_id(connection: Connection, rule: LimitRule) -> str | None:
+    if rule.principal is None:
+        return None
+    kind = _KINDS[rule.scope]
+    found = identity.find_named(connection, kind, rule.principal)
+    if found is None:
+        raise NotFound(f"There is no {kind} called '{rule.principal}'. An admin can create it.", param="principal")
+    return found.id
+
+
+def _endpoint_id(connection: Connection, name: str | None) -> str | None:
+    if name is None:
+        return None
+    found = repository.endpoint_id(connection, name)
+    if found is None:
+        raise NotFound(f"There is no serving endpoint called '{name}'.", param="endpoint")
+    return found

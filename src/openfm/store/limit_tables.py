@@ -1,0 +1,17 @@
+"""The operator's limits. What an endpoint's owner sets is part of the endpoint."""
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Integer, String, Table
+
+from openfm.store.tables import metadata
+
+limits = Table(
+    "limits",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("scope", String(32), nullable=False, comment="core.limits.LimitScope"),
+    Column("principal_id", ForeignKey("principals.id", ondelete="CASCADE"), nullable=True, index=True),
+    Column("endpoint_id", ForeignKey("serving_endpoints.id", ondelete="CASCADE"), nullable=True, index=True),
+    Column("measure", String(32), nullable=False, comment="core.limits.Measure"),
+    Column("amount", BigInteger, nullable=False),
+    Column("window_s", Integer, nullable=True, comment="null for concurrency"),
+)
