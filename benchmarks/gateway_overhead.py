@@ -28,7 +28,7 @@ from benchmarks._gateway import ENDPOINT, TOKEN
 from benchmarks._load import Sample, Target, http_request, run_round
 
 ROOT = Path(__file__).resolve().parent.parent
-CONTENDERS = ("direct", "bare proxy", "openfm")
+CONTENDERS = ("direct", "bare proxy", "unmetered", "openfm")
 _MEMORY_BUDGET_MB = 150
 _FORMULAS = """\
 closed loop: each of c callers sends its next request when the last one ended; rounds alternate between contenders
@@ -37,6 +37,7 @@ CPU us = processor time of the contender's own process / completed requests, all
 added p50, p99 = percentile of latency through the contender - the same of direct; latencies of all rounds pooled
 TTFT = first byte of the body - request sent; frames/s = `data:` lines received / seconds, median over rounds
 ratio = the contender's figure / direct's. All processes share the machine's cores, the load's and the mock's too.
+unmetered = openfm without limits and ledger; openfm with three limits and a journal on disk
 openfm asks its engine for a stream even where the caller wants one body (closing it cancels), and so pays for both."""
 
 
@@ -134,6 +135,8 @@ def show(case: Case, figures: Mapping[str, Mapping[str, float]]) -> None:
             line += f"{figure['ttft_p50_ms']:>10.2f}{figure['ttft_p99_ms']:>10.2f}"
             line += f"{figure['frames_per_s']:>10.0f}{frames:>7.2f}"
         print(line)
+    kept = figures["openfm"]["requests_per_s"] / figures["unmetered"]["requests_per_s"]
+    print(f"  limits and ledger on / off: {kept:.2f} of the requests/s")
 
 
 @contextmanager
@@ -215,8 +218,9 @@ def main() -> None:
         engine = stack.enter_context(served("benchmarks._mock_engine:app"))
         url = f"http://127.0.0.1:{engine.port}"
         proxy = stack.enter_context(served("benchmarks._bare_proxy:app", url))
+        unmetered = stack.enter_context(served("benchmarks._gateway:unmetered", url))
         gateway = stack.enter_context(served("benchmarks._gateway:app", url))
-        servers = dict(zip(CONTENDERS, (engine, proxy, gateway), strict=True))
+        servers = dict(zip(CONTENDERS, (engine, proxy, unmetered, gateway), strict=True))
         for case in CASES:
             results[case.name] = summary(asyncio.run(measure(case, servers, args.rounds, args.seconds)))
             show(case, results[case.name])
