@@ -6,6 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
 from openfm.control.usage.routes import UsageDesk
 from openfm.metering.invoices import InvoiceDesk
 from openfm.metering.journal import OpenJournal, open_journal
@@ -13,6 +16,8 @@ from openfm.metering.journal_folder import JournalFolder
 from openfm.metering.price_list import PriceList
 from openfm.metering.writer import LedgerWriter
 from openfm.store.database import Database
+
+log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
@@ -22,13 +27,23 @@ async def open_books(database: Database, folder: Path) -> AsyncIterator[OpenJour
     journal = await asyncio.to_thread(open_journal, journals, _now_us)
     writer = LedgerWriter(database, journals)
     writing = asyncio.create_task(writer.run())
+    writing.add_done_callback(_tell)
     try:
         yield journal
     finally:
         await asyncio.to_thread(journal.close)
         writer.stop()
-        await writing
-        await asyncio.to_thread(writer.drain)
+        await asyncio.wait([writing])
+        try:
+            await asyncio.to_thread(writer.drain)
+        except SQLAlchemyError as error:
+            log.error("ledger.not_drained", reason=str(error), next_step="the next start goes on")  # noqa: TRY400
+
+
+def _tell(writing: asyncio.Task[None]) -> None:
+    """A writer that ended by itself met a bug: what is billed stays in the journals until the next start."""
+    if not writing.cancelled() and writing.exception() is not None:
+        log.critical("ledger.writer_ended", exc_info=writing.exception())
 
 
 def usage_desk(database: Database) -> UsageDesk:
