@@ -6,7 +6,7 @@ limit; at most 1/120 of it stays unused. (A token bucket admits twice its size i
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -100,15 +100,34 @@ class Standing:
         return max(0, self.limit.amount - self.used)
 
 
+class SteadyTime:
+    """Seconds of a clock, without its steps backwards: where it goes back, no time passed. So things count longer."""
+
+    __slots__ = ("_clock", "_last", "_lost")
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._last = clock()
+        self._lost = 0.0
+
+    def __call__(self) -> float:
+        """Never less than before."""
+        now = self._clock()
+        if now < self._last:
+            self._lost += self._last - now
+        self._last = now
+        return now + self._lost
+
+
 class SlidingWindow:
-    """What was admitted lately, by ticks. `now` is seconds of one clock; where that goes back, things count longer."""
+    """What was admitted lately, by ticks. `now` is seconds of one clock that never goes back (`SteadyTime`)."""
 
     __slots__ = ("_amounts", "_tick_s", "_used", "_window_s")
 
     def __init__(self, window_s: int) -> None:
         self._window_s = window_s
         self._tick_s = window_s / TICKS
-        self._amounts: dict[int, int] = {}
+        self._amounts: dict[int, int] = {}  # in the order of time
         self._used = 0
 
     def used(self, now: float) -> int:
@@ -130,18 +149,22 @@ class SlidingWindow:
     def give_back(self, tick: int, amount: int) -> None:
         """Count less, of what was added in that tick; nothing where it does not count any more."""
         if tick in self._amounts:
+            amount = min(amount, self._amounts[tick])
             self._amounts[tick] -= amount
             self._used -= amount
 
     def wait_s(self, room: int, now: float) -> float:
-        """Seconds until at most `room` is used, if nothing comes."""
-        excess, last = self.used(now) - room, 0.0
-        for expiry, amount in sorted((self._expiry(tick), amount) for tick, amount in self._amounts.items()):
+        """Seconds until at most `room` is used, if nothing comes; at `now` plus so many it is."""
+        excess = self.used(now) - room
+        if excess <= 0:
+            return 0.0
+        expiry = now
+        for tick, amount in self._amounts.items():
+            excess -= amount
+            expiry = self._expiry(tick)
             if excess <= 0:
                 break
-            excess -= amount
-            last = expiry - now
-        return last
+        return expiry - now + math.ulp(expiry)
 
     def reset_s(self, now: float) -> float:
         """Seconds until nothing is used, if nothing comes."""

@@ -1,31 +1,31 @@
 """Counts of one process. Nothing here waits, so no two requests are between looking and taking."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
-from openfm.core.limits import Claim, Measure, SlidingWindow, Standing
-from openfm.limits.store import Reservation, Taken, Verdict, refusal
+from openfm.core.limits import Claim, Measure, SlidingWindow, Standing, SteadyTime
+from openfm.limits.store import PLACE_WAIT_S, Reservation, Taken, Verdict, refusal
 
-_PLACE_WAIT_S = 1.0
-_SWEEP_EVERY = 4096
+_SWEPT_PER_TAKE = 4
 
 
 class InProcessLimits:
-    """Fulfils `LimitStore`. `clock` gives seconds and should be monotonic."""
+    """Fulfils `LimitStore`. `clock` gives seconds; where it steps back, no time passes."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
+        self._clock = SteadyTime(clock)
         self._windows: dict[str, SlidingWindow] = {}
         self._running: dict[str, int] = {}
-        self._until_sweep = _SWEEP_EVERY
+        self._unswept: list[str] = []
 
     async def reserve(self, claims: Sequence[Claim]) -> Reservation:
         """See `LimitStore`."""
         now = self._clock()
+        self._sweep(now)
         verdicts = [self._verdict(claim, now) for claim in claims]
         if not all(verdict.is_admitted for verdict in verdicts):
-            raise refusal(verdicts)
+            raise refusal([replace(verdict, reset_s=self._reset_s(verdict.claim, now)) for verdict in verdicts])
         taken = tuple(Taken(claim, self._take(claim, now)) for claim in claims)
-        self._sweep_sometimes(now)
         return Reservation(taken, tuple(self._standing(verdict, now) for verdict in verdicts))
 
     async def settle(self, reservation: Reservation, used: Mapping[Measure, int]) -> None:
@@ -50,19 +50,21 @@ class InProcessLimits:
     def _verdict(self, claim: Claim, now: float) -> Verdict:
         limit = claim.limit
         if limit.measure is Measure.CONCURRENCY:
-            return Verdict(claim, self._running.get(claim.key, 0), _PLACE_WAIT_S, 0.0)
+            return Verdict(claim, self._running.get(claim.key, 0), PLACE_WAIT_S, 0.0)
         window = self._windows.get(claim.key)
         if window is None:
             return Verdict(claim, 0, 0.0, 0.0)
         used = window.used(now)
         is_fitting = used + claim.amount <= limit.amount
-        wait_s = 0.0 if is_fitting else window.wait_s(limit.amount - claim.amount, now)
-        return Verdict(claim, used, wait_s, 0.0 if is_fitting else window.reset_s(now))
+        return Verdict(claim, used, 0.0 if is_fitting else window.wait_s(limit.amount - claim.amount, now), 0.0)
 
     def _standing(self, verdict: Verdict, now: float) -> Standing:
-        window = self._windows.get(verdict.claim.key)
-        reset_s = 0.0 if window is None else window.reset_s(now)
-        return Standing(verdict.claim.limit, verdict.used + verdict.claim.amount, reset_s)
+        claim = verdict.claim
+        return Standing(claim.limit, verdict.used + claim.amount, self._reset_s(claim, now))
+
+    def _reset_s(self, claim: Claim, now: float) -> float:
+        window = self._windows.get(claim.key)
+        return 0.0 if window is None else window.reset_s(now)
 
     def _take(self, claim: Claim, now: float) -> int:
         if claim.limit.measure is Measure.CONCURRENCY:
@@ -83,11 +85,12 @@ class InProcessLimits:
         else:
             del self._running[key]
 
-    def _sweep_sometimes(self, now: float) -> None:
-        """Forget windows in which nothing counts any more: callers come and go."""
-        self._until_sweep -= 1
-        if self._until_sweep:
-            return
-        self._until_sweep = _SWEEP_EVERY
-        for key in [key for key, window in self._windows.items() if window.used(now) == 0]:
-            del self._windows[key]
+    def _sweep(self, now: float) -> None:
+        """Look at a few windows each time, and forget those in which nothing counts any more: callers come and go."""
+        if not self._unswept:
+            self._unswept = list(self._windows)
+        for _ in range(min(_SWEPT_PER_TAKE, len(self._unswept))):
+            key = self._unswept.pop()
+            window = self._windows.get(key)
+            if window is not None and window.used(now) == 0:
+                del self._windows[key]

@@ -7,6 +7,9 @@ from typing import Protocol
 from openfm.core.errors import RateLimited
 from openfm.core.limits import Claim, Measure, Standing
 
+PLACE_WAIT_S = 1.0
+"""What one who found no place for one more concurrent request is told to wait: when one ends, nobody knows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Taken:
