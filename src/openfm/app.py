@@ -39,6 +39,7 @@ from openfm.ops.index_config import index_config
 from openfm.ops.machine import available_memory_bytes, gpus
 from openfm.ops.progress import shown
 from openfm.ops.pull import PullTools
+from openfm.server.audit import EngineAudit
 from openfm.server.banner import welcome
 from openfm.server.books import open_books, usage_desk
 from openfm.server.catalogue_source import CatalogueSource, Warehouse
@@ -109,6 +110,7 @@ async def _serve(settings: Settings) -> None:
         print(welcome(url, settings.home, token if is_new_token else None, _offered(state)), flush=True)
         background = [
             asyncio.create_task(_measure_lag(metrics)),
+            asyncio.create_task(EngineAudit(room.reconciler.everyone, metrics).run()),
             asyncio.create_task(_tell_when_ready(health, room)),
             asyncio.create_task(_rollouts(state, service, room).run()),
         ]

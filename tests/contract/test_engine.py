@@ -97,5 +97,26 @@ async def test_closing_the_stream_stops_the_engine(contender: Contender) -> None
     assert (await contender.counter.stats()).completion_tokens_total - stopped.completion_tokens_total <= 2
 
 
+async def test_what_no_stream_told_is_told_when_asked(contender: Contender) -> None:
+    """The sum of what streams told and of this is what the engine counts, whoever left when."""
+    engine = contender.engine
+    await engine.untold()
+    before = (await engine.stats()).completion_tokens_total
+    told = 0
+    for length in (1, 5, 12):
+        story = ask("Tell me a long story. " * 20, SamplingParams(max_tokens=2000, temperature=0, ignore_eos=True))
+        last = 0
+        async with aclosing(engine.generate(story)) as events:
+            async for event in events:
+                last = event.counts.completion
+                if last >= length:
+                    break
+        told += last + await engine.untold()
+    whole = await answer(engine, ask("Hello?", SamplingParams(max_tokens=8, temperature=0)))
+    told += end_of(whole).counts.completion
+    assert await engine.untold() == 0
+    assert (await engine.stats()).completion_tokens_total - before == told
+
+
 async def test_health_returns_while_the_engine_answers(contender: Contender) -> None:
     await contender.engine.health()

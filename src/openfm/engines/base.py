@@ -51,6 +51,14 @@ class Engine(Protocol):
         """The engine's own counters since it started."""
         ...
 
+    async def untold(self) -> int:
+        """Completion tokens that the engine counted and no stream of this object told, since the last call.
+
+        After a stream was closed early: what its last step had begun. 0 while requests run, for then nobody knows whose
+        they are, and for an engine without counters of its own.
+        """
+        ...
+
     async def aclose(self) -> None:
         """Release connections. Idempotent; the process, where there is one, belongs to the launcher."""
         ...

@@ -88,6 +88,10 @@ class LlamaCppEngine:
         """See `Engine.stats`."""
         return await self._server.stats()
 
+    async def untold(self) -> int:
+        """See `Engine.untold`."""
+        return await self._server.untold()
+
     async def aclose(self) -> None:
         """See `Engine.aclose`."""
         await self._server.aclose()

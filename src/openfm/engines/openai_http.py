@@ -33,6 +33,7 @@ _CONNECT_TIMEOUT_S = 5.0
 _KEEPALIVE_S = 2.0
 _PROBE_TIMEOUT_S = 5.0
 _END_MARKER_TIMEOUT_S = 0.1
+_STOP_PROBES, _STOP_PROBE_S = 50, 0.02  # a step takes half a second at most
 _UNIX = "unix:"
 
 
@@ -203,6 +204,25 @@ class OpenAiHttpEngine:
         others = (found.get(name, 0.0) for name in (names.completion, names.running, names.waiting))
         completion, running, waiting = (int(value) for value in others)
         return EngineStats(int(prompt), completion, running, waiting)
+
+    async def untold(self) -> int:
+        """See `Engine.untold`."""
+        if self._dialect.counters is None or self._is_busy():
+            return 0
+        stats = await self.stats()
+        for _ in range(_STOP_PROBES):
+            if not stats.requests_running:
+                break
+            await asyncio.sleep(_STOP_PROBE_S)
+            stats = await self.stats()
+        if self._is_busy() or stats.requests_running:
+            return 0
+        untold = stats.completion_tokens_total - self._totals.completion
+        self._totals = TokenCounts(self._totals.prompt, stats.completion_tokens_total)
+        return max(0, untold)
+
+    def _is_busy(self) -> bool:
+        return self._running > 0
 
     async def fetch(self, path: str) -> bytes:
         """GET one of the server's own pages. Raises like the rest."""

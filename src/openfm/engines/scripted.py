@@ -147,6 +147,10 @@ class ScriptedEngine:
         """See `Engine.stats`."""
         return EngineStats(self.prompt_tokens_total, self.completion_tokens_total, self.running, 0)
 
+    async def untold(self) -> int:
+        """Its streams tell all that it counts. See `Engine.untold`."""
+        return 0
+
     async def aclose(self) -> None:
         """See `Engine.aclose`."""
 

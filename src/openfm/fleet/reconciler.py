@@ -104,6 +104,10 @@ class Reconciler:
         """The deployment's replicas that are not on their way out, in the order they were started."""
         return self._by_deployment.get(deployment_id, ())
 
+    def everyone(self) -> Sequence[Replica]:
+        """All replicas that are not on their way out."""
+        return [replica for replicas in self._by_deployment.values() for replica in replicas]
+
     def is_wanted(self, deployment_id: str) -> bool:
         """Whether the last step found the deployment among the desired ones."""
         return deployment_id in self._wanted

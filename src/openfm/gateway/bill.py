@@ -86,7 +86,7 @@ class Bill:
                 first_token_us=None if meter.first_token_s is None else _us(meter.first_token_s),
                 finished_us=_us(meter.clock()),
                 queue_us=_us(meter.queue_s),
-                generated=meter.generated,
+                generated=meter.worked,
                 billed=meter.delivered,
             )
         )

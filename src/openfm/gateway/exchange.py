@@ -88,7 +88,7 @@ class Exchange:
         """The request left: give back what it did not use, and close its bill."""
         self.bill.close(self.status)
         if self._invocation is not None and self._invocation.allowance is not None:
-            await self._invocation.allowance.settle(self.meter.generated)
+            await self._invocation.allowance.settle(self.meter.worked)
 
     def fail(self, error: ApiError) -> None:
         """The answer is an error, or ends with one."""

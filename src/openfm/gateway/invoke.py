@@ -39,6 +39,7 @@ _TOO_MANY_REQUESTS = 429
 _MOST_WITHDRAWALS = 10
 _MOST_MISSES = 3
 _MISS_PAUSE_S = 0.1
+_STOP_DEADLINE_S = 2.0
 
 
 @dataclass(slots=True)
@@ -136,13 +137,17 @@ class Gateway:
                     requests = await self._requests(invocation, job, engine)
                     invocation.open_bill(demand)
                     events = fan_out([engine.generate(request) for request in requests], slots)
+                    is_whole = False
                     try:
                         async for index, event in events:
                             has_begun = True
                             invocation.bill.meter.count(index, event)
                             yield index, event
+                        is_whole = True
                     finally:
                         await events.aclose()
+                        if not is_whole:
+                            invocation.bill.meter.overrun += await _untold(engine)
             except ApiError as error:
                 if has_begun:
                     raise
@@ -209,6 +214,15 @@ class Gateway:
         is_pinned = invocation.is_pinned
         invocation.entity = _named(endpoint, invocation.entity.name) if is_pinned else self._split(endpoint)
         invocation.endpoint = endpoint
+
+
+async def _untold(engine: Engine) -> int:
+    """What the engine had begun when its stream was closed; the place is taken until it stops."""
+    try:
+        async with asyncio.timeout(_STOP_DEADLINE_S):
+            return await engine.untold()
+    except (ApiError, TimeoutError):  # it is gone, or hangs: whoever watches over it will see
+        return 0
 
 
 def _named(endpoint: ServingEndpoint, name: str) -> ServedEntity:

@@ -1,7 +1,7 @@
 """Counts one request: what the engine generated, and what reached the client's socket."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from openfm.core.chat import Event, Finished, FinishReason
 from openfm.core.usage import TokenCounts
@@ -11,7 +11,8 @@ from openfm.core.usage import TokenCounts
 class Meter:
     """Token counts over all sequences of a request; times in epoch seconds by `clock`.
 
-    `finish_reason` is that of the sequence that finished last.
+    `finish_reason` is that of the sequence that finished last, `overrun` the completion tokens that the engine had
+    begun when the caller left.
     """
 
     clock: Callable[[], float]
@@ -21,6 +22,7 @@ class Meter:
     queue_s: float = 0.0
     delivered: TokenCounts = TokenCounts()
     finish_reason: FinishReason | None = None
+    overrun: int = 0
     _sequences: dict[int, TokenCounts] = field(default_factory=dict)
 
     def count(self, index: int, event: Event) -> None:
@@ -50,6 +52,12 @@ class Meter:
                 reasoning=counts.reasoning + sequence.reasoning,
             )
         return counts
+
+    @property
+    def worked(self) -> TokenCounts:
+        """What the engine did for the request in all: generated, and begun when the caller had left."""
+        counts = self.generated
+        return replace(counts, completion=counts.completion + self.overrun) if self.overrun else counts
 
     def mark_delivered(self) -> None:
         """Everything counted so far was handed to the client's socket."""

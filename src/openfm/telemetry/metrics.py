@@ -30,6 +30,13 @@ class Metrics:
         )
         self._tpot = self._histogram("time_per_output_token", "Mean after the first token.", _TPOT_BUCKETS, "endpoint")
         self._duration = self._histogram("request_duration", "Received to last byte.", _DURATION_BUCKETS, "endpoint")
+        self._untold = self._counter("untold_tokens", "Tokens that engines counted and no answer told.", "model")
+        self._by_engine = Gauge(
+            "openfm_engine_completion_tokens",
+            "Completion tokens by the counter of the engine that was idle last.",
+            ("model",),
+            registry=self._registry,
+        )
         self._lag = self._histogram("loop_lag", "Lateness of the event loop.", _LAG_BUCKETS)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
@@ -62,6 +69,11 @@ class Metrics:
         if usage.generated.completion > 1:
             decode_s = max(0.0, usage.finished_s - usage.first_token_s)
             self._tpot.labels(endpoint).observe(decode_s / (usage.generated.completion - 1))
+
+    def audited(self, model: str, untold: int, by_engine: int) -> None:
+        """An idle engine's own count of completion tokens, and how many of them no answer told since the last audit."""
+        self._untold.labels(model).inc(untold)
+        self._by_engine.labels(model).set(by_engine)
 
     def observe_loop_lag(self, lag_s: float) -> None:
         """The event loop came `lag_s` seconds late to a timer."""
