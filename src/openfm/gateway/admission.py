@@ -1,18 +1,22 @@
-"""Who may start now: a bounded queue with a deadline before every served entity.
+"""Who may start now: a bounded queue with a deadline before every served entity, fair across principals.
 
 The gateway holds the queue, so that the engines' own stay short and a caller who hangs up while waiting has cost
 nothing. See DESIGN.md.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
-from openfm.core.errors import Overloaded
+from openfm.core.errors import ApiError, Overloaded
+from openfm.core.usage import TokenCounts
+from openfm.scheduling.fair_queue import FairQueue, TokenPrices
 
 _SMOOTHING = 0.2
+_PRICES = TokenPrices()
+_EQUAL: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,21 +27,67 @@ class QueueLimits:
     deadline_s: float = 60.0
 
 
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """A request that was let in, after `waited_s` seconds in line.
+
+    `prompt_tokens` is an estimate from above, by which its principal is charged until the tokens are known.
+    """
+
+    principal: str
+    prompt_tokens: int
+    _queue: FairQueue["_Turn"]
+    waited_s: float = 0.0
+    _charged: float = 0.0
+    _is_counted: bool = False
+
+    def charge(self, used: TokenCounts) -> None:
+        """The request has used so much in all by now; what was charged before is part of it, the estimate void."""
+        self._is_counted = True
+        self._correct(_PRICES.cost(used))
+
+    def begin(self) -> None:
+        """Charge the estimate."""
+        self._correct(_PRICES.cost(TokenCounts(prompt=self.prompt_tokens)))
+
+    def refund(self) -> None:
+        """It left before anything was done for it, as far as is known: take the estimate back."""
+        if not self._is_counted:
+            self._correct(0.0)
+
+    def _correct(self, cost: float) -> None:
+        if cost != self._charged:
+            self._queue.charge(self.principal, cost - self._charged)
+            self._charged = cost
+
+
+@dataclass(slots=True, eq=False)
+class _Turn:
+    """A ticket in line; `called` is when its turn comes."""
+
+    ticket: Ticket
+    called: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
 @dataclass(slots=True)
 class _Line:
     """The line before one served entity."""
 
+    queue: FairQueue[_Turn]
     ongoing: int = 0
-    waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
     service_s: float = 1.0
 
 
 class Admission:
-    """Places in engines. A place is held inside `admit` and returned on the way out, however one leaves."""
+    """Places in engines. A place is held inside `admit` and returned on the way out, however one leaves.
 
-    def __init__(self, limits: QueueLimits, clock: Callable[[], float]) -> None:
+    `weights` are principals' shares by id; who is not named has 1.
+    """
+
+    def __init__(self, limits: QueueLimits, clock: Callable[[], float], weights: Mapping[str, float] = _EQUAL) -> None:
         self._limits = limits
         self._clock = clock
+        self._weights = weights
         self._lines: dict[str, _Line] = {}
 
     @property
@@ -48,38 +98,43 @@ class Admission:
     @property
     def waiting(self) -> int:
         """Requests in line now."""
-        return sum(len(line.waiting) for line in self._lines.values())
+        return sum(len(line.queue) for line in self._lines.values())
 
     @asynccontextmanager
-    async def admit(self, key: str, places: int) -> AsyncIterator[float]:
-        """Hold one of the `places` that the deployment `key` has; gives the seconds spent in line.
+    async def admit(self, key: str, places: int, principal: str, prompt_tokens: int = 0) -> AsyncIterator[Ticket]:
+        """Hold one of the `places` that the deployment `key` has, for the principal of this id.
 
-        Raises `Overloaded` when the line is full or its deadline passes.
+        Raises `Overloaded` when the line is full, its deadline passes, or another principal's request needs the room.
         """
-        line = self._lines.setdefault(key, _Line())
+        line = self._lines.get(key)
+        if line is None:
+            line = self._lines[key] = _Line(FairQueue(self._weights))
+        ticket = Ticket(principal, prompt_tokens, line.queue)
         joined = self._clock()
-        await self._enter(line, places)
+        await self._enter(line, ticket, places)
         admitted = self._clock()
+        ticket.waited_s = admitted - joined
         try:
-            yield admitted - joined
+            yield ticket
+        except ApiError:
+            ticket.refund()
+            raise
         finally:
             line.service_s += _SMOOTHING * (self._clock() - admitted - line.service_s)
-            self._leave(line, places)
+            self._leave(line, ticket, places)
 
-    async def _enter(self, line: _Line, places: int) -> None:
-        if line.ongoing < places and not line.waiting:
-            line.ongoing += 1
+    async def _enter(self, line: _Line, ticket: Ticket, places: int) -> None:
+        self._advance(line, places)  # there may be more places than when last one left
+        if line.ongoing >= places:
+            self._find_room(line, ticket.principal, places)
+        turn = _Turn(ticket)
+        line.queue.push(ticket.principal, turn)
+        self._advance(line, places)
+        if turn.called.done():
             return
-        if len(line.waiting) >= self._limits.length:
-            raise Overloaded(
-                f"{len(line.waiting)} requests are waiting already, as many as may. Try again later.",
-                retry_after_s=self._expected_wait_s(line, places),
-            )
-        turn = asyncio.get_running_loop().create_future()
-        line.waiting.append(turn)
         try:
             async with asyncio.timeout(self._limits.deadline_s):
-                await turn
+                await turn.called
         except TimeoutError:
             self._give_up(line, turn, places)
             raise Overloaded(
@@ -90,19 +145,48 @@ class Admission:
             self._give_up(line, turn, places)
             raise
 
-    def _give_up(self, line: _Line, turn: asyncio.Future[None], places: int) -> None:
-        if turn in line.waiting:
-            line.waiting.remove(turn)
-        elif turn.done() and not turn.cancelled():  # the place came in the same step: pass it on
-            self._leave(line, places)
+    def _find_room(self, line: _Line, principal: str, places: int) -> None:
+        """Raises `Overloaded` when the line is full, and nobody has to give way to this principal."""
+        waiting = len(line.queue)
+        if waiting < self._limits.length:
+            return
+        other = line.queue.make_room(principal, self._limits.length)
+        if other is None:
+            raise Overloaded(
+                f"{waiting} requests are waiting already, as many as may. Try again later.",
+                retry_after_s=self._expected_wait_s(line, places),
+            )
+        if not other.called.done():
+            other.called.set_exception(
+                Overloaded(
+                    f"{waiting} requests are waiting, as many as may, and more than your share of them are yours. "
+                    "Try again later.",
+                    retry_after_s=self._expected_wait_s(line, places),
+                )
+            )
 
-    def _leave(self, line: _Line, places: int) -> None:
+    def _give_up(self, line: _Line, turn: _Turn, places: int) -> None:
+        if line.queue.remove(turn.ticket.principal, turn):
+            return
+        called = turn.called
+        if called.done() and not called.cancelled() and called.exception() is None:
+            turn.ticket.refund()  # the place came in the same step: pass it on
+            self._leave(line, turn.ticket, places)
+
+    def _leave(self, line: _Line, ticket: Ticket, places: int) -> None:
         line.ongoing -= 1
-        while line.waiting and line.ongoing < places:
-            turn = line.waiting.popleft()
-            if not turn.done():
-                line.ongoing += 1
-                turn.set_result(None)
+        line.queue.finish(ticket.principal)
+        self._advance(line, places)
+
+    def _advance(self, line: _Line, places: int) -> None:
+        while line.queue and line.ongoing < places:
+            turn = line.queue.pop()
+            if turn.called.done():  # its caller left in this step
+                line.queue.finish(turn.ticket.principal)
+                continue
+            line.ongoing += 1
+            turn.ticket.begin()
+            turn.called.set_result(None)
 
     def _expected_wait_s(self, line: _Line, places: int) -> float:
-        return max(1.0, line.service_s * (len(line.waiting) + 1) / max(places, 1))
+        return max(1.0, line.service_s * (len(line.queue) + 1) / max(places, 1))

@@ -21,9 +21,9 @@ from openfm.core.errors import (
 from openfm.core.job import GenerationJob
 from openfm.core.model import Task
 from openfm.core.principal import Principal
-from openfm.core.usage import Demand
+from openfm.core.usage import Demand, TokenCounts
 from openfm.engines.base import Engine
-from openfm.gateway.admission import Admission
+from openfm.gateway.admission import Admission, Ticket
 from openfm.gateway.bill import Bill
 from openfm.gateway.fan_out import fan_out
 from openfm.gateway.ports import Allowance, Directory, Limiter, Roster
@@ -133,7 +133,7 @@ class Gateway:
             await self._reserve(invocation, demand)
         while True:
             try:
-                async with self._engine(invocation, prefix_of(job.requests[0])) as (engine, slots):
+                async with self._engine(invocation, demand, prefix_of(job.requests[0])) as (engine, slots, ticket):
                     requests = await self._requests(invocation, job, engine)
                     invocation.open_bill(demand)
                     events = fan_out([engine.generate(request) for request in requests], slots)
@@ -142,12 +142,15 @@ class Gateway:
                         async for index, event in events:
                             has_begun = True
                             invocation.bill.meter.count(index, event)
+                            ticket.charge(invocation.bill.meter.generated)
                             yield index, event
                         is_whole = True
                     finally:
                         await events.aclose()
                         if not is_whole:
                             invocation.bill.meter.overrun += await _untold(engine)
+                            if has_begun:
+                                ticket.charge(invocation.bill.meter.worked)
             except ApiError as error:
                 if has_begun:
                     raise
@@ -161,9 +164,10 @@ class Gateway:
         await self._reserve(invocation, demand)
         while True:
             try:
-                async with self._engine(invocation, None) as (engine, _):
+                async with self._engine(invocation, demand, None) as (engine, _, ticket):
                     invocation.open_bill(demand)
                     result = await engine.embed(request)
+                    ticket.charge(TokenCounts(prompt=result.prompt_tokens))
             except ApiError as error:
                 await invocation.move_on(error, self._repick)
             else:
@@ -194,15 +198,18 @@ class Gateway:
         return [await fitted(request, model, engine, job.overlong_prompt) for request in requests]
 
     @asynccontextmanager
-    async def _engine(self, invocation: Invocation, prefix: bytes | None) -> AsyncIterator[tuple[Engine, int]]:
-        """An engine of the invocation's entity, held, and how many sequences it runs at once."""
+    async def _engine(
+        self, invocation: Invocation, demand: Demand, prefix: bytes | None
+    ) -> AsyncIterator[tuple[Engine, int, Ticket]]:
+        """An engine of the invocation's entity, held, how many sequences it runs at once, and whom to charge."""
         entity = invocation.entity
         places = sum(replica.slots for replica in await self.roster.ready(entity))
-        async with self.admission.admit(entity.deployment_id, places) as waited_s:
-            invocation.bill.meter.queue_s += waited_s
+        caller = invocation.caller.id
+        async with self.admission.admit(entity.deployment_id, places, caller, demand.prompt) as ticket:
+            invocation.bill.meter.queue_s += ticket.waited_s
             replica = pick_replica(await self.roster.ready(entity), prefix)
             with replica.hold() as engine:
-                yield engine, replica.slots
+                yield engine, replica.slots, ticket
 
     def _split(self, endpoint: ServingEndpoint) -> ServedEntity:
         config = endpoint.active
