@@ -36,6 +36,8 @@ local function opened(key, span, now)
   local kept = redis.call('HMGET', key, 'used', 'first', 'last')
   window.used, window.first, window.last = tonumber(kept[1]) or 0, tonumber(kept[2]), tonumber(kept[3])
   if not window.last then return window end
+  -- Only if the clock's own key was lost. What comes now counts longer then.
+  window.tick = math.max(window.tick, window.last)
   if expiry_us(window, window.last) <= now then
     redis.call('DEL', key)
     window.used, window.first, window.last = 0, nil, nil
