@@ -62,10 +62,14 @@ class Checkpoint:
 class Settlement:
     """The end of a request. `billed` is what was delivered, `generated` what the engine counted.
 
-    `status` is the HTTP status, `is_estimated` says that no engine counted these tokens.
+    `served_entity` with `entity_name` and `entity_version` is the one that answered: until the first token another may
+    take over. `status` is the HTTP status, `is_estimated` says that no engine counted these tokens.
     """
 
     request_id: str
+    served_entity: str
+    entity_name: str
+    entity_version: str
     state: LedgerState
     status: int
     finish_reason: str | None

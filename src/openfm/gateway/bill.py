@@ -28,12 +28,17 @@ class Bill:
     is_streaming: bool = False
     client_request_id: str | None = None
     usage_context: Mapping[str, str] = field(default_factory=dict)
+    _entity: ServedEntity | None = None
     _opened_s: float | None = None
     _noted_s: float = 0.0
     _noted_tokens: int = 0
 
     def open(self, caller: Principal, endpoint: ServingEndpoint, entity: ServedEntity, reserved: Demand) -> None:
-        """Put the request on record, once. Raises `LedgerUnavailable`; then it must not be dispatched."""
+        """Put the request on record, once; the entity of the last call is the one that answered.
+
+        Raises `LedgerUnavailable`; then the request must not be dispatched.
+        """
+        self._entity = entity
         if self._opened_s is not None:
             return
         self.ledger.reserve(
@@ -73,12 +78,15 @@ class Bill:
 
     def close(self, status: int) -> None:
         """The request left, with this HTTP status; one that never went to an engine leaves nothing."""
-        if self._opened_s is None:
+        if self._opened_s is None or self._entity is None:
             return
         meter = self.meter
         self.ledger.settle(
             Settlement(
                 request_id=self.request_id,
+                served_entity=self._entity.name,
+                entity_name=self._entity.entity_name,
+                entity_version=self._entity.entity_version,
                 state=LedgerState.SETTLED if status == _OK else LedgerState.ABORTED,
                 status=status,
                 finish_reason=meter.finish_reason,

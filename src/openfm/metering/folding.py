@@ -82,6 +82,9 @@ def settled_part(settlement: Settlement, price: Price) -> Row:
     generated, billed = bounded(settlement.generated), bounded(settlement.billed)
     is_odd = (generated, billed) != (settlement.generated, settlement.billed)
     return {
+        "served_entity": settlement.served_entity,
+        "entity_name": settlement.entity_name,
+        "entity_version": settlement.entity_version,
         "state": settlement.state.value,
         "status": settlement.status,
         "finish_reason": settlement.finish_reason,

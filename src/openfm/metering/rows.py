@@ -68,7 +68,6 @@ class LedgerRows:
             ledger.c.request_id,
             ledger.c.state,
             ledger.c.endpoint_name,
-            ledger.c.entity_name,
             ledger.c.received_us,
             ledger.c.billed_prompt,
             ledger.c.billed_completion,
@@ -79,13 +78,13 @@ class LedgerRows:
     def _known_end(self, story: Story) -> Row:
         entry = story.entry
         if story.settlement is not None and entry is not None:
-            price = self._book.price(entry.endpoint_name, entry.entity_name, entry.received_us)
+            price = self._book.price(entry.endpoint_name, story.settlement.entity_name, entry.received_us)
             return settled_part(story.settlement, price)
         return {} if story.checkpoint is None else checkpoint_part(story.checkpoint)
 
     def _advance(self, story: Story, row: Any, *, closed: Rows, advanced: Rows) -> None:
         if story.settlement is not None:
-            price = self._book.price(row.endpoint_name, row.entity_name, row.received_us)
+            price = self._book.price(row.endpoint_name, story.settlement.entity_name, row.received_us)
             closed[row.request_id] = settled_part(story.settlement, price)
         elif story.checkpoint is not None and _total(row) <= story.checkpoint.delivered.total:
             # One that is read for the second time takes nothing back of what a later one said.

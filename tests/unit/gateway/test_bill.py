@@ -68,8 +68,11 @@ def test_a_request_is_on_record_with_who_and_what_before_it_is_dispatched() -> N
 def test_a_second_attempt_at_another_entity_is_the_same_request() -> None:
     request = Request()
     request.open()
-    request.open()
+    other = replace(ENDPOINT.active.served_entities[0], name="other", entity_version="2")
+    request.bill.open(ANN, ENDPOINT, other, RESERVED)
     assert len(request.ledger.written) == 1
+    request.bill.close(200)
+    assert (request.settled.served_entity, request.settled.entity_version) == ("other", "2")
 
 
 def test_without_a_ledger_nothing_is_opened_and_nothing_closed() -> None:

@@ -49,6 +49,9 @@ def settlement(
     """Its end."""
     return Settlement(
         request_id=request_id,
+        served_entity="smol-1",
+        entity_name="system.ai.smol",
+        entity_version="1",
         state=state,
         status=200,
         finish_reason="stop",
