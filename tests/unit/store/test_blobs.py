@@ -8,8 +8,8 @@ import pytest
 from openfm.core.errors import InvalidParameterValue, NotFound, Unavailable
 from openfm.core.registry import FileEntry
 from openfm.store.blobs import Blob, BlobDamaged, BlobStore
-from tests.unit.store.full_disk import no_file_over
 from openfm.store.uploads import Part, Uploads
+from tests.unit.store.full_disk import no_file_over
 
 
 @pytest.fixture
