@@ -1,9 +1,6 @@
 """Contents by their SHA-256: whole or not at all, once each, and never another content than was asked for."""
 
 import hashlib
-import resource
-import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +9,7 @@ from openfm.core.errors import InvalidParameterValue, NotFound, Unavailable
 from openfm.core.registry import FileEntry
 from openfm.store.blobs import Blob, BlobDamaged, BlobStore
 from openfm.store.uploads import Part, Uploads
+from tests.unit.store.full_disk import no_file_over
 
 
 @pytest.fixture
@@ -108,20 +106,9 @@ def test_a_content_that_is_held_is_not_collected(blobs: BlobStore) -> None:
     assert blobs.collect(frozenset) == 7
 
 
-@pytest.fixture
-def _small_files() -> Iterator[None]:
-    """No file of this process may grow past 1 MB: what a full disk does, for one process."""
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    signal.signal(signal.SIGXFSZ, handler)
-
-
-@pytest.mark.usefixtures("_small_files")
 def test_a_full_disk_is_told_with_numbers_and_leaves_nothing(blobs: BlobStore) -> None:
     with (
+        no_file_over(1_000_000),
         pytest.raises(Unavailable, match=r"[\d,]+ more bytes are needed and [\d,]+ bytes are free"),
         blobs.receive() as one,
     ):

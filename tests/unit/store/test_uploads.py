@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import resource
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pytest
 
 from openfm.core.errors import InvalidParameterValue, NotFound, Unavailable
 from openfm.store.uploads import Part, PartWriter, Uploads
+from tests.unit.store.full_disk import no_file_over
 
 
 @pytest.fixture
@@ -137,31 +136,16 @@ def test_ending_an_upload_twice_at_once_is_harmless(uploads: Uploads, tmp_path: 
     assert left(tmp_path) == []
 
 
-@pytest.fixture
-def _no_room() -> Iterator[None]:
-    """No file of this process may grow past 100 bytes: what a full disk does, for one process."""
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    signal.signal(signal.SIGXFSZ, handler)
-
-
-@pytest.mark.usefixtures("_no_room")
 def test_an_upload_that_a_full_disk_cannot_begin_leaves_nothing(uploads: Uploads, tmp_path: Path) -> None:
-    with pytest.raises(Unavailable, match="disk of the models folder is full"):
+    with no_file_over(100), pytest.raises(Unavailable, match="disk of the models folder is full"):
         uploads.begin("a.b.c", 1, "w" * 100, "me", overwrite=True)
     assert left(tmp_path) == []
 
 
-def test_a_part_that_does_not_fit_leaves_nothing_and_the_upload_goes_on(
-    uploads: Uploads, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_a_part_that_does_not_fit_leaves_nothing_and_the_upload_goes_on(uploads: Uploads, tmp_path: Path) -> None:
     token = begun(uploads)
-    request.getfixturevalue("_no_room")
     for size in (101, 3_000_000):  # the first is found at the end only, when the buffer is written
-        with pytest.raises(Unavailable, match="disk of the models folder is full"):
+        with no_file_over(100), pytest.raises(Unavailable, match="disk of the models folder is full"):
             send(uploads, token, 1, bytes(size))
     assert [file.name for file in (tmp_path / "uploads" / token).iterdir()] == ["session.json"]
     assert uploads.parts(token) == []
