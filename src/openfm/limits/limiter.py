@@ -7,7 +7,7 @@ from openfm.core.endpoint import ServingEndpoint
 from openfm.core.limits import Claim, LimitRule, Measure, Standing
 from openfm.core.principal import Principal
 from openfm.core.usage import Demand, TokenCounts
-from openfm.limits.policy import amount_of, claims
+from openfm.limits.policy import Binding, amount_of, binding, claims_on
 from openfm.limits.store import LimitStore, Reservation
 
 
@@ -43,24 +43,57 @@ class FreeAllowance:
 
 
 _FREE = FreeAllowance()
+_MOST_KNOWN = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What binds a caller on an endpoint, and what that was found from."""
+
+    own: Sequence[LimitRule]
+    endpoint: ServingEndpoint
+    caller: Principal
+    binding: Binding
+
+    def is_of(self, own: Sequence[LimitRule], caller: Principal, endpoint: ServingEndpoint) -> bool:
+        """Whether nothing changed since."""
+        then = self.caller
+        is_same_caller = then is caller or (then.groups == caller.groups and then.name == caller.name)
+        return self.own is own and self.endpoint is endpoint and is_same_caller
 
 
 class Limiter:
-    """Applies the endpoints' rules, and the operator's, which `own` gives as they are now."""
+    """Applies the endpoints' rules, and the operator's, which `own` gives as they are now.
+
+    They are found anew only when something changed: `own` gives the same object until then.
+    """
 
     def __init__(self, store: LimitStore, own: Callable[[], Sequence[LimitRule]]) -> None:
         self._store = store
         self._own = own
+        self._known: dict[tuple[str, str], _Known] = {}
 
     async def reserve(
         self, caller: Principal, endpoint: ServingEndpoint, demand: Demand
     ) -> TakenAllowance | FreeAllowance:
         """See the gateway's port `Limiter`."""
-        taken = claims(self._own(), caller, endpoint, demand)
-        if not taken:
+        limits = self._binding(caller, endpoint)
+        if not limits:
             return _FREE
+        taken = claims_on(limits, demand)
         reservation = await self._store.reserve(taken)
         return TakenAllowance(self._store, reservation, _most_completion(taken, demand))
+
+    def _binding(self, caller: Principal, endpoint: ServingEndpoint) -> Binding:
+        own, key = self._own(), (caller.id, endpoint.id)
+        known = self._known.get(key)
+        if known is not None and known.is_of(own, caller, endpoint):
+            return known.binding
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        found = binding(own, caller, endpoint)
+        self._known[key] = _Known(own, endpoint, caller, found)
+        return found
 
 
 def _most_completion(taken: Sequence[Claim], demand: Demand) -> int | None:

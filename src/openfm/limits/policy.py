@@ -23,22 +23,37 @@ _KINDS = {LimitScope.USER: PrincipalKind.USER, LimitScope.SERVICE_PRINCIPAL: Pri
 _MINUTE = 60
 
 
+Binding = Mapping[str, Limit]
+"""The limits that bind a caller on an endpoint, by the key of their count. They depend on nothing else."""
+
+
 def claims(own: Sequence[LimitRule], caller: Principal, endpoint: ServingEndpoint, demand: Demand) -> Sequence[Claim]:
-    """What the request takes of which limits; `own` are the operator's rules.
+    """What the request takes of which limits; `own` are the operator's rules. Raises as `claims_on`."""
+    return claims_on(binding(own, caller, endpoint), demand)
+
+
+def binding(own: Sequence[LimitRule], caller: Principal, endpoint: ServingEndpoint) -> Binding:
+    """Which limits bind; `own` are the operator's rules."""
+    rules = [*_of_endpoint(endpoint, caller), *(rule for rule in own if _binds(rule, caller, endpoint))]
+    found: dict[str, Limit] = {}
+    for rule in rules:
+        key, limit = _key(rule, caller), _limit(rule, caller)
+        if key not in found or limit.amount < found[key].amount:
+            found[key] = limit
+    return found
+
+
+def claims_on(limits: Binding, demand: Demand) -> Sequence[Claim]:
+    """What a request takes of the limits that bind it.
 
     Raises `PermissionDenied` where a limit is 0, `InvalidRequest` for more than a limit ever admits.
     """
-    binding = [*_of_endpoint(endpoint, caller), *(rule for rule in own if _binds(rule, caller, endpoint))]
-    found: dict[str, Limit] = {}
-    for rule in binding:
-        key, limit = _key(rule, caller), _limit(rule, caller)
+    for limit in limits.values():
         if limit.amount == 0:
             raise PermissionDenied(
                 f"The limit of {limit.name} is 0 {limit.measure.words}: nothing is admitted. Ask an admin for another."
             )
-        if key not in found or limit.amount < found[key].amount:
-            found[key] = limit
-    return [_claim(key, limit, demand) for key, limit in found.items()]
+    return [_claim(key, limit, demand) for key, limit in limits.items()]
 
 
 def _claim(key: str, limit: Limit, demand: Demand) -> Claim:

@@ -65,10 +65,13 @@ def refusal(verdicts: Sequence[Verdict]) -> RateLimited:
     """The error that names the limit which binds longest."""
     binding = max((verdict for verdict in verdicts if not verdict.is_admitted), key=lambda verdict: verdict.wait_s)
     limit, claim = binding.claim.limit, binding.claim
-    asked = "" if claim.amount == 1 else f" This request may need {claim.amount}."
+    if limit.measure is Measure.CONCURRENCY:
+        said = "Try again when one of them has ended."
+    else:
+        asked = "" if claim.amount == 1 else f"This request may need {claim.amount}. "
+        said = f"{asked}There is room in {binding.wait_s:.1f} s."
     return RateLimited(
-        f"The limit of {limit.words} is reached: {binding.used} are used.{asked} "
-        f"There is room in {binding.wait_s:.1f} s.",
+        f"The limit of {limit.words} is reached: {binding.used} are used. {said}",
         retry_after_s=binding.wait_s,
         standings=[verdict.standing(0) for verdict in verdicts],
     )

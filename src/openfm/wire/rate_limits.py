@@ -25,10 +25,12 @@ def rate_limit_headers(standings: Sequence[Standing]) -> list[tuple[bytes, bytes
 
 def _duration(seconds: float) -> str:
     """Like 120ms, 1.2s, 6m0s, 1h0m0s; never shorter than it is."""
-    if seconds < 1:
-        return f"{math.ceil(seconds * 1000)}ms"
-    if seconds < 60:
-        return f"{math.ceil(seconds * 10) / 10:g}s"
-    minutes, rest = divmod(math.ceil(seconds), 60)
+    milliseconds = math.ceil(seconds * 1000)
+    if milliseconds < 1000:
+        return f"{milliseconds}ms"
+    tenths = math.ceil(milliseconds / 100)
+    if tenths < 600:
+        return f"{tenths / 10:g}s"
+    minutes, rest = divmod(math.ceil(tenths / 10), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h{minutes}m{rest}s" if hours else f"{minutes}m{rest}s"
