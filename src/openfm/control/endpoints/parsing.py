@@ -9,6 +9,7 @@ from openfm.control.endpoints.inputs import ConfigInput, RateLimitInput, RouteIn
 from openfm.control.endpoints.ports import Keys, Models
 from openfm.core.endpoint import EndpointConfig, EntitySettings, Route, ServedEntity, WorkloadSize, deployment_id
 from openfm.core.errors import InvalidParameterValue
+from openfm.core.limits import MOST
 from openfm.core.principal import Principal
 from openfm.core.registry import ModelName, version_number
 
@@ -101,14 +102,20 @@ def parsed_limits(limits: Sequence[RateLimitInput]) -> tuple[dict[str, object], 
         raise InvalidParameterValue(
             f"There are {len(limits)} rate limits; {_MOST_LIMITS} are allowed.", param="rate_limits"
         )
-    return tuple(_limit(limit) for limit in limits)
+    parsed = tuple(_limit(limit) for limit in limits)
+    bound = [(limit.key or "endpoint", limit.principal or None, limit.calls is None) for limit in limits]
+    if len(set(bound)) < len(bound):
+        raise InvalidParameterValue(
+            "Two rate limits are for the same key, principal and measure. Send one of them.", param="rate_limits"
+        )
+    return parsed
 
 
 def _limit(limit: RateLimitInput) -> dict[str, object]:
     amounts = [amount for amount in (limit.calls, limit.tokens) if amount is not None]
-    if len(amounts) != 1 or amounts[0] < 0:
+    if len(amounts) != 1 or not 0 <= amounts[0] <= MOST:
         raise InvalidParameterValue(
-            "A rate limit needs either calls or tokens, 0 (blocked) or more.", param="rate_limits"
+            f"A rate limit needs either calls or tokens, 0 (blocked) to {MOST}.", param="rate_limits"
         )
     if limit.renewal_period not in _RENEWAL_PERIODS:
         raise InvalidParameterValue("renewal_period must be 'minute'.", param="rate_limits.renewal_period")

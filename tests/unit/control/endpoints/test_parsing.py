@@ -235,6 +235,8 @@ def test_of_an_ai_gateway_the_known_is_kept_and_the_wrong_refused() -> None:
         {"rate_limits": [{"calls": -1, "renewal_period": "minute"}]},
         {"rate_limits": [{"calls": 1, "tokens": 1, "renewal_period": "minute"}]},
         {"rate_limits": [{"calls": 1, "renewal_period": "year"}]},
+        {"rate_limits": [{"tokens": 10**16, "renewal_period": "minute"}]},
+        {"rate_limits": [{"calls": n, "key": "user", "renewal_period": "minute"} for n in (1, 2)]},
         {"guardrails": {"input": {"pii": {"behavior": "EAT"}}}},
         {"fallback_config": 7},
     ]
