@@ -31,7 +31,7 @@ class QueueLimits:
 class Ticket:
     """A request that was let in, after `waited_s` seconds in line.
 
-    `prompt_tokens` is an estimate from above, by which its principal is charged until the tokens are known.
+    `prompt_tokens` is an estimate from above: what is expected of it until the tokens are known.
     """
 
     principal: str
@@ -39,26 +39,34 @@ class Ticket:
     _queue: FairQueue["_Turn"]
     waited_s: float = 0.0
     _charged: float = 0.0
-    _is_counted: bool = False
+    _expected: float = 0.0
 
     def charge(self, used: TokenCounts) -> None:
-        """The request has used so much in all by now; what was charged before is part of it, the estimate void."""
-        self._is_counted = True
-        self._correct(_PRICES.cost(used))
-
-    def begin(self) -> None:
-        """Charge the estimate."""
-        self._correct(_PRICES.cost(TokenCounts(prompt=self.prompt_tokens)))
-
-    def refund(self) -> None:
-        """It left before anything was done for it, as far as is known: take the estimate back."""
-        if not self._is_counted:
-            self._correct(0.0)
-
-    def _correct(self, cost: float) -> None:
-        if cost != self._charged:
+        """The request has used so much in all by now; what was charged before is part of it."""
+        self._stop_expecting()
+        cost = _PRICES.cost(used)
+        if cost > self._charged:
             self._queue.charge(self.principal, cost - self._charged)
             self._charged = cost
+
+    def begin(self) -> None:
+        """It is let in."""
+        self._expected = _PRICES.cost(TokenCounts(prompt=self.prompt_tokens))
+        self._queue.expect(self.principal, self._expected)
+
+    def refund(self) -> None:
+        """It failed: if its tokens are not known by now, nothing was done for it."""
+        self._stop_expecting()
+
+    def close(self) -> None:
+        """It left: if its tokens are not known by now, the engine was at its prompt, which costs as estimated."""
+        if self._expected:
+            self.charge(TokenCounts(prompt=self.prompt_tokens))
+
+    def _stop_expecting(self) -> None:
+        if self._expected:
+            self._queue.expect(self.principal, -self._expected)
+            self._expected = 0.0
 
 
 @dataclass(slots=True, eq=False)
@@ -120,6 +128,7 @@ class Admission:
             ticket.refund()
             raise
         finally:
+            ticket.close()
             line.service_s += _SMOOTHING * (self._clock() - admitted - line.service_s)
             self._leave(line, ticket, places)
 

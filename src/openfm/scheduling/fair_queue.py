@@ -36,6 +36,7 @@ class _Account(Generic[Item]):
     """One principal: its counter, what waits (with its number of arrival), how many popped items are not finished."""
 
     counter: float
+    expected: float = 0.0
     waiting: deque[tuple[int, Item]] = field(default_factory=deque)
     running: int = 0
 
@@ -47,21 +48,22 @@ class FairQueue(Generic[Item]):
     names none). `pop` takes from the least counter; whoever pops charges the prompt before the next `pop`, the
     completion tokens as they are produced, and says `finish`. Who comes with nothing waiting is lifted to the level, so
     that absence saves up nothing: the least counter of those who wait or, when nobody does, the counter of who left the
-    queue last. The level never falls, though a charge may be taken back.
+    queue last. While a prompt's tokens are not known, what is expected of it counts for the order, not for the level:
+    nobody is lifted to what may turn out untrue.
 
-    **The bound.** Let S be the places, P the most prompt tokens that a request is charged, C the most completion tokens
-    of one request (all its answers), and U = prompt price · P + completion price · S · C: the most that a principal can
-    be charged after it was the least served, for one prompt and for all the answers it has running. Let W be the cost
-    of the tokens really produced for a principal. Prompts may be charged by an estimate from above that is corrected
-    when the tokens are known: then H = prompt price · S · P of a counter may be untrue at a time, else H = 0. Then, in
-    any interval, however long:
+    **The bound.** Let S be the places, P the most prompt tokens of a request, C the most completion tokens of one (all
+    its answers), and U = prompt price · P + completion price · S · C: the most that a principal can be charged after it
+    was the least served, for one prompt and for all the answers it has running. H = prompt price · S · E is the most
+    that can be expected of one principal's prompts, when each is expected to have up to E tokens and at least as many
+    as it has; 0 where they are charged at once. Let W be the cost of the tokens produced for a principal in an
+    interval, however long. Then:
 
     - f and g always have something waiting: |W_f/weight_f - W_g/weight_g| ≤ (U+H)/weight_f + (U+H)/weight_g. With equal
-      weights and exact counts this is the paper's 2U.
+      weights and H = 0 this is the paper's 2U.
     - f always has something waiting, g comes and goes: W_f/weight_f ≥ W_g/weight_g - (U+H)/weight_f - (2U+H)/weight_g.
     - A place is never free while something waits, if the caller pops until one of them is used up.
 
-    An estimate that may also be too low adds another H to each side.
+    An expectation that is too low, or void before all of its prompts are charged, adds another H to each side.
 
     Memory: the accounts of those who wait or run, and at most `2 * most_idle` more. A counter at or below the level
     says nothing that the lift would not, so forgetting it changes no choice. Beyond `most_idle` others the least are
@@ -111,18 +113,21 @@ class FairQueue(Generic[Item]):
             raise IndexError("nothing waits")
         principal = min(self._active, key=self._turn)
         account = self._active[principal]
-        self._level = max(self._level, account.counter)
         _, item = account.waiting.popleft()
         account.running += 1
         self._left(principal, account)
         return item
 
     def charge(self, principal: str, cost: float) -> None:
-        """So much service was produced for the principal; below zero, so much less than was charged before."""
+        """So much service was produced for the principal."""
         self._account(principal).counter += cost / self._weight(principal)
 
+    def expect(self, principal: str, cost: float) -> None:
+        """So much more service is on its way to the principal; below zero, so much is not, or is charged now."""
+        self._account(principal).expected += cost / self._weight(principal)
+
     def finish(self, principal: str) -> None:
-        """One popped item of the principal will be charged no more."""
+        """One popped item of the principal will be charged no more, and nothing is expected of it."""
         self._accounts[principal].running -= 1
 
     def remove(self, principal: str, item: Item) -> bool:
@@ -158,7 +163,7 @@ class FairQueue(Generic[Item]):
 
     def _turn(self, principal: str) -> tuple[float, int]:
         account = self._active[principal]
-        return account.counter, account.waiting[0][0]
+        return account.counter + account.expected, account.waiting[0][0]
 
     def _crowding(self, principal: str) -> tuple[float, int]:
         waiting = self._active[principal].waiting

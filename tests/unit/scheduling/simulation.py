@@ -14,14 +14,13 @@ PRICES = TokenPrices(1.0, 2.0)
 
 @dataclass(slots=True, eq=False)
 class Request:
-    """What one asks; the prompt's `estimate` is charged until the first token."""
+    """What one asks; `estimate` is what is expected of its prompt until the first token."""
 
     principal: str
     prompt: int
     estimate: int
     completion: int
     produced: int = 0
-    charged: float = 0.0
 
 
 class Queue(Protocol):
@@ -34,6 +33,8 @@ class Queue(Protocol):
     def pop(self) -> Request: ...
 
     def charge(self, principal: str, cost: float) -> None: ...
+
+    def expect(self, principal: str, cost: float) -> None: ...
 
     def finish(self, principal: str) -> None: ...
 
@@ -55,6 +56,9 @@ class Fifo:
         return self._items.popleft()
 
     def charge(self, principal: str, cost: float) -> None:
+        """It does not matter here."""
+
+    def expect(self, principal: str, cost: float) -> None:
         """It does not matter here."""
 
     def finish(self, principal: str) -> None:
@@ -83,11 +87,16 @@ class World:
 
     @property
     def _most_charged(self) -> float:
-        return PRICES.prompt * self.prompt * self.slack + PRICES.completion * self.places * self.completion
+        return PRICES.prompt * self.prompt + PRICES.completion * self.places * self.completion
 
     @property
     def _untrue(self) -> float:
-        return PRICES.prompt * self.places * self.prompt * self.slack if self.slack > 1 else 0.0
+        return PRICES.prompt * self.places * self.prompt * self.slack if self.has_estimates else 0.0
+
+    @property
+    def has_estimates(self) -> bool:
+        """Prompts are charged when the first token comes; else at once."""
+        return self.slack > 1
 
 
 @dataclass(slots=True)
@@ -123,23 +132,27 @@ class Simulation:
             self.waiting[request.principal] -= 1
             if not self.waiting[request.principal]:
                 self.emptied.add(request.principal)
-            self._charge(request, TokenCounts(prompt=request.estimate))
+            if self.world.has_estimates:
+                self.queue.expect(request.principal, PRICES.prompt * request.estimate)
+            else:
+                self._serve(request, TokenCounts(prompt=request.prompt))
             self.running.append(request)
         self.idle_places = self.world.places - len(self.running)
         for request in self.running:
-            before = PRICES.cost(TokenCounts(request.prompt, request.produced)) if request.produced else 0.0
+            is_first = not request.produced
             request.produced += 1
-            counts = TokenCounts(request.prompt, request.produced)
-            self.service[request.principal] += (PRICES.cost(counts) - before) / self.world.weights[request.principal]
-            self._charge(request, counts)
+            if is_first and self.world.has_estimates:
+                self.queue.expect(request.principal, -PRICES.prompt * request.estimate)
+                self._serve(request, TokenCounts(prompt=request.prompt))
+            self._serve(request, TokenCounts(completion=1))
         for request in [one for one in self.running if one.produced == one.completion]:
             self.running.remove(request)
             self.queue.finish(request.principal)
 
-    def _charge(self, request: Request, counts: TokenCounts) -> None:
+    def _serve(self, request: Request, counts: TokenCounts) -> None:
         cost = PRICES.cost(counts)
-        self.queue.charge(request.principal, cost - request.charged)
-        request.charged = cost
+        self.queue.charge(request.principal, cost)
+        self.service[request.principal] += cost / self.world.weights[request.principal]
 
 
 @dataclass(slots=True)

@@ -22,7 +22,7 @@ class Machine(RuleBasedStateMachine):
         self.queue: FairQueue[str] = FairQueue(WEIGHTS, most_idle=5)
         self.careful: FairQueue[str] = FairQueue(WEIGHTS, most_idle=10**9)
         self.waiting: dict[str, list[str]] = {name: [] for name in "abcdef"}
-        self.running: list[str] = []
+        self.running: list[tuple[str, int]] = []  # with what is expected of each
         self.number = 0
 
     @rule(principal=PRINCIPALS)
@@ -34,25 +34,31 @@ class Machine(RuleBasedStateMachine):
         self.waiting[principal].append(item)
 
     @precondition(lambda self: any(self.waiting.values()))
-    @rule(cost=st.integers(0, 1000))
-    def pop(self, cost: int) -> None:
+    @rule(expected=st.integers(0, 1000))
+    def pop(self, expected: int) -> None:
         item = self.queue.pop()
         assert item == self.careful.pop()
         principal = item[0]
         assert self.waiting[principal].pop(0) == item
-        self.running.append(principal)
-        self._charge(principal, cost)
+        self.running.append((principal, expected))
+        self._expect(principal, expected)
 
     @precondition(lambda self: self.running)
-    @rule(data=st.data(), cost=st.integers(-200, 500))
+    @rule(data=st.data(), cost=st.integers(0, 500))
     def charge(self, data: st.DataObject, cost: int) -> None:
-        self._charge(data.draw(st.sampled_from(self.running)), cost)
+        principal, expected = running = data.draw(st.sampled_from(self.running))
+        self.running.remove(running)
+        self.running.append((principal, 0))
+        self._expect(principal, -expected)
+        self.queue.charge(principal, cost)
+        self.careful.charge(principal, cost)
 
     @precondition(lambda self: self.running)
     @rule(data=st.data())
     def finish(self, data: st.DataObject) -> None:
-        principal = data.draw(st.sampled_from(self.running))
-        self.running.remove(principal)
+        principal, expected = running = data.draw(st.sampled_from(self.running))
+        self.running.remove(running)
+        self._expect(principal, -expected)
         self.queue.finish(principal)
         self.careful.finish(principal)
 
@@ -83,9 +89,9 @@ class Machine(RuleBasedStateMachine):
         for principal, mine in self.waiting.items():
             assert self.queue.waiting(principal) == len(mine)
 
-    def _charge(self, principal: str, cost: int) -> None:
-        self.queue.charge(principal, cost)
-        self.careful.charge(principal, cost)
+    def _expect(self, principal: str, cost: int) -> None:
+        self.queue.expect(principal, cost)
+        self.careful.expect(principal, cost)
 
 
 Machine.TestCase.settings = settings(max_examples=200, stateful_step_count=60, deadline=None)
@@ -211,3 +217,27 @@ def test_more_principals_than_the_line_is_long_turn_nobody_away() -> None:
     queue: FairQueue[str] = FairQueue()
     fill(queue, a=1, b=1)
     assert queue.make_room("c", 2) is None
+
+
+@pytest.mark.parametrize("strangers", [0, 10])
+def test_who_leaves_the_line_and_comes_back_still_has_had_what_it_had(strangers: int) -> None:
+    queue: FairQueue[str] = FairQueue(most_idle=2)
+    fill(queue, a=1, b=20)
+    assert served(queue, 1, lambda _: 10.0) == "a"
+    for number in range(strangers):  # so many that counters are forgotten
+        queue.push(f"x{number}", f"x{number}")
+        assert queue.remove(f"x{number}", f"x{number}")
+    fill(queue, a=1)
+    assert served(queue, 13) == "b" * 11 + "ab", "of two who had as much, who came first"
+
+
+def test_what_is_expected_counts_for_the_order_but_lifts_nobody() -> None:
+    queue: FairQueue[str] = FairQueue()
+    fill(queue, a=3)
+    queue.pop()
+    queue.expect("a", 1000)
+    fill(queue, b=3)
+    assert served(queue, 2) == "bb"
+    queue.expect("a", -1000)
+    queue.charge("a", 1)
+    assert served(queue, 3) == "aab", "a stood at 1, b at 2; of two who had as much, who came first"
