@@ -33,8 +33,9 @@ from openfm.gateway.exchange import ExchangeLog
 from openfm.gateway.invoke import Gateway
 from openfm.gateway.ports import Ledger
 from openfm.gateway.routes import DataPlane, WireOptions
-from openfm.limits.in_process import InProcessLimits
 from openfm.limits.limiter import Limiter
+from openfm.limits.opening import CannotShareLimits, open_limits
+from openfm.limits.store import LimitStore
 from openfm.ops.index_config import index_config
 from openfm.ops.machine import available_memory_bytes, gpus
 from openfm.ops.progress import shown
@@ -74,7 +75,7 @@ def serve(settings: Settings) -> int:
     try:
         with locked_home(settings.home):
             uvloop.run(_serve(settings))
-    except (HomeInUse, CannotListen, CannotOpenDatabase) as error:
+    except (HomeInUse, CannotListen, CannotOpenDatabase, CannotShareLimits) as error:
         sys.stderr.write(f"openfm: {error}\n")
         return 1
     return 0
@@ -93,11 +94,12 @@ async def _serve(settings: Settings) -> None:
     state = await asyncio.to_thread(open_state, database, catalog, options)
     async with (
         open_books(database, settings.home / "ledger") as journal,
+        open_limits(None if settings.valkey_url is None else settings.valkey_url.get_secret_value()) as limits,
         _engine_room(settings, catalog, state) as room,
     ):
         metrics = Metrics()
         service = _service(state, room)
-        planes = _planes(settings, state, room, _Instruments(metrics, service, journal))
+        planes = _planes(settings, state, room, _Instruments(metrics, service, journal, limits))
         health = Health(lambda: _offered(state), room.deployments)
         door = FrontDoor(
             planes,
@@ -139,6 +141,7 @@ class _Instruments:
     metrics: Metrics
     service: EndpointService
     ledger: Ledger
+    limits: LimitStore
 
 
 def _planes(settings: Settings, state: State, room: EngineRoom, instruments: _Instruments) -> Planes:
@@ -152,8 +155,9 @@ def _planes(settings: Settings, state: State, room: EngineRoom, instruments: _In
     )
     sinks = (UsageLog(), instruments.metrics, counters)
     exchanges = ExchangeLog(instruments.ledger, sinks, instruments.metrics, time.time)
+    gateway = _gateway(settings, state, room, instruments.limits)
     return Planes(
-        DataPlane(_gateway(settings, state, room), state.access.token_book, exchanges, _wire_options(settings)),
+        DataPlane(gateway, state.access.token_book, exchanges, _wire_options(settings)),
         management_api(
             ControlPlane(
                 state.access,
@@ -201,10 +205,10 @@ def _admin_token(settings: Settings) -> tuple[str, bool]:
     return ensure_admin_token(settings.home)
 
 
-def _gateway(settings: Settings, state: State, room: EngineRoom) -> Gateway:
+def _gateway(settings: Settings, state: State, room: EngineRoom, store: LimitStore) -> Gateway:
     limits = QueueLimits(settings.queue_length, settings.queue_deadline_s)
     draw: Callable[[], float] = partial(random.uniform, 0, 100)  # a split of traffic needs no secrecy
-    limiter = Limiter(InProcessLimits(time.monotonic), lambda: state.limits.rules)
+    limiter = Limiter(store, lambda: state.limits.rules)
     return Gateway(state.directory, room.fleet, Admission(limits, time.monotonic), limiter, draw)
 
 

@@ -39,6 +39,9 @@ class Settings(BaseSettings):
     models_dir: Path | None = Field(None, description="Weights; HOME/models when not set.")
     registry_dir: Path | None = Field(None, description="Files of registered models; HOME/registry when not set.")
     database_url: str | None = Field(None, description="SQLAlchemy URL; an SQLite file in HOME when not set.")
+    valkey_url: SecretStr | None = Field(
+        None, description="redis:// URL where several gateways share limits; counted in this process when not set."
+    )
     admin_token: SecretStr | None = Field(None, description="The admin's token; made and kept in HOME when not set.")
     public_url: str | None = Field(None, description="URL under which clients see the server, if not the request's.")
     insecure: bool = Field(default=False, description="Allow plain HTTP on an address that is not loopback.")

@@ -1,29 +1,37 @@
-"""Which store of limits a server has: its own, or one in Redis that several gateways share."""
+"""Where counts are kept, by the operator's choice."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from importlib import import_module
+import importlib
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from openfm.core.errors import InvalidParameterValue
 from openfm.limits.in_process import InProcessLimits
 from openfm.limits.store import LimitStore
 
 
-@asynccontextmanager
-async def open_limits(url: str | None, clock: Callable[[], float]) -> AsyncIterator[LimitStore]:
-    """Counts in Redis or Valkey at `url` (redis://, rediss:// with TLS, unix://); without one, in this process.
+class CannotShareLimits(Exception):  # the message is for people
+    """The server that is to keep the counts cannot be used."""
 
-    `clock` is that of this process, monotonic seconds. Raises `InvalidParameterValue` for a URL of another kind, or
-    where the package is missing.
+
+@asynccontextmanager
+async def open_limits(url: str | None) -> AsyncIterator[LimitStore]:
+    """Counts in the Redis-compatible server at `url`, for all gateways; without one, in this process.
+
+    Raises `CannotShareLimits` for a URL of another kind, or without the client's package, which is an extra.
     """
     if url is None:
-        yield InProcessLimits(clock)
+        yield InProcessLimits(time.monotonic)
         return
     try:
-        module = import_module("openfm.limits.redis")  # by name: its package is an extra
+        shared = importlib.import_module("openfm.limits.redis")
     except ModuleNotFoundError as error:
-        raise InvalidParameterValue(
-            f"Limits in Redis need the package {error.name}. Install it: pip install 'openfm[valkey]'."
+        raise CannotShareLimits(
+            f"Shared limits need the package {error.name}. Install it: pip install 'openfm[valkey]'."
         ) from None
-    async with module.redis_limits(url) as store:
-        yield store
+    async with AsyncExitStack() as stack:
+        try:
+            limits: LimitStore = await stack.enter_async_context(shared.redis_limits(url))
+        except InvalidParameterValue as error:
+            raise CannotShareLimits(error.message) from None
+        yield limits

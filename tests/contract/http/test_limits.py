@@ -1,0 +1,133 @@
+"""Limits over plain HTTP: set by an admin or an endpoint's owner, in force at the next request, and told."""
+
+import secrets
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.conftest import CHAT
+from tests.contract.http.conftest import Answer, Http
+
+LIMITS = "/api/2.0/openfm/limits"
+_SCIM = "/api/2.0/preview/scim/v2"
+
+
+@pytest.fixture
+async def caller(http: Http) -> tuple[Http, str]:
+    """A user nobody else is, so that limits in his name bind nobody else."""
+    name = f"limited-{secrets.token_hex(4)}@example.com"
+    await http.post(f"{_SCIM}/Users", {"userName": name})
+    made = await http.post("/api/2.0/token-management/on-behalf-of/tokens", {"application_id": name})
+    return replace(http, token=made.json["token_value"]), name
+
+
+async def ask(http: Http, route: str = "/v1/chat/completions", **fields: object) -> Answer:
+    body = {"model": CHAT, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 3} | fields
+    return await http.post(route, body)
+
+
+async def set_limit(http: Http, name: str, **fields: object) -> dict[str, Any]:
+    made = await http.send("PUT", LIMITS, {"scope": "user", "principal": name, "period": "minute"} | fields)
+    assert made.status == 200, made.raw
+    limit: dict[str, Any] = made.json
+    return limit
+
+
+async def test_over_a_limit_each_route_says_so_in_its_manner(http: Http, caller: tuple[Http, str]) -> None:
+    user, name = caller
+    await set_limit(http, name, measure="requests", amount=1)
+    first = await ask(user)
+    assert (first.status, first.headers["x-ratelimit-remaining-requests"]) == (200, "0")
+    refused = await ask(user)
+    assert (refused.status, refused.json["error"]["code"]) == (429, "rate_limit_exceeded")
+    assert f"1 requests per minute for {name}" in refused.json["error"]["message"]
+    assert 55_000 < int(refused.headers["retry-after-ms"]) <= 61_000
+    assert 55 < int(refused.headers["retry-after"]) <= 61
+    assert refused.headers["x-ratelimit-limit-requests"] == "1"
+    native = await ask(user, f"/serving-endpoints/{CHAT}/invocations")
+    assert (native.status, native.json["error_code"]) == (429, "REQUEST_LIMIT_EXCEEDED")
+    assert "error" not in native.json
+    stream = await ask(user, stream=True)
+    assert stream.status == 429, "also a stream is refused with a status, before it begins"
+    assert (await ask(http)).status == 200
+
+
+async def test_tokens_are_taken_at_their_most_and_given_back(http: Http, caller: tuple[Http, str]) -> None:
+    user, name = caller
+    await set_limit(http, name, measure="tokens", amount=400)
+    answer = await ask(user)
+    used = answer.json["usage"]["total_tokens"]
+    again = await ask(user)
+    left = 400 - used - again.json["usage"]["prompt_tokens"] - 3
+    assert 0 <= int(again.headers["x-ratelimit-remaining-tokens"]) <= left + 30, "the rest of the first was given back"
+
+
+async def test_a_prompt_whose_bytes_are_too_many_is_counted(http: Http, caller: tuple[Http, str]) -> None:
+    user, name = caller
+    await set_limit(http, name, measure="input_tokens", amount=150)
+    text = "This is a sentence of several words. " * 12
+    answer = await ask(user, messages=[{"role": "user", "content": text}])
+    assert len(text) > 400
+    assert answer.status == 200, answer.raw
+    assert answer.json["usage"]["prompt_tokens"] <= 150
+
+
+async def test_an_answer_without_max_tokens_ends_where_the_limit_does(http: Http, caller: tuple[Http, str]) -> None:
+    user, name = caller
+    await set_limit(http, name, measure="output_tokens", amount=5)
+    answer = await ask(user, max_tokens=None, messages=[{"role": "user", "content": "Tell a long story."}])
+    assert answer.json["usage"]["completion_tokens"] == 5
+    assert answer.json["choices"][0]["finish_reason"] == "length"
+    never = await ask(user, max_tokens=6)
+    assert (never.status, never.json["error"]["param"]) == (400, "max_tokens")
+
+
+async def test_an_endpoints_owner_limits_it_as_at_databricks(http: Http, caller: tuple[Http, str]) -> None:
+    user, name = caller
+    limit = {"calls": 0, "key": "user", "principal": name, "renewal_period": "minute"}
+    path = f"/api/2.0/serving-endpoints/{CHAT}/ai-gateway"
+    assert (await http.send("PUT", path, {"rate_limits": [limit]})).status == 200
+    try:
+        blocked = await ask(user)
+        assert blocked.status == 403
+        assert (await ask(http)).status == 200
+        listed = (await user.get(LIMITS)).json["endpoints"]
+        assert {"name": CHAT, "rate_limits": [limit]} in listed
+    finally:
+        await http.send("PUT", path, {"rate_limits": []})
+    assert (await ask(user)).status == 200
+
+
+async def test_one_sees_ones_own_limits_and_changes_none(http: Http, caller: tuple[Http, str]) -> None:
+    user, name = caller
+    limit = await set_limit(http, name, measure="requests", amount=1000)
+    assert limit in (await user.get(LIMITS)).json["limits"]
+    for method, path in (("PUT", LIMITS), ("DELETE", f"{LIMITS}/{limit['id']}")):
+        assert (await user.send(method, path, {"measure": "requests", "amount": 1, "period": "minute"})).status == 403
+    assert (await http.send("DELETE", f"{LIMITS}/{limit['id']}")).status == 200
+    assert limit not in (await user.get(LIMITS)).json["limits"]
+    assert "x-ratelimit-limit-requests" not in (await ask(user)).headers
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"measure": "tokens", "amount": -1, "period": "minute"}, 400),
+        ({"measure": "tokens", "amount": 10**16, "period": "minute"}, 400),
+        ({"measure": "tokens", "amount": "many", "period": "minute"}, 400),
+        ({"measure": "tokens", "amount": 1}, 400),
+        ({"measure": "concurrency", "amount": 1, "period": "hour"}, 400),
+        ({"measure": "tokens", "amount": 1, "period": "minute", "scope": "user", "principal": "nobody@x"}, 404),
+        ({"measure": "tokens", "amount": 1, "period": "minute", "endpoint": "no-such-endpoint"}, 404),
+        ({}, 400),
+    ],
+)
+async def test_a_limit_that_cannot_be_is_refused_with_a_sentence(
+    http: Http, fields: dict[str, object], status: int
+) -> None:
+    before = (await http.get(LIMITS)).json["limits"]
+    answer = await http.send("PUT", LIMITS, fields)
+    assert answer.status == status
+    assert answer.json["message"].endswith(".")
+    assert (await http.get(LIMITS)).json["limits"] == before
