@@ -72,8 +72,11 @@ def _pool(url: str) -> BlockingConnectionPool:
             socket_connect_timeout=_TIMEOUT_S,
             retry=Retry(NoBackoff(), 0),
         )
-    except ValueError as error:
-        raise InvalidParameterValue(f"The URL of the limits cannot be used: {error}.") from None
+    except ValueError:  # its text may show a part of the password
+        raise InvalidParameterValue(
+            "The URL of the limits cannot be read. Use redis://user:password@host:6379/0, rediss:// with TLS, or "
+            "unix:///path/to/socket; write special characters of a password as %2F."
+        ) from None
 
 
 class RedisLimits:
