@@ -131,7 +131,7 @@ class FairQueue(Generic[Item]):
         self._accounts[principal].running -= 1
 
     def remove(self, principal: str, item: Item) -> bool:
-        """Take the item out, whose caller left; False if it does not wait."""
+        """Take this very item out, whose caller left; False if it does not wait."""
         account = self._active.get(principal)
         if account is None:
             return False

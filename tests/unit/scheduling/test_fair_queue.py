@@ -225,8 +225,9 @@ def test_who_leaves_the_line_and_comes_back_still_has_had_what_it_had(strangers:
     fill(queue, a=1, b=20)
     assert served(queue, 1, lambda _: 10.0) == "a"
     for number in range(strangers):  # so many that counters are forgotten
-        queue.push(f"x{number}", f"x{number}")
-        assert queue.remove(f"x{number}", f"x{number}")
+        stranger = f"x{number}"
+        queue.push(stranger, stranger)
+        assert queue.remove(stranger, stranger)
     fill(queue, a=1)
     assert served(queue, 13) == "b" * 11 + "ab", "of two who had as much, who came first"
 
