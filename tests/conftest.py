@@ -84,14 +84,21 @@ def embedding_files(models_dir: Path) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
-def server(start_server: StartServer) -> Server:
+def server(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server with the real small models, and stand-ins for all others, for tests that only ask it questions."""
-    return start_server("--alias-missing")
+    with _starter(models_dir, tmp_path_factory) as start:
+        yield start("--alias-missing")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def start_server(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServer]:
-    """Start `openfm serve` with these flags and wait until `path` answers; all are stopped at the end."""
+    """Start `openfm serve` with these flags and wait until `path` answers; all are stopped when the module ends."""
+    with _starter(models_dir, tmp_path_factory) as start:
+        yield start
+
+
+@contextmanager
+def _starter(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServer]:
     with ExitStack() as stack:
 
         def start(*flags: str, home: Path | None = None, path: str = "/health/ready", **settings: str) -> Server:
@@ -120,19 +127,24 @@ def _started(home: Path, flags: list[str], settings: dict[str, str], path: str) 
 
 
 def _wait_ready(process: subprocess.Popen[bytes], home: Path, path: str) -> str:
-    give_up = time.monotonic() + _START_LIMIT_S
+    give_up, why = time.monotonic() + _START_LIMIT_S, "it told no address"
     while time.monotonic() < give_up and process.poll() is None:
         if (home / "server.json").exists():
             url: str = json.loads((home / "server.json").read_text(encoding="utf-8"))["url"]
-            if _is_ready(url + path):
+            why = _unready(url + path)
+            if not why:
                 return url
         time.sleep(0.05)
-    raise AssertionError("the server did not become ready:\n" + (home / "output.log").read_text(encoding="utf-8"))
+    output = (home / "output.log").read_text(encoding="utf-8")
+    raise AssertionError(f"the server did not become ready: {why}\n{output}")
 
 
-def _is_ready(url: str) -> bool:
+def _unready(url: str) -> str:
+    """What the server says of why it is not ready; nothing once it is."""
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  # our own server
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, ConnectionError, TimeoutError):
-        return False
+        with urllib.request.urlopen(url, timeout=5):  # noqa: S310  # our own server
+            return ""
+    except urllib.error.HTTPError as error:
+        return error.read().decode()
+    except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
+        return str(error)
