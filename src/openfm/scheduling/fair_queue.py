@@ -203,5 +203,4 @@ class FairQueue(Generic[Item]):
         above = [name for name, counter in idle.items() if counter > self._level]
         surplus = nsmallest(len(above) - self._most_idle, above, key=idle.__getitem__)
         for name in (idle.keys() - above) | set(surplus):
-            if name != self._last_to_leave:
-                del self._accounts[name]
+            del self._accounts[name]
