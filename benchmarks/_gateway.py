@@ -26,6 +26,7 @@ from openfm.gateway import ports as gateway_ports
 from openfm.gateway.admission import Admission, QueueLimits
 from openfm.gateway.asgi import Receive, Scope, Send
 from openfm.gateway.exchange import ExchangeLog
+from openfm.gateway.idempotency import Attempts
 from openfm.gateway.invoke import Gateway
 from openfm.gateway.ports import Ledger, Replica
 from openfm.gateway.routes import DataPlane
@@ -131,7 +132,8 @@ def _data_plane(limiter: gateway_ports.Limiter, ledger: Ledger) -> DataPlane:
     gateway = Gateway(EndpointDirectory(_Everybody(), [_endpoint()]), roster, admission, limiter, lambda: 0.0)
     metrics = Metrics()
     sinks = (UsageLog(), metrics, EndpointCounters(time.time))
-    return DataPlane(gateway, TokenBook({TOKEN: ADMIN}), ExchangeLog(ledger, sinks, metrics, time.time))
+    exchanges = ExchangeLog(ledger, Attempts(time.time), sinks, metrics, time.time)
+    return DataPlane(gateway, TokenBook({TOKEN: ADMIN}), exchanges)
 
 
 app = _Lazy(lambda: _data_plane(_limiter(), _journal()))

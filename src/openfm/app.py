@@ -31,7 +31,6 @@ from openfm.gateway.admission import Admission, QueueLimits
 from openfm.gateway.body import BodyLimits
 from openfm.gateway.exchange import ExchangeLog
 from openfm.gateway.invoke import Gateway
-from openfm.gateway.ports import Ledger
 from openfm.gateway.routes import DataPlane, WireOptions
 from openfm.limits.limiter import Limiter
 from openfm.limits.opening import CannotShareLimits, open_limits
@@ -42,7 +41,7 @@ from openfm.ops.progress import shown
 from openfm.ops.pull import PullTools
 from openfm.server.audit import EngineAudit
 from openfm.server.banner import welcome
-from openfm.server.books import open_books, usage_desk
+from openfm.server.books import Books, open_books, usage_desk
 from openfm.server.catalogue_source import CatalogueSource, Warehouse
 from openfm.server.desired import EngineSettings, Workers
 from openfm.server.engine_room import EngineRoom, Plant
@@ -88,18 +87,15 @@ async def _serve(settings: Settings) -> None:
     url = url_of(listening, tls)
     token, is_new_token = _admin_token(settings)
     database = Database(settings.url_of_database)
-    options = StateOptions(
-        settings.home, settings.files_dir, token, settings.alias_missing, settings.engine_context_length
-    )
-    state = await asyncio.to_thread(open_state, database, catalog, options)
+    state = await asyncio.to_thread(open_state, database, catalog, _state_options(settings, token))
     async with (
-        open_books(database, settings.home / "ledger") as journal,
-        open_limits(None if settings.valkey_url is None else settings.valkey_url.get_secret_value()) as limits,
+        open_books(database, settings.home / "ledger") as books,
+        open_limits(settings.url_of_limits) as limits,
         _engine_room(settings, catalog, state) as room,
     ):
         metrics = Metrics()
         service = _service(state, room)
-        planes = _planes(settings, state, room, _Instruments(metrics, service, journal, limits))
+        planes = _planes(settings, state, room, _Instruments(metrics, service, books, limits))
         health = Health(lambda: _offered(state), room.deployments)
         door = FrontDoor(
             planes,
@@ -126,6 +122,12 @@ async def _serve(settings: Settings) -> None:
     await asyncio.to_thread(database.close)
 
 
+def _state_options(settings: Settings, admin_token: str) -> StateOptions:
+    return StateOptions(
+        settings.home, settings.files_dir, admin_token, settings.alias_missing, settings.engine_context_length
+    )
+
+
 def _keep_what_is_here() -> None:
     """Take modules, routes and models out of garbage collection, and collect more seldom.
 
@@ -140,7 +142,7 @@ def _keep_what_is_here() -> None:
 class _Instruments:
     metrics: Metrics
     service: EndpointService
-    ledger: Ledger
+    books: Books
     limits: LimitStore
 
 
@@ -154,7 +156,8 @@ def _planes(settings: Settings, state: State, room: EngineRoom, instruments: _In
         EndpointVitals(counters, room.reconciler.replicas),
     )
     sinks = (UsageLog(), instruments.metrics, counters)
-    exchanges = ExchangeLog(instruments.ledger, sinks, instruments.metrics, time.time)
+    books = instruments.books
+    exchanges = ExchangeLog(books.journal, books.attempts, sinks, instruments.metrics, time.time)
     gateway = _gateway(settings, state, room, instruments.limits)
     return Planes(
         DataPlane(gateway, state.access.token_book, exchanges, _wire_options(settings)),

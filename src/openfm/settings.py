@@ -106,6 +106,11 @@ class Settings(BaseSettings):
         return self.registry_dir or self.home / "registry"
 
     @property
+    def url_of_limits(self) -> str | None:
+        """Where gateways count together; None where this process counts by itself."""
+        return None if self.valkey_url is None else self.valkey_url.get_secret_value()
+
+    @property
     def url_of_database(self) -> str:
         """Where state is kept."""
         return self.database_url or f"sqlite:///{self.home / 'openfm.db'}"

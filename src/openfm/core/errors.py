@@ -13,6 +13,7 @@
     ├── RequestTimeout           408  the body did not arrive in time
     ├── Conflict                 409
     ├── PayloadTooLarge          413
+    ├── Unprocessable            422  an Idempotency-Key that was sent with another body
     ├── RateLimited              429  come back after `retry_after_s`
     ├── InternalError            500  a bug in openfm; never raised on purpose
     ├── NotImplementedHere       501
@@ -33,7 +34,7 @@ Every message is a sentence that says how to fix it.
 from collections.abc import Sequence
 from typing import ClassVar
 
-from openfm.core.limits import Standing
+from openfm.core.limits import Measure, Standing
 
 
 class ApiError(Exception):
@@ -178,10 +179,19 @@ class PayloadTooLarge(ApiError):
     openai_code = "payload_too_large"
 
 
+class Unprocessable(ApiError):
+    """The request contradicts an earlier one of the same `Idempotency-Key`."""
+
+    status = 422
+    error_code = "INVALID_PARAMETER_VALUE"
+    openai_type = "invalid_request_error"
+    openai_code = "idempotency_key_reused"
+
+
 class RateLimited(ApiError):
     """The caller used up a limit; another try after `retry_after_s` is admitted.
 
-    `standings` are those of all limits that apply.
+    `standings` are those of all limits that apply, `measure` is what the one counts that binds.
     """
 
     status = 429
@@ -189,9 +199,17 @@ class RateLimited(ApiError):
     openai_type = "rate_limit_exceeded"
     openai_code = "rate_limit_exceeded"
 
-    def __init__(self, message: str, *, retry_after_s: float | None = None, standings: Sequence[Standing] = ()) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after_s: float | None = None,
+        standings: Sequence[Standing] = (),
+        measure: Measure | None = None,
+    ) -> None:
         super().__init__(message, retry_after_s=retry_after_s)
         self.standings = tuple(standings)
+        self.measure = measure
 
 
 class InternalError(ApiError):

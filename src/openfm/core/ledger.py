@@ -22,6 +22,14 @@ class LedgerState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """What is kept of a request with an `Idempotency-Key`: a hash of whose key it is and for what, and of its body."""
+
+    key: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerEntry:
     """A request on its way to an engine: who pays for what.
 
@@ -47,6 +55,7 @@ class LedgerEntry:
     reserved_completion_tokens: int
     client_request_id: str | None = None
     tags: tuple[tuple[str, str], ...] = ()
+    attempt: Attempt | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from openfm.core.endpoint import ServedEntity, ServingEndpoint
-from openfm.core.ledger import LedgerEntry, LedgerState, Settlement
+from openfm.core.ledger import Attempt, LedgerEntry, LedgerState, Settlement
 from openfm.core.principal import Principal
 from openfm.core.usage import Demand
 from openfm.gateway.meter import Meter
@@ -28,6 +28,7 @@ class Bill:
     is_streaming: bool = False
     client_request_id: str | None = None
     usage_context: Mapping[str, str] = field(default_factory=dict)
+    attempt: Attempt | None = None
     _entity: ServedEntity | None = None
     _opened_s: float | None = None
     _noted_s: float = 0.0
@@ -60,6 +61,7 @@ class Bill:
                 reserved_prompt_tokens=reserved.prompt,
                 reserved_completion_tokens=reserved.completion,
                 client_request_id=self.client_request_id,
+                attempt=self.attempt,
                 tags=tuple({**endpoint.details.tags, **self.usage_context}.items()),
             )
         )
@@ -75,6 +77,11 @@ class Bill:
         if delivered.completion - self._noted_tokens >= _CHECKPOINT_TOKENS or now - self._noted_s >= _CHECKPOINT_S:
             self._noted_tokens, self._noted_s = delivered.completion, now
             self.ledger.checkpoint(self.request_id, delivered)
+
+    @property
+    def is_charged(self) -> bool:
+        """Whether anything was delivered that is billed."""
+        return self._opened_s is not None and self.meter.delivered.total > 0
 
     def close(self, status: int) -> None:
         """The request left, with this HTTP status; one that never went to an engine leaves nothing."""

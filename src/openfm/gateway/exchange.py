@@ -11,6 +11,7 @@ from openfm.core.principal import Principal
 from openfm.core.usage import UsageRecord
 from openfm.gateway.asgi import Header
 from openfm.gateway.bill import Bill
+from openfm.gateway.idempotency import Attempts, attempt
 from openfm.gateway.invoke import Invocation
 from openfm.gateway.meter import Meter
 from openfm.gateway.ports import Ledger, UsageSink
@@ -27,13 +28,19 @@ CLIENT_CLOSED_REQUEST = 499
 
 @dataclass(slots=True)
 class Exchange:
-    """State of one request; belongs to the task that answers it. `served_entity` is the one named in the path."""
+    """State of one request; belongs to the task that answers it.
+
+    `served_entity` is the one named in the path, `raw` the body as it came.
+    """
 
     manner: Manner
     bill: Bill
+    attempts: Attempts
     status: int = 200
     caller: Principal | None = None
     served_entity: str | None = None
+    idempotency_key: str | None = None
+    raw: bytes = b""
     _invocation: Invocation | None = None
     _id_prefix: str = ""
 
@@ -78,7 +85,11 @@ class Exchange:
         return (*headers, (b"served-model-name", self._invocation.entity.name.encode()))
 
     def start(self, invocation: Invocation, body: Tracked, id_prefix: str) -> None:
-        """The request is understood, and goes to a served entity."""
+        """The request is understood, and goes to a served entity. Raises what `Attempts.begin` does."""
+        if self.idempotency_key is not None:
+            one = attempt(self.principal.id, invocation.endpoint.id, self.idempotency_key, self.raw)
+            self.attempts.begin(one, self.request_id)
+            self.bill.attempt = one
         self._invocation = invocation
         self.bill.client_request_id = body.client_request_id
         self.bill.usage_context = body.usage_context or {}
@@ -87,6 +98,8 @@ class Exchange:
     async def settle(self) -> None:
         """The request left: give back what it did not use, and close its bill."""
         self.bill.close(self.status)
+        if self.bill.attempt is not None and not self.bill.is_charged:
+            self.attempts.forget(self.bill.attempt)
         if self._invocation is not None and self._invocation.allowance is not None:
             await self._invocation.allowance.settle(self.meter.worked)
 
@@ -122,9 +135,15 @@ class ExchangeLog:
     """Begins and ends exchanges: ids, times, bills, metrics, usage. `clock` gives epoch seconds."""
 
     def __init__(
-        self, ledger: Ledger, sinks: Sequence[UsageSink], metrics: Metrics, clock: Callable[[], float]
+        self,
+        ledger: Ledger,
+        attempts: Attempts,
+        sinks: Sequence[UsageSink],
+        metrics: Metrics,
+        clock: Callable[[], float],
     ) -> None:
         self._ledger = ledger
+        self._attempts = attempts
         self._sinks = sinks
         self._metrics = metrics
         self._clock = clock
@@ -132,7 +151,8 @@ class ExchangeLog:
     def begin(self, manner: Manner) -> Exchange:
         """A request arrived."""
         self._metrics.request_began()
-        return Exchange(manner, Bill(str(uuid.uuid4()), Meter(self._clock, received_s=self._clock()), self._ledger))
+        bill = Bill(str(uuid.uuid4()), Meter(self._clock, received_s=self._clock()), self._ledger)
+        return Exchange(manner, bill, self._attempts)
 
     async def end(self, exchange: Exchange) -> None:
         """The request left; its bill is closed before anything else happens in its task."""

@@ -128,7 +128,9 @@ class Gateway:
         demand = demand_of(job, invocation.entity.model)
         try:
             await self._reserve(invocation, demand)
-        except (RateLimited, InvalidRequest):
+        except (RateLimited, InvalidRequest) as error:
+            if isinstance(error, RateLimited) and not (error.measure and error.measure.is_of_tokens):
+                raise
             demand = await self._counted(invocation, job, demand)
             await self._reserve(invocation, demand)
         while True:

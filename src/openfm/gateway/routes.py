@@ -18,6 +18,7 @@ from openfm.gateway.asgi import Receive, Scope, Send
 from openfm.gateway.auth import authenticate
 from openfm.gateway.body import BodyLimits, ClientGone, read_body
 from openfm.gateway.exchange import CLIENT_CLOSED_REQUEST, Exchange, ExchangeLog
+from openfm.gateway.idempotency import key_in
 from openfm.gateway.invoke import Gateway, Invocation
 from openfm.gateway.ports import TokenVerifier
 from openfm.gateway.responses import EventStreamResponse, JsonResponse, send_body
@@ -73,6 +74,7 @@ class DataPlane:
         exchange = self._exchanges.begin(_manner(scope["path"]))
         try:
             exchange.caller = authenticate(scope["headers"], self._tokens)
+            exchange.idempotency_key = key_in(scope["headers"])
             respond = self._route(scope, exchange, receive)
             await (await respond)(receive, send)
         except ClientGone:
@@ -106,11 +108,15 @@ class DataPlane:
     async def _with_body(
         self, scope: Scope, exchange: Exchange, receive: Receive, handler: Callable[[Exchange, bytes], Response]
     ) -> Response:
-        return handler(exchange, await read_body(scope["headers"], receive, self._options.body_limits))
+        return handler(exchange, await self._body(scope, exchange, receive))
+
+    async def _body(self, scope: Scope, exchange: Exchange, receive: Receive) -> bytes:
+        exchange.raw = await read_body(scope["headers"], receive, self._options.body_limits)
+        return exchange.raw
 
     async def _invocations(self, scope: Scope, exchange: Exchange, receive: Receive, name: str) -> Response:
         endpoint = self._gateway.endpoint(exchange.principal, name)
-        raw = await read_body(scope["headers"], receive, self._options.body_limits)
+        raw = await self._body(scope, exchange, receive)
         if endpoint.task is Task.EMBEDDINGS:
             return self._embed(exchange, endpoint, self._decoded_embedding(raw))
         if endpoint.task is Task.COMPLETIONS:

@@ -74,4 +74,5 @@ def refusal(verdicts: Sequence[Verdict]) -> RateLimited:
         f"The limit of {limit.words} is reached: {binding.used} are used. {said}",
         retry_after_s=binding.wait_s,
         standings=[verdict.standing(0) for verdict in verdicts],
+        measure=limit.measure,
     )

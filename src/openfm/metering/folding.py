@@ -56,6 +56,8 @@ def reserved_row(entry: LedgerEntry, gateway: str) -> Row:
         "task": entry.task,
         "client_request_id": entry.client_request_id,
         "tags": dict(entry.tags),
+        "idempotency_key": None if entry.attempt is None else entry.attempt.key,
+        "idempotency_body": None if entry.attempt is None else entry.attempt.body,
         "is_streaming": entry.is_streaming,
         "received_us": entry.received_us,
         "reserved_prompt_tokens": entry.reserved_prompt_tokens,

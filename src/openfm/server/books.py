@@ -4,12 +4,15 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from openfm.control.usage.routes import UsageDesk
+from openfm.gateway.idempotency import REMEMBERED_S, Attempts
+from openfm.metering.attempts import recent_attempts
 from openfm.metering.invoices import InvoiceDesk
 from openfm.metering.journal import OpenJournal, open_journal
 from openfm.metering.journal_folder import JournalFolder
@@ -20,16 +23,30 @@ from openfm.store.database import Database
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What the gateway works on: the journal, and the `Idempotency-Key`s that were used."""
+
+    journal: OpenJournal
+    attempts: Attempts
+
+
 @asynccontextmanager
-async def open_books(database: Database, folder: Path) -> AsyncIterator[OpenJournal]:
-    """The journal, for the gateway; on the way out, all that is in it is in the database. Raises `OSError`."""
+async def open_books(database: Database, folder: Path) -> AsyncIterator[Books]:
+    """What an earlier server left is closed first; on the way out, all of the journal is in the database.
+
+    Raises `OSError`.
+    """
     journals = JournalFolder(folder)
-    journal = await asyncio.to_thread(open_journal, journals, _now_us)
     writer = LedgerWriter(database, journals)
+    await asyncio.to_thread(writer.drain)
+    since_us = _now_us() - int(REMEMBERED_S * 1_000_000)
+    attempts = Attempts(time.time, await asyncio.to_thread(recent_attempts, database, since_us))
+    journal = await asyncio.to_thread(open_journal, journals, _now_us)
     writing = asyncio.create_task(writer.run())
     writing.add_done_callback(_tell)
     try:
-        yield journal
+        yield Books(journal, attempts)
     finally:
         await asyncio.to_thread(journal.close)
         writer.stop()

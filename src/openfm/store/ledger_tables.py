@@ -33,6 +33,8 @@ ledger = Table(
     Column("task", String(64), nullable=False),
     Column("client_request_id", Text, nullable=True),
     Column("tags", JSON, nullable=False, comment="{name: value}: usage_context and the endpoint's tags"),
+    Column("idempotency_key", String(64), nullable=True, comment="core.ledger.Attempt: hashes"),
+    Column("idempotency_body", String(64), nullable=True),
     Column("is_streaming", Boolean, nullable=False),
     Column("received_us", BigInteger, nullable=False, index=True, comment="us since the epoch, as all times here"),
     Column("reserved_prompt_tokens", BigInteger, nullable=False),

@@ -15,6 +15,7 @@ from openfm.core.usage import TokenCounts
 from openfm.engines.scripted import ScriptedEngine
 from openfm.gateway.admission import Admission, QueueLimits
 from openfm.gateway.exchange import ExchangeLog
+from openfm.gateway.idempotency import Attempts
 from openfm.gateway.invoke import Gateway
 from openfm.gateway.routes import DataPlane
 from openfm.telemetry.metrics import Metrics
@@ -68,7 +69,11 @@ async def pieces(*events: Event | EngineFailed) -> list[bytes]:
         FakeLimiter(),
         lambda: 0.0,
     )
-    plane = DataPlane(gateway, TokenBook({"t": ADMIN}), ExchangeLog(FakeLedger(), (UsageLog(),), Metrics(), time.time))
+    plane = DataPlane(
+        gateway,
+        TokenBook({"t": ADMIN}),
+        ExchangeLog(FakeLedger(), Attempts(time.time), (UsageLog(),), Metrics(), time.time),
+    )
     headers = [(b"authorization", b"Bearer t")]
     await plane({"path": "/v1/chat/completions", "method": "POST", "headers": headers}, receive, send)
     return sent

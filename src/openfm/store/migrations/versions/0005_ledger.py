@@ -53,6 +53,8 @@ def _who_and_what() -> list[sa.Column[Any]]:
         sa.Column("task", sa.String(64), nullable=False),
         sa.Column("client_request_id", sa.Text, nullable=True),
         sa.Column("tags", sa.JSON, nullable=False),
+        sa.Column("idempotency_key", sa.String(64), nullable=True),
+        sa.Column("idempotency_body", sa.String(64), nullable=True),
         sa.Column("is_streaming", sa.Boolean, nullable=False),
         sa.Column("received_us", sa.BigInteger, nullable=False),
         sa.Column("reserved_prompt_tokens", sa.BigInteger, nullable=False),

@@ -1,0 +1,81 @@
+"""`Idempotency-Key`: one generation and one charge for each key, however often its request is sent."""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from openfm.core.errors import Conflict, InvalidRequest, Unprocessable
+from openfm.core.ledger import Attempt
+from openfm.gateway.asgi import Header
+
+REMEMBERED_S = 24 * 3600.0
+_MOST = 1_000_000
+_LONGEST = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A request that was sent with a key: its body's hash, its id, and when it came (epoch seconds)."""
+
+    body: str
+    request_id: str
+    at_s: float
+
+
+def key_in(headers: Iterable[Header]) -> str | None:
+    """The key that a client sent, if it did. Raises `InvalidRequest` for one that is none."""
+    given = [value for name, value in headers if name == b"idempotency-key"]
+    if not given:
+        return None
+    key = given[0].decode("latin-1")
+    if len(given) > 1 or not 0 < len(key) <= _LONGEST or not (key.isascii() and key.isprintable()):
+        raise InvalidRequest(
+            f"Idempotency-Key must be sent once, and be 1 to {_LONGEST} printable ASCII characters, such as a UUID."
+        )
+    return key
+
+
+def attempt(principal_id: str, endpoint_id: str, key: str, body: bytes) -> Attempt:
+    """What is remembered of a request with that key: hashes, for a key may say more than it should."""
+    scope = f"{principal_id}\0{endpoint_id}\0{key}".encode()
+    return Attempt(hashlib.sha256(scope).hexdigest(), hashlib.sha256(body).hexdigest())
+
+
+class Attempts:
+    """Requests by key, for a day; of more than a million the oldest are forgotten. `clock` gives epoch seconds."""
+
+    def __init__(self, clock: Callable[[], float], known: Iterable[tuple[Attempt, str, float]] = ()) -> None:
+        self._clock = clock
+        self._known: OrderedDict[str, Known] = OrderedDict()
+        for one, request_id, at_s in sorted(known, key=lambda entry: entry[2]):
+            self._known[one.key] = Known(one.body, request_id, at_s)
+
+    def begin(self, one: Attempt, request_id: str) -> None:
+        """Remember the request. Raises `Conflict` for one that was sent before, `Unprocessable` if it was another."""
+        self._forget_old()
+        known = self._known.get(one.key)
+        if known is None:
+            self._known[one.key] = Known(one.body, request_id, self._clock())
+            return
+        if known.body != one.body:
+            raise Unprocessable(
+                f"This Idempotency-Key was sent with another body before (request id {known.request_id}). Send a new "
+                "key with a new request."
+            )
+        raise Conflict(
+            f"The request with this Idempotency-Key was taken before (request id {known.request_id}): it runs, or was "
+            "answered and billed. For another answer send another key."
+        )
+
+    def forget(self, one: Attempt) -> None:
+        """The request came to nothing, and cost nothing: it may be sent again."""
+        self._known.pop(one.key, None)
+
+    def _forget_old(self) -> None:
+        oldest_kept = self._clock() - REMEMBERED_S
+        while self._known:
+            first = next(iter(self._known))
+            if self._known[first].at_s >= oldest_kept and len(self._known) < _MOST:
+                return
+            del self._known[first]
