@@ -164,7 +164,7 @@ class DataPlane:
             choices = await self._fold(exchange, job)
             return chat_body(exchange.head, choices, exchange.meter.generated, style)
 
-        return JsonResponse(work, exchange.headers, exchange.bill.mark_delivered)
+        return JsonResponse(work, exchange.headers, exchange.meter.mark_delivered)
 
     def _complete(self, exchange: Exchange, endpoint: ServingEndpoint, body: CompletionBody) -> Response:
         options = self._options
@@ -183,7 +183,7 @@ class DataPlane:
                 choice.text.append(suffix)
             return completion_body(exchange.head, choices, exchange.meter.generated)
 
-        return JsonResponse(work, exchange.headers, exchange.bill.mark_delivered)
+        return JsonResponse(work, exchange.headers, exchange.meter.mark_delivered)
 
     def _embed(self, exchange: Exchange, endpoint: ServingEndpoint, body: EmbeddingBody) -> Response:
         request: EmbeddingRequest = embedding_request(body, self._options.batch_limits)
@@ -194,7 +194,7 @@ class DataPlane:
             result = await self._gateway.embed(invocation, request)
             return embedding_body(exchange.head, result, body.encoding_format or "float", exchange.manner)
 
-        return JsonResponse(work, exchange.headers, exchange.bill.mark_delivered)
+        return JsonResponse(work, exchange.headers, exchange.meter.mark_delivered)
 
     async def _models(self, exchange: Exchange, name: str | None) -> Response:
         caller = exchange.principal
@@ -213,7 +213,7 @@ class DataPlane:
         async def work() -> bytes:
             return msgspec.json.encode({"object": "list", "data": entries} if name is None else entries[0])
 
-        return JsonResponse(work, exchange.headers, exchange.bill.mark_delivered)
+        return JsonResponse(work, exchange.headers, exchange.meter.mark_delivered)
 
     def _invocation(self, exchange: Exchange, endpoint: ServingEndpoint, task: Task) -> Invocation:
         return self._gateway.invocation(exchange.principal, endpoint, task, exchange.bill, exchange.served_entity)
