@@ -23,7 +23,6 @@ _MEASURED_S = 24.0
 _BODY = {
     "messages": [{"role": "user", "content": "Tell me a long story."}],
     "stream": True,
-    "max_tokens": _TOKENS,
     "ignore_eos": True,
 }
 
@@ -34,7 +33,6 @@ class Tally:
 
     tokens_s: list[float] = field(default_factory=list)
     first_s: list[tuple[float, float]] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
 
     def rate(self, begin: float, end: float) -> float:
         """Completion tokens a second."""
@@ -47,31 +45,37 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """So many callers with this token, each asking again as soon as it has its answer."""
+    """So many callers with this token, each asking again as soon as it has its answer, or `every_s` seconds."""
 
     token: str
     number: int
+    tokens: int = _TOKENS
+    every_s: float | None = None
 
 
-async def _client(session: aiohttp.ClientSession, url: str, token: str, seed: int, tally: Tally) -> None:
-    while True:
-        began, is_first = time.monotonic(), True
-        async with session.post(
-            url, json=_BODY | {"seed": seed}, headers={"authorization": f"Bearer {token}"}
-        ) as answer:
-            if answer.status != 200:
-                tally.refused.append(f"{answer.status} {await answer.text()}")
-                return
-            seen = 0
-            async for line in answer.content:
-                if not line.startswith(b"data: {"):
-                    continue
-                now, tokens = time.monotonic(), json.loads(line[6:])["usage"]["completion_tokens"]
-                tally.tokens_s += [now] * (tokens - seen)
-                seen = tokens
-                if is_first:
-                    tally.first_s.append((now, now - began))
-                    is_first = False
+async def _ask(session: aiohttp.ClientSession, url: str, clients: Clients, seed: int, tally: Tally) -> None:
+    began, seen = time.monotonic(), 0
+    body, headers = _BODY | {"seed": seed, "max_tokens": clients.tokens}, {"authorization": f"Bearer {clients.token}"}
+    async with session.post(url, json=body, headers=headers) as answer:
+        assert answer.status == 200, await answer.text()
+        async for line in answer.content:
+            if not line.startswith(b"data: {"):
+                continue
+            now, tokens = time.monotonic(), json.loads(line[6:])["usage"]["completion_tokens"]
+            if not seen:
+                tally.first_s.append((now, now - began))
+            tally.tokens_s += [now] * (tokens - seen)
+            seen = tokens
+
+
+async def _client(session: aiohttp.ClientSession, url: str, clients: Clients, seed: int, tally: Tally) -> None:
+    if clients.every_s is None:
+        while True:
+            await _ask(session, url, clients, seed, tally)
+    async with asyncio.TaskGroup() as tasks:
+        while True:
+            tasks.create_task(_ask(session, url, clients, seed, tally))
+            await asyncio.sleep(clients.every_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,7 @@ async def measured(server: Server, **groups: Clients) -> Measured:
     tallies = {name: Tally() for name in groups}
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         tasks = [
-            asyncio.create_task(_client(session, url, clients.token, seed, tallies[name]))
+            asyncio.create_task(_client(session, url, clients, seed, tallies[name]))
             for name, clients in sorted(groups.items())
             for seed in range(clients.number)
         ]
@@ -106,7 +110,7 @@ async def measured(server: Server, **groups: Clients) -> Measured:
         for task in tasks:
             task.cancel()
         ended = await asyncio.gather(*tasks, return_exceptions=True)
-    assert all(isinstance(one, asyncio.CancelledError) for one in ended), [tally.refused for tally in tallies.values()]
+    assert all(isinstance(one, asyncio.CancelledError) for one in ended), ended
     return Measured(tallies, begin, end)
 
 
@@ -122,6 +126,7 @@ async def new_user(server: Server, name: str) -> str:
 
 @pytest.mark.slow
 async def test_ten_times_the_load_of_another_takes_nothing_from_a_small_ones_share(start_server: StartServer) -> None:
+    """The small one has as many clients as there are places: it always has something waiting, as the bound asks."""
     server = start_server(engine_slots=str(_SLOTS))
     small, big = await new_user(server, "small@example.com"), await new_user(server, "big@example.com")
     alone = await measured(server, small=Clients(small, _SMALL))
@@ -138,3 +143,24 @@ async def test_ten_times_the_load_of_another_takes_nothing_from_a_small_ones_sha
     sys.stdout.write(f"\nsmall got {fair.rate('small') / due:.1%} of what is due to it ({due:.1f} tokens/s)\n")
     assert fair.rate("small") >= 0.9 * due
     assert fair.ttft_p95_ms("small") < fcfs.ttft_p95_ms("small")
+
+
+@pytest.mark.slow
+async def test_who_offers_less_than_its_share_gets_all_it_offers(start_server: StartServer) -> None:
+    """It sends at a steady pace, whether answers come or not: what it offers does not shrink when it has to wait."""
+    server = start_server(engine_slots=str(_SLOTS))
+    small, big = await new_user(server, "small@example.com"), await new_user(server, "big@example.com")
+    paced = Clients(small, 1, tokens=_TOKENS // 2, every_s=1.0)
+    alone = await measured(server, small=paced)
+    beside = await measured(server, small=paced, big=Clients(big, _BIG))
+    server.end()
+    share = (beside.rate("small") + beside.rate("big")) / 2
+    due = min(alone.rate("small"), share)
+    for name, run in (("alone", alone), ("beside the big one", beside)):
+        sys.stdout.write(
+            f"\n{name}: small {run.rate('small'):.1f} tokens/s, p95 TTFT {run.ttft_p95_ms('small'):.0f} ms"
+        )
+    sys.stdout.write(
+        f"\nits share would be {share:.1f} tokens/s; it got {beside.rate('small') / due:.1%} of what is due\n"
+    )
+    assert beside.rate("small") >= 0.9 * due
