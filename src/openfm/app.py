@@ -8,8 +8,8 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -47,7 +47,7 @@ from openfm.server.desired import EngineSettings, Workers
 from openfm.server.engine_room import EngineRoom, Plant
 from openfm.server.external import KeyedLauncher
 from openfm.server.home import HomeInUse, announced, locked_home
-from openfm.server.listener import Address, CannotListen, Tls, is_loopback, make_server, open_socket, url_of
+from openfm.server.listener import Address, CannotListen, Listener, Tls, is_loopback, make_server, open_socket, url_of
 from openfm.server.logs import LogShelf
 from openfm.server.registry_source import RegistrySource, Workplace
 from openfm.server.router import FrontDoor, Health, HostDescription, MetricsPage, Planes
@@ -86,10 +86,9 @@ async def _serve(settings: Settings) -> None:
     listening = open_socket(Address(settings.host, settings.port, tls, settings.insecure))
     url = url_of(listening, tls)
     token, is_new_token = _admin_token(settings)
-    database = Database(settings.url_of_database)
-    state = await asyncio.to_thread(open_state, database, catalog, _state_options(settings, token))
     async with (
-        open_books(database, settings.home / "ledger") as books,
+        _opened_state(settings, catalog, token) as state,
+        open_books(state.database, settings.home / "ledger") as books,
         open_limits(settings.url_of_limits) as limits,
         _engine_room(settings, catalog, state) as room,
     ):
@@ -107,10 +106,11 @@ async def _serve(settings: Settings) -> None:
         server.end_on_signals(lambda: print("Stopping: running requests may end first.", flush=True))
         print(welcome(url, settings.home, token if is_new_token else None, _offered(state)), flush=True)
         background = [
-            asyncio.create_task(_measure_lag(metrics)),
-            asyncio.create_task(EngineAudit(room.reconciler.everyone, metrics).run()),
-            asyncio.create_task(_tell_when_ready(health, room)),
-            asyncio.create_task(_rollouts(state, service, room).run()),
+            _started(_measure_lag(metrics), "loop lag"),
+            _started(EngineAudit(room.reconciler.everyone, metrics).run(), "engine audit"),
+            _started(_tell_when_ready(health, room), "ready"),
+            _started(_rollouts(state, service, room).run(), "rollouts"),
+            _started(_end_without_engines(room, server), "engines"),
         ]
         await state.registry.imports.resume()
         _keep_what_is_here()
@@ -118,8 +118,20 @@ async def _serve(settings: Settings) -> None:
             await server.serve(sockets=[listening])
         await state.registry.imports.stop()
         await _cancelled(background)
-    await asyncio.to_thread(state.access.close)
-    await asyncio.to_thread(database.close)
+
+
+@asynccontextmanager
+async def _opened_state(settings: Settings, catalog: Catalog, token: str) -> AsyncIterator[State]:
+    """What is stored; closed again whatever becomes of the server."""
+    database = Database(settings.url_of_database)
+    try:
+        state = await asyncio.to_thread(open_state, database, catalog, _state_options(settings, token))
+        try:
+            yield state
+        finally:
+            await asyncio.to_thread(state.access.close)
+    finally:
+        await asyncio.to_thread(database.close)
 
 
 def _state_options(settings: Settings, admin_token: str) -> StateOptions:
@@ -292,12 +304,29 @@ async def _tell_when_ready(health: Health, room: EngineRoom) -> None:
     print(f"Ready after {time.monotonic() - began:.1f} s.", flush=True)
 
 
+async def _end_without_engines(room: EngineRoom, server: Listener) -> None:
+    """A server that starts and stops no engines any more ends, so that whoever runs it starts it again."""
+    await room.has_ended.wait()
+    server.should_exit = True
+
+
+def _started(work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
+    """Work beside the requests; what ends it is logged when it does."""
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(_log_failure)
+    return task
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("background.ended", task=task.get_name(), exc_info=error)
+
+
 async def _cancelled(tasks: list[asyncio.Task[None]]) -> None:
+    """End them all; what ended one before is in the log."""
     for task in tasks:
         task.cancel()
-    for task in tasks:
-        with suppress(asyncio.CancelledError):
-            await task
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _tls(settings: Settings) -> Tls | None:

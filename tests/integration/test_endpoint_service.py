@@ -1,5 +1,6 @@
 """What may happen to endpoints, in a real database."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -34,6 +35,7 @@ from openfm.core.errors import (
     NoReplicaReady,
     NotFound,
     PermissionDenied,
+    Unavailable,
 )
 from openfm.core.principal import PermissionLevel, Principal
 from openfm.store.database import Database
@@ -308,6 +310,44 @@ async def test_rollouts_end_updates_and_keep_what_they_committed_awake(desk: Des
     await rollouts.step()
     assert (desk.mine.update, desk.mine.active.version) == (UpdateState.FAILED, 1)
     assert desk.mine.failures == {"llama-2": "It has no head."}
+
+
+@dataclass
+class BusyDeployments(FakeDeployments):
+    """Raises what it is given, one a question, before it answers."""
+
+    errors: list[Exception] = field(default_factory=list)
+
+    def trial(self, entity: ServedEntity) -> Deployment:
+        if self.errors:
+            raise self.errors.pop()
+        return self.deployment(entity)
+
+
+async def test_an_update_that_cannot_be_settled_holds_up_no_other_and_is_settled_later(desk: Desk) -> None:
+    desk.create()
+    desk.create("second")
+    deployments = BusyDeployments({"1": READY}, [Unavailable("The database is busy.")])
+    rollouts = Rollouts(desk.directory, deployments, desk.service, lambda _: None)
+    assert not await rollouts.step()
+    assert sorted(endpoint.update for endpoint in desk.directory.endpoints) == ["IN_PROGRESS", "NOT_UPDATING"]
+    assert await rollouts.step()
+    assert {endpoint.update for endpoint in desk.directory.endpoints} == {UpdateState.NOT_UPDATING}
+
+
+async def test_following_updates_goes_on_after_an_error(desk: Desk) -> None:
+    desk.create()
+    is_done = asyncio.Event()
+    deployments = BusyDeployments({"1": READY}, [RuntimeError("a bug")])
+    rollouts = Rollouts(desk.directory, deployments, desk.service, lambda _: is_done.set())
+    running = asyncio.create_task(rollouts.run())
+    async with asyncio.timeout(10):
+        while deployments.errors:  # noqa: ASYNC110 - it sets no event
+            await asyncio.sleep(0)
+        rollouts.nudge()
+        await is_done.wait()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 def test_what_kind_of_thing_answers_changes_with_what_answers_not_with_what_was_tried(desk: Desk) -> None:

@@ -15,6 +15,7 @@ from openfm.fleet.replica import Surroundings
 from openfm.fleet.roster import Fleet, Patience
 from openfm.server.depot import Depot, ModelSource
 from openfm.server.desired import DesiredFleet, LiveDeployments, Workers
+from openfm.telemetry.survival import survived
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,10 @@ class Plant:
 
 
 class EngineRoom:
-    """Keeps what the directory asks for running. `on_change` listeners are called on the loop and must not wait."""
+    """Keeps what the directory asks for running. `on_change` listeners are called on the loop and must not wait.
+
+    `has_ended` is set once nothing is started or stopped any more.
+    """
 
     def __init__(self, directory: EndpointDirectory, plant: Plant) -> None:
         self.demand = Demand(time.monotonic, plant.scale_to_zero_after_s)
@@ -41,6 +45,7 @@ class EngineRoom:
         self.fleet = Fleet(self.reconciler, self.demand, patience, directory.is_served)
         self.deployments = LiveDeployments(self.depot, self.fleet)
         self._wanted = DesiredFleet(directory, self.depot, plant.workers, self.demand, self._ongoing)
+        self.has_ended = asyncio.Event()
         self._listeners: list[Callable[[], None]] = []
         self.reconciler.on_change(self._tell)
 
@@ -55,15 +60,18 @@ class EngineRoom:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Run; on the way out every replica is drained and nothing is left."""
+        """Run; on the way out every replica is drained and nothing is left. Raises what ended the reconciler, if so."""
         task = asyncio.create_task(self.reconciler.run(), name="reconciler")
+        task.add_done_callback(lambda _: self.has_ended.set())
         try:
             yield
         finally:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-            await self.depot.close()
+            try:
+                with suppress(asyncio.CancelledError):
+                    await task
+            finally:
+                await self.depot.close()
 
     def _desired(self) -> Sequence[DesiredReplica]:
         return self._wanted.desired()
@@ -73,4 +81,5 @@ class EngineRoom:
 
     def _tell(self) -> None:
         for listener in self._listeners:
-            listener()
+            with survived("fleet.listener_failed"):
+                listener()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -10,8 +11,11 @@ from openfm.control.endpoints.directory import EndpointDirectory
 from openfm.control.endpoints.ports import Deployments
 from openfm.control.endpoints.service import EndpointService
 from openfm.core.endpoint import Deployment, DeploymentState, ServingEndpoint, UpdateState
+from openfm.telemetry.survival import survived
 
 log = structlog.get_logger(__name__)
+
+_RETRY_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +72,23 @@ class Rollouts:
         self._changed.set()
 
     async def run(self) -> None:
-        """Follow changes until cancelled."""
+        """Follow changes until cancelled; what could not be settled is tried again after a pause."""
         while True:
             self._changed.clear()
-            await self.step()
-            await self._changed.wait()
+            pause_s = None if await self.step() else _RETRY_S
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._changed.wait()
 
-    async def step(self) -> None:
-        """Judge every update once."""
+    async def step(self) -> bool:
+        """Judge every update once; whether all could be. One that cannot (a busy database) holds up no other."""
+        are_settled = True
         for endpoint in self._directory.endpoints:
             if endpoint.update is UpdateState.IN_PROGRESS and not endpoint.is_alias:
-                await self._settle(endpoint)
+                with survived("endpoint.update_not_settled", endpoint=endpoint.name) as outcome:
+                    await self._settle(endpoint)
+                are_settled = are_settled and outcome.error is None
+        return are_settled
 
     async def _settle(self, endpoint: ServingEndpoint) -> None:
         pending = endpoint.pending_config
