@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from openfm.engines.base import EngineSpec, Launcher
 from openfm.fleet.placement import Machine, Needs, Placement, place
 from openfm.fleet.replica import Replica, Surroundings
+from openfm.telemetry.survival import survived
 
 ENDLESS = Machine((), 1 << 62)
 """A machine on which everything fits."""
@@ -154,11 +155,15 @@ class Reconciler:
             self._tell()
 
     async def run(self) -> None:
-        """Take a step at once, after each nudge, and every `interval_s`, until cancelled; then stop all replicas."""
+        """Take a step at once, after each nudge, and every `interval_s`, until cancelled; then stop all replicas.
+
+        A step that fails is taken again like any other: without them nothing would ever be started or stopped.
+        """
         try:
             while True:
                 self._nudged.clear()
-                await self.step()
+                with survived("fleet.step_failed"):
+                    await self.step()
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._interval_s):
                         await self._nudged.wait()
@@ -172,7 +177,7 @@ class Reconciler:
             if not entry.present.is_leaving:
                 self._let_go(entry)
         self._index()
-        await asyncio.gather(*self._stopping)
+        await asyncio.gather(*self._stopping, return_exceptions=True)
 
     def _take_on(self, item: DesiredReplica, placement: Placement) -> None:
         threads = len(placement.cores) or item.spec.threads
@@ -201,7 +206,8 @@ class Reconciler:
 
     def _tell(self) -> None:
         for listener in self._listeners:
-            listener()
+            with survived("fleet.listener_failed"):
+                listener()
 
 
 def _by_deployment(entries: Iterable[_Entry]) -> dict[str, list[Replica]]:

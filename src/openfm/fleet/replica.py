@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from openfm.core.errors import ApiError, NoReplicaReady
 from openfm.engines.base import Engine, EngineSpec, Launcher, LoadProgress, RunningEngine
+from openfm.telemetry.survival import Outcome, survived
 
 
 class ReplicaState(StrEnum):
@@ -161,16 +162,20 @@ class Replica:
             await asyncio.shield(self._life)
 
     async def _live(self) -> None:
+        """Launch, watch, wind down. What nobody expected is shown as FAILED: raised, it would break off other stops."""
         try:
-            while not self._stop_asked.is_set():
-                await self._until_stop(self._launch_and_watch())
-                if self._status.state is ReplicaState.FAILED:
-                    return
-        except Exception as error:  # a bug: shown, not a replica that loads for ever
-            self._become(ReplicaState.FAILED, reason=f"openfm made an error of its own: {error!r}")
-            raise
+            with survived("replica.broke", replica=self.id) as outcome:
+                while not self._stop_asked.is_set() and self._status.state is not ReplicaState.FAILED:
+                    await self._until_stop(self._launch_and_watch())
+            self._show(outcome)
         finally:
-            await self._wind_down()
+            with survived("replica.not_stopped", replica=self.id) as outcome:
+                await self._wind_down()
+            self._show(outcome)
+
+    def _show(self, outcome: Outcome) -> None:
+        if outcome.error is not None:
+            self._become(ReplicaState.FAILED, reason=f"openfm made an error of its own: {outcome.error!r}")
 
     async def _until_stop(self, work: Awaitable[None]) -> None:
         """Do `work`, but give it up as soon as a stop is asked for."""

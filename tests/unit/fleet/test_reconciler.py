@@ -176,6 +176,34 @@ async def test_a_nudge_makes_it_act_at_once_and_the_end_stops_all() -> None:
     assert replica.status.state is ReplicaState.STOPPED
 
 
+async def test_an_error_in_a_step_or_a_listener_ends_nothing() -> None:
+    errors = [RuntimeError("a bug")]
+    wanted = desired(spec())
+    heard: list[int] = []
+
+    def ask() -> list[DesiredReplica]:
+        if errors:
+            raise errors.pop()
+        return wanted
+
+    def fail() -> None:
+        raise RuntimeError("a bug of a listener")
+
+    reconciler = Reconciler(ask, around(Clock()), interval_s=3600)
+    reconciler.on_change(fail)
+    reconciler.on_change(lambda: heard.append(1))
+    running = asyncio.create_task(reconciler.run())
+    await settle(lambda: not errors)
+    reconciler.nudge()
+    await settle(lambda: bool(reconciler.replicas(DEPLOYMENT)))
+    (replica,) = reconciler.replicas(DEPLOYMENT)
+    await settle(is_in(replica, ReplicaState.READY))
+    assert heard
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert replica.status.state is ReplicaState.STOPPED
+
+
 def test_needs_of_nothing_always_fit() -> None:
     assert make_plan(desired(spec()), {}, Machine((), 0)).start[0][1] == Placement(Needs())
 

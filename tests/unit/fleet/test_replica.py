@@ -1,13 +1,14 @@
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from openfm.core.errors import EngineFailed, NoReplicaReady
-from openfm.engines.base import LoadProgress
-from openfm.engines.scripted import FOREVER, ScriptedLauncher
+from openfm.engines.base import EngineSpec, LoadProgress
+from openfm.engines.scripted import FOREVER, RunningScript, ScriptedLauncher
 from openfm.fleet.replica import Replica, ReplicaPolicy, ReplicaState, backoff_s
 from tests.unit.fleet.fakes import HELLO, PATIENT, Clock, around, is_in, settle, spec
 
@@ -67,6 +68,43 @@ async def test_launches_that_fail_end_in_failed_with_the_reason() -> None:
     assert replica.status.reason == "No memory (2)."
     await replica.stop()
     assert replica.status.state is ReplicaState.FAILED
+
+
+class Buggy(ScriptedLauncher):
+    """Raises what no launcher should."""
+
+    async def launch(self, spec: EngineSpec, on_progress: Callable[[LoadProgress], None]) -> RunningScript:
+        await super().launch(spec, on_progress)
+        raise RuntimeError("a bug")
+
+
+async def test_what_a_launcher_should_not_raise_is_shown_and_does_not_break_whoever_stops_it() -> None:
+    replica = await started(Buggy(), Clock())
+    await settle(is_in(replica, ReplicaState.FAILED))
+    assert "a bug" in replica.status.reason
+    await replica.stop()
+    assert replica.status.state is ReplicaState.FAILED
+
+
+class Undying(ScriptedLauncher):
+    """Its engines cannot be stopped."""
+
+    async def launch(self, spec: EngineSpec, on_progress: Callable[[LoadProgress], None]) -> RunningScript:
+        running = await super().launch(spec, on_progress)
+        return _Undying(running.engine)
+
+
+class _Undying(RunningScript):
+    async def stop(self, grace_s: float) -> None:
+        raise PermissionError(f"not within {grace_s} s")
+
+
+async def test_an_engine_that_cannot_be_stopped_is_shown() -> None:
+    replica = await started(Undying(), Clock())
+    await settle(is_in(replica, ReplicaState.READY))
+    await replica.stop()
+    assert replica.status.state is ReplicaState.FAILED
+    assert "PermissionError" in replica.status.reason
 
 
 async def test_a_stop_during_a_load_ends_it_at_once() -> None:
