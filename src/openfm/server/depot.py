@@ -1,7 +1,6 @@
 """Brings the files of models here, in the form that an engine reads: pulled, or out of the registry and converted."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +10,8 @@ from typing import Protocol
 import structlog
 
 from openfm.core.endpoint import Deployment, DeploymentState, ServedEntity
-from openfm.core.errors import ApiError
+from openfm.core.errors import ApiError, NotFound
+from openfm.telemetry.survival import survived
 
 log = structlog.get_logger(__name__)
 
@@ -49,10 +49,10 @@ class ModelSource(Protocol):
 
 @dataclass(slots=True)
 class _Shelf:
-    """One model version: where it stands."""
+    """One model version: where it stands. `lines` is replaced, never changed: other threads read it."""
 
-    lines: deque[str]
     state: Deployment
+    lines: tuple[str, ...] = ()
     model: ReadyModel | None = None
     work: asyncio.Task[None] | None = None
 
@@ -73,7 +73,7 @@ class Depot:
         key = (entity.entity_name, entity.entity_version)
         shelf = self._shelves.get(key)
         if shelf is None:
-            shelf = _Shelf(deque(maxlen=_LONGEST_LOG), Deployment(DeploymentState.CREATING, "Looking for its files."))
+            shelf = _Shelf(Deployment(DeploymentState.CREATING, "Looking for its files."))
             self._shelves[key] = shelf
             shelf.work = asyncio.create_task(self._bring(key, shelf), name=f"bring {key[0]} {key[1]}")
         return shelf.model
@@ -112,14 +112,16 @@ class Depot:
             _note(shelf, sentence)
 
         while shelf.model is None:
-            try:
-                shelf.model = await self._from_a_source(key, tell)
-                _note(shelf, f"Ready for {shelf.model.engine}.")
-            except (ApiError, OSError) as error:
-                reason = error.message if isinstance(error, ApiError) else _told(error)
-                shelf.state = Deployment(DeploymentState.FAILED, reason)
-                _note(shelf, reason)
-                log.error("model.not_brought", model=key[0], version=key[1], reason=reason, error=repr(error))  # noqa: TRY400
+            with survived("model.not_brought", model=key[0], version=key[1]) as outcome:
+                try:
+                    shelf.model = await self._from_a_source(key, tell)
+                    _note(shelf, f"Ready for {shelf.model.engine}.")
+                except (ApiError, OSError) as error:
+                    reason = error.message if isinstance(error, ApiError) else _told(error)
+                    _fail(shelf, reason)
+                    log.error("model.not_brought", model=key[0], version=key[1], reason=reason, error=repr(error))  # noqa: TRY400
+            if outcome.error is not None:
+                _fail(shelf, f"openfm made an error of its own: {outcome.error!r}. The server tries again.")
             self._on_change()
             if shelf.model is None:
                 await asyncio.sleep(self._retry_s)
@@ -129,7 +131,9 @@ class Depot:
             model = await source.bring(*key, tell)
             if model is not None:
                 return model
-        raise AssertionError(f"no source has {key[0]} version {key[1]}, though an endpoint was made for it")
+        raise NotFound(
+            f"Version {key[1]} of '{key[0]}' is not to be had any more. Update the endpoint to a version that is."
+        )
 
 
 def _told(error: OSError) -> str:
@@ -139,6 +143,12 @@ def _told(error: OSError) -> str:
     )
 
 
+def _fail(shelf: _Shelf, reason: str) -> None:
+    shelf.state = Deployment(DeploymentState.FAILED, reason)
+    _note(shelf, reason)
+
+
 def _note(shelf: _Shelf, sentence: str) -> None:
     if not shelf.lines or not shelf.lines[-1].endswith(sentence):
-        shelf.lines.append(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {sentence}")
+        line = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {sentence}"
+        shelf.lines = (*shelf.lines, line)[-_LONGEST_LOG:]

@@ -19,7 +19,7 @@ ENTITY = ServedEntity("m-1", "main.default.m", "1", MODEL, "d")
 class Source:
     """Answers as it is told, one answer a call."""
 
-    def __init__(self, *answers: ReadyModel | Exception) -> None:
+    def __init__(self, *answers: ReadyModel | Exception | None) -> None:
         self._answers = deque(answers)
 
     async def bring(self, entity_name: str, entity_version: str, tell: Tell) -> ReadyModel | None:
@@ -38,6 +38,7 @@ class Source:
         (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
         (PermissionError(errno.EACCES, "Permission denied"), "Permission denied"),
         (TimeoutError("too slow"), "too slow"),
+        (KeyError("a bug"), "a bug"),
     ],
 )
 async def test_a_failure_is_told_and_tried_again(failure: Exception, sentence: str) -> None:
@@ -60,4 +61,17 @@ async def test_a_failure_is_told_and_tried_again(failure: Exception, sentence: s
     assert state is DeploymentState.FAILED
     assert sentence in message
     assert sentence in depot.build_log(ENTITY)
+    await depot.close()
+
+
+async def test_a_version_that_no_source_has_any_more_is_told() -> None:
+    is_told = asyncio.Event()
+    depot = Depot((Source(None),), is_told.set)
+    assert depot.model(ENTITY) is None
+    async with asyncio.timeout(10):
+        await is_told.wait()
+    state = depot.missing(ENTITY)
+    assert state is not None
+    assert state.state is DeploymentState.FAILED
+    assert "Version 1 of 'main.default.m'" in state.message
     await depot.close()
