@@ -6,6 +6,7 @@ Names are those of Databricks' metrics export ("Track and export serving endpoin
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from threading import Lock
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
@@ -37,25 +38,28 @@ class _Counts:
 
 
 class EndpointCounters:
-    """Counts requests by endpoint and served entity. `clock` gives epoch seconds."""
+    """Counts requests by endpoint and served entity; any thread may ask. `clock` gives epoch seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._counts: dict[tuple[str, str], _Counts] = {}
+        self._lock = Lock()
 
     def record(self, usage: UsageRecord) -> None:
         """Take one finished request in."""
-        counts = self._counts.setdefault((usage.endpoint, usage.served_entity), _Counts())
-        counts.recent.append((usage.finished_s, usage.status))
-        _forget(counts.recent, usage.finished_s - _WINDOW_S)
         took_ms = max(0.0, usage.finished_s - usage.received_s) * 1000
-        counts.sum_ms += took_ms
-        counts.buckets[sum(took_ms > edge for edge in _BUCKETS_MS)] += 1
+        with self._lock:
+            counts = self._counts.setdefault((usage.endpoint, usage.served_entity), _Counts())
+            counts.recent.append((usage.finished_s, usage.status))
+            _forget(counts.recent, usage.finished_s - _WINDOW_S)
+            counts.sum_ms += took_ms
+            counts.buckets[sum(took_ms > edge for edge in _BUCKETS_MS)] += 1
 
     def forget(self, endpoint: str) -> None:
         """The endpoint is gone."""
-        for key in [key for key in self._counts if key[0] == endpoint]:
-            del self._counts[key]
+        with self._lock:
+            for key in [key for key in self._counts if key[0] == endpoint]:
+                del self._counts[key]
 
     def exposition(self, entities: Mapping[Labels, Vitals]) -> bytes:
         """The metrics of these entities, by endpoint name, entity name and version."""
@@ -65,9 +69,7 @@ class EndpointCounters:
 
     def _families(self, entities: Mapping[Labels, Vitals]) -> Iterable[Metric]:
         now = self._clock()
-        found = {labels: self._counts.get(labels[:2], _Counts()) for labels in entities}
-        for counts in found.values():
-            _forget(counts.recent, now - _WINDOW_S)
+        found = {labels: self._snapshot(labels[:2], now) for labels in entities}
         yield _gauge("cpu_usage_percentage", "CPU use.", {key: vitals.cpu_percent for key, vitals in entities.items()})
         yield _gauge("mem_usage_percentage", "Memory use.", {key: v.memory_percent for key, v in entities.items()})
         yield _gauge(
@@ -83,6 +85,15 @@ class EndpointCounters:
         for labels, counts in found.items():
             latency.add_metric(labels, _cumulative(counts.buckets), counts.sum_ms)
         yield latency
+
+    def _snapshot(self, key: tuple[str, str], now: float) -> _Counts:
+        """A copy as of now: requests go on being counted while it is read."""
+        with self._lock:
+            counts = self._counts.get(key)
+            if counts is None:
+                return _Counts()
+            _forget(counts.recent, now - _WINDOW_S)
+            return _Counts(counts.recent.copy(), counts.buckets.copy(), counts.sum_ms)
 
 
 class _Collector:

@@ -1,3 +1,6 @@
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from openfm.core.usage import TokenCounts, UsageRecord
@@ -38,3 +41,22 @@ def test_a_deleted_endpoint_is_forgotten() -> None:
     counters.record(usage(200, 0.0))
     counters.forget("mine")
     assert values(counters)["request_latency_ms_count"] == 0
+
+
+def test_counting_and_reading_at_once_disturb_each_other_not_at_all() -> None:
+    counters = EndpointCounters(lambda: 0.0)
+    counters.record(usage(200, 0.0))
+    is_over = Event()
+
+    def count() -> None:
+        while not is_over.is_set():
+            counters.record(usage(200, 0.0))
+
+    with ThreadPoolExecutor(1) as pool:
+        counting = pool.submit(count)
+        try:
+            for _ in range(20):
+                assert values(counters)["request_count_total"] >= 1
+        finally:
+            is_over.set()
+        counting.result()
