@@ -1,6 +1,7 @@
 """What an endpoint's engines use of the machine, beside what its requests did: the metrics export of one endpoint."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import psutil
 
@@ -19,6 +20,7 @@ class EndpointVitals:
 
     def exposition(self, endpoint: ServingEndpoint) -> bytes:
         """See the port."""
+        self._forget_ended()
         shown = endpoint.config or endpoint.pending_config
         entities = shown.served_entities if shown else ()
         return self._counters.exposition(
@@ -32,17 +34,23 @@ class EndpointVitals:
     def _vitals(self, entity: ServedEntity) -> Vitals:
         replicas = self._replicas(entity.deployment_id)
         cpu, memory = 0.0, 0.0
-        for process in [self._process(replica.pid) for replica in replicas if replica.pid is not None]:
-            try:
+        for pid in [replica.pid for replica in replicas]:
+            if pid is None:
+                continue
+            with suppress(psutil.NoSuchProcess):  # a replica may end at any time
+                process = self._process(pid)
                 cpu += process.cpu_percent() / (psutil.cpu_count() or 1)
                 memory += process.memory_percent()
-            except psutil.NoSuchProcess:
-                self._processes.pop(process.pid, None)
         return Vitals(cpu, memory, sum(replica.slots for replica in replicas))
 
     def _process(self, pid: int) -> psutil.Process:
         """The same object each time: CPU use is measured since its last answer."""
         found = self._processes.get(pid)
-        if found is None or not found.is_running():
+        if found is None:
             found = self._processes[pid] = psutil.Process(pid)
         return found
+
+    def _forget_ended(self) -> None:
+        for pid, process in self._processes.copy().items():  # other threads may ask too
+            if not process.is_running():
+                self._processes.pop(pid, None)
