@@ -169,6 +169,7 @@ def _planes(settings: Settings, state: State, room: EngineRoom, instruments: _In
     )
     sinks = (UsageLog(), instruments.metrics, counters)
     books = instruments.books
+    instruments.metrics.watch_ledger(books.lag_bytes)
     exchanges = ExchangeLog(books.journal, books.attempts, sinks, instruments.metrics, time.time)
     gateway = _gateway(settings, state, room, instruments.limits)
     return Planes(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from openfm.core.errors import ApiError
+from openfm.core.errors import ApiError, RateLimited
 from openfm.core.principal import Principal
 from openfm.core.usage import UsageRecord
 from openfm.gateway.asgi import Header
@@ -41,6 +41,7 @@ class Exchange:
     served_entity: str | None = None
     idempotency_key: str | None = None
     raw: bytes = b""
+    error: ApiError | None = None
     _invocation: Invocation | None = None
     _id_prefix: str = ""
 
@@ -105,7 +106,7 @@ class Exchange:
 
     def fail(self, error: ApiError) -> None:
         """The answer is an error, or ends with one."""
-        self.status = error.status
+        self.status, self.error = error.status, error
 
     def usage(self, finished_s: float) -> UsageRecord | None:
         """The usage record, if the request reached a served entity."""
@@ -158,6 +159,8 @@ class ExchangeLog:
         """The request left; its bill is closed before anything else happens in its task."""
         await exchange.settle()
         self._metrics.request_ended()
+        if isinstance(exchange.error, RateLimited) and exchange.error.measure is not None:
+            self._metrics.limit_hit(exchange.invocation.endpoint.name, exchange.error.measure)
         usage = exchange.usage(self._clock())
         if usage is not None:
             for sink in self._sinks:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +25,14 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """What the gateway works on: the journal, and the `Idempotency-Key`s that were used."""
+    """What the gateway works on: the journal, and the `Idempotency-Key`s that were used.
+
+    `lag_bytes` tells how much of the journals is not in the database yet.
+    """
 
     journal: OpenJournal
     attempts: Attempts
+    lag_bytes: Callable[[], int]
 
 
 @asynccontextmanager
@@ -46,7 +50,7 @@ async def open_books(database: Database, folder: Path) -> AsyncIterator[Books]:
     writing = asyncio.create_task(writer.run())
     writing.add_done_callback(_tell)
     try:
-        yield Books(journal, attempts)
+        yield Books(journal, attempts, lambda: writer.lag_bytes)
     finally:
         await asyncio.to_thread(journal.close)
         writer.stop()

@@ -3,6 +3,8 @@
 Names and buckets follow OpenTelemetry's GenAI conventions where they have one (`gen_ai.server.*`).
 """
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from openfm.core.usage import UsageRecord
@@ -30,6 +32,10 @@ class Metrics:
         )
         self._tpot = self._histogram("time_per_output_token", "Mean after the first token.", _TPOT_BUCKETS, "endpoint")
         self._duration = self._histogram("request_duration", "Received to last byte.", _DURATION_BUCKETS, "endpoint")
+        self._limited = self._counter("limits_hit", "Requests refused by a limit.", "endpoint", "measure")
+        self._ledger_lag = Gauge(
+            "openfm_ledger_lag_bytes", "Bytes of journals that are not in the ledger yet.", registry=self._registry
+        )
         self._untold = self._counter("untold_tokens", "Tokens that engines counted and no answer told.", "model")
         self._by_engine = Gauge(
             "openfm_engine_completion_tokens",
@@ -69,6 +75,14 @@ class Metrics:
         if usage.generated.completion > 1:
             decode_s = max(0.0, usage.finished_s - usage.first_token_s)
             self._tpot.labels(endpoint).observe(decode_s / (usage.generated.completion - 1))
+
+    def limit_hit(self, endpoint: str, measure: str) -> None:
+        """A limit on `measure` refused a request to the endpoint."""
+        self._limited.labels(endpoint, measure).inc()
+
+    def watch_ledger(self, lag_bytes: Callable[[], int]) -> None:
+        """Ask `lag_bytes` at each exposition."""
+        self._ledger_lag.set_function(lag_bytes)
 
     def audited(self, model: str, untold: int, by_engine: int) -> None:
         """An idle engine's own count of completion tokens, and how many of them no answer told since the last audit."""

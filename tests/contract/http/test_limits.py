@@ -131,3 +131,13 @@ async def test_a_limit_that_cannot_be_is_refused_with_a_sentence(
     assert answer.status == status
     assert answer.json["message"].endswith(".")
     assert (await http.get(LIMITS)).json["limits"] == before
+
+
+async def test_what_limits_refuse_is_counted(http: Http, caller: tuple[Http, str]) -> None:
+    user, name = caller
+    await set_limit(http, name, measure="requests", amount=1)
+    await ask(user)
+    assert (await ask(user)).status == 429
+    text = (await http.get("/metrics")).raw.decode()
+    assert f'openfm_limits_hit_total{{endpoint="{CHAT}",measure="requests"}}' in text
+    assert "openfm_ledger_lag_bytes" in text
