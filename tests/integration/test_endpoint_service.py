@@ -40,7 +40,7 @@ from openfm.core.errors import (
 from openfm.core.principal import PermissionLevel, Principal
 from openfm.store.database import Database
 from openfm.store.tables import endpoint_configs
-from tests.unit.control.endpoints.fakes import ANN, FakeGrants, FakeKeys, FakeModels, version_id
+from tests.unit.control.endpoints.fakes import ANN, CHUNK, FakeGrants, FakeKeys, FakeModels, version_id
 
 BOB = Principal("8", "bob@example.org")
 READY = Deployment(DeploymentState.READY, "")
@@ -283,6 +283,17 @@ def test_an_update_is_committed_when_all_answer_and_given_up_when_one_cannot() -
     assert judge({"a": READY, "b": READY}) == Commit()
     assert judge({"a": READY, "b": LOADING}) == Wait()
     assert judge({"a": LOADING, "b": BROKEN}) == GiveUp({"b": "It has no head."})
+
+
+def test_an_update_to_cores_of_its_own_makes_new_replicas_beside_the_old_ones(desk: Desk) -> None:
+    shared = serving(desk).active.served_entities[0]
+    asked = config()
+    asked["served_entities"][0]["max_provisioned_throughput"] = CHUNK
+    desk.service.update_config(ANN, "mine", ConfigInput.model_validate(asked))
+    pending = desk.mine.pending_config
+    assert pending is not None
+    assert pending.served_entities[0].settings.is_provisioned
+    assert pending.served_entities[0].deployment_id != shared.deployment_id
 
 
 @dataclass

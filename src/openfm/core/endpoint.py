@@ -219,9 +219,11 @@ class ServingEndpoint:
 def deployment_id(endpoint: str, entity_name: str, entity_version: str, settings: EntitySettings) -> str:
     """The name of an entity's own replicas: the same for the same endpoint (id) and whatever its process depends on.
 
-    So an update that only shifts traffic restarts nothing.
+    So an update that only shifts traffic restarts nothing, and one that gives it cores of its own starts new replicas
+    beside the old ones.
     """
     process = asdict(settings) | {"entity_name": entity_name, "entity_version": entity_version}
+    process["is_provisioned"] = settings.is_provisioned
     for setting in ("min_provisioned_throughput", "max_provisioned_throughput", "provisioned_model_units"):
         del process[setting]
     del process["scale_to_zero_enabled"], process["burst_scaling_enabled"]
