@@ -25,22 +25,30 @@ class Patience:
     cold_start_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class Prospects:
+    """Whether waiting may help: if an endpoint still has a deployment in its config, and if an entity has no files.
+
+    Who changes the answers calls `Fleet.wake`.
+    """
+
+    is_served: Callable[[str], bool]
+    has_no_files: Callable[[ServedEntity], bool]
+
+
 class Fleet:
     """View of a reconciler's replicas; fulfils the gateway's `Roster`.
 
-    `is_served` tells whether an endpoint still has a deployment in its config; those that may sleep are woken by being
-    asked for.
+    Those that may sleep are woken by being asked for.
     """
 
-    def __init__(
-        self, reconciler: Reconciler, demand: Demand, patience: Patience, is_served: Callable[[str], bool]
-    ) -> None:
+    def __init__(self, reconciler: Reconciler, demand: Demand, patience: Patience, prospects: Prospects) -> None:
         self._reconciler = reconciler
         self._demand = demand
         self._patience = patience
-        self._is_served = is_served
+        self._prospects = prospects
         self._changed = asyncio.Event()
-        reconciler.on_change(self._wake)
+        reconciler.on_change(self.wake)
 
     async def ready(self, entity: ServedEntity) -> Sequence[Replica]:
         """Replicas that take requests now; waits for one that is being loaded, all callers for the same.
@@ -104,11 +112,10 @@ class Fleet:
 
     def _check_hope(self, entity: ServedEntity, deadline: float) -> None:
         """Raise at once what waiting cannot change."""
-        if not self._is_served(entity.deployment_id):
+        if not self._prospects.is_served(entity.deployment_id):
             raise EntityWithdrawn(f"{entity.name} is no longer served. Send the request again.", retry_after_s=1.0)
         statuses = [replica.status for replica in self._reconciler.replicas(entity.deployment_id)]
-        has_failed = bool(statuses) and all(status.state is ReplicaState.FAILED for status in statuses)
-        if has_failed or self._reconciler.refusal(entity.deployment_id) is not None:
+        if self._cannot_start(entity, statuses) or self._reconciler.refusal(entity.deployment_id) is not None:
             raise self._not_ready(entity)
         now = self._patience.clock()
         known = [status.expected_s for status in statuses if status.expected_s is not None]
@@ -119,6 +126,9 @@ class Fleet:
 
     def _not_ready(self, entity: ServedEntity) -> NoReplicaReady:
         statuses = [replica.status for replica in self._reconciler.replicas(entity.deployment_id)]
+        if self._cannot_start(entity, statuses):
+            sentence = f"{_shown(entity)} could not be started. Its owner finds the reason in the endpoint's state."
+            return NoReplicaReady(sentence, retry_after_s=_FAILED_WAIT_S)
         if self._reconciler.refusal(entity.deployment_id) is not None:
             wait_s = _FAILED_WAIT_S
         else:
@@ -126,7 +136,13 @@ class Fleet:
             wait_s = min((expected_wait_s(status, now) for status in statuses), default=_UNKNOWN_WAIT_S)
         return NoReplicaReady(_sentence(entity, statuses), retry_after_s=wait_s)
 
-    def _wake(self) -> None:
+    def _cannot_start(self, entity: ServedEntity, statuses: Sequence[ReplicaStatus]) -> bool:
+        if not statuses:
+            return self._prospects.has_no_files(entity)
+        return all(status.state is ReplicaState.FAILED for status in statuses)
+
+    def wake(self) -> None:
+        """Let those who wait look again: something changed. Call it on the loop; it does not wait."""
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -155,16 +171,18 @@ def _short_of(entity: ServedEntity, running: int, refusal: str | None) -> str:
 
 def _sentence(entity: ServedEntity, statuses: Sequence[ReplicaStatus]) -> str:
     """For callers: the state and what to do, without the engine's log."""
-    name = entity.entity_name + (f" version {entity.entity_version}" if entity.entity_version else "")
+    name = _shown(entity)
     states = {status.state for status in statuses}
-    if states == {ReplicaState.FAILED}:
-        return f"{name} could not be started. Its owner finds the reason in the endpoint's deployment state."
     if ReplicaState.RECOVERING in states:
         return f"{name} is being restarted. Send the request again in a moment."
     if ReplicaState.LOADING in states:
         furthest = max(status.progress.fraction for status in statuses)
         return f"{name} is being loaded ({furthest:.0%}). Send the request again in a moment."
     return f"{name} has no replica yet. Send the request again in a moment."
+
+
+def _shown(entity: ServedEntity) -> str:
+    return entity.entity_name + (f" version {entity.entity_version}" if entity.entity_version else "")
 
 
 def _reason(statuses: Sequence[ReplicaStatus]) -> str:

@@ -94,6 +94,11 @@ class Depot:
             return Deployment(DeploymentState.CREATING, "Waiting for its turn.")
         return None if shelf.model is not None else shelf.state
 
+    def has_failed(self, entity: ServedEntity) -> bool:
+        """Whether the entity's files could not be brought, the last time."""
+        missing = self.missing(entity)
+        return missing is not None and missing.state is DeploymentState.FAILED
+
     def build_log(self, entity: ServedEntity) -> str:
         """What happened to the entity's files so far."""
         shelf = self._shelves.get((entity.entity_name, entity.entity_version))

@@ -12,7 +12,7 @@ from openfm.fleet.demand import Demand
 from openfm.fleet.placement import Machine
 from openfm.fleet.reconciler import DesiredReplica, Reconciler
 from openfm.fleet.replica import Surroundings
-from openfm.fleet.roster import Fleet, Patience
+from openfm.fleet.roster import Fleet, Patience, Prospects
 from openfm.server.depot import Depot, ModelSource
 from openfm.server.desired import DesiredFleet, LiveDeployments, Workers
 from openfm.telemetry.survival import survived
@@ -42,7 +42,8 @@ class EngineRoom:
         )
         self.depot = Depot(plant.sources, self.nudge)
         patience = Patience(time.monotonic, plant.cold_start_deadline_s)
-        self.fleet = Fleet(self.reconciler, self.demand, patience, directory.is_served)
+        prospects = Prospects(directory.is_served, self.depot.has_failed)
+        self.fleet = Fleet(self.reconciler, self.demand, patience, prospects)
         self.deployments = LiveDeployments(self.depot, self.fleet)
         self._wanted = DesiredFleet(directory, self.depot, plant.workers, self.demand, self._ongoing)
         self.has_ended = asyncio.Event()
@@ -56,6 +57,7 @@ class EngineRoom:
     def nudge(self) -> None:
         """The desired set changed."""
         self.reconciler.nudge()
+        self.fleet.wake()
         self._tell()
 
     @asynccontextmanager

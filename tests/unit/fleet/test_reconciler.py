@@ -10,7 +10,7 @@ from openfm.fleet.demand import Demand
 from openfm.fleet.placement import Machine, Needs, Placement
 from openfm.fleet.reconciler import DesiredReplica, Present, Reconciler, make_plan
 from openfm.fleet.replica import ReplicaState
-from openfm.fleet.roster import Fleet, Patience
+from openfm.fleet.roster import Fleet, Patience, Prospects
 from tests.unit.fleet.fakes import DEPLOYMENT, ENTITY, SLEEPER, Clock, around, desired, is_in, settle, spec
 
 ROOM = Machine((0, 1), memory_bytes=100)
@@ -59,10 +59,12 @@ class Yard:
         self.launcher = launcher or ScriptedLauncher()
         self.wanted: list[DesiredReplica] = []
         self.served = {DEPLOYMENT}
+        self.has_no_files = False
         self.demand = Demand(self.clock, idle_s=60)
         self.reconciler = Reconciler(lambda: self.wanted, around(self.clock), machine)
         patience = Patience(self.clock, cold_start_s=50)
-        self.fleet = Fleet(self.reconciler, self.demand, patience, lambda deployment: deployment in self.served)
+        prospects = Prospects(lambda deployment: deployment in self.served, lambda _: self.has_no_files)
+        self.fleet = Fleet(self.reconciler, self.demand, patience, prospects)
 
     def want(self, count: int = 1, memory: int = 0) -> None:
         self.wanted = desired(*(spec(f"r{n}") for n in range(count)), launcher=self.launcher, memory=memory)
@@ -104,6 +106,29 @@ async def test_a_request_whose_entity_was_taken_away_is_told_so() -> None:
     yard.served.clear()
     with pytest.raises(EntityWithdrawn):
         await yard.fleet.ready(ENTITY)
+
+
+async def test_a_request_that_waits_without_a_replica_learns_at_once_that_its_entity_was_taken_away() -> None:
+    yard = Yard()
+    asking = asyncio.create_task(yard.fleet.ready(ENTITY))
+    await settle(lambda: DEPLOYMENT in yard.demand._waiting)
+    yard.served.clear()
+    yard.fleet.wake()
+    async with asyncio.timeout(2):
+        with pytest.raises(EntityWithdrawn):
+            await asking
+
+
+async def test_a_request_that_waits_without_a_replica_learns_at_once_that_the_files_cannot_be_brought() -> None:
+    yard = Yard()
+    asking = asyncio.create_task(yard.fleet.ready(ENTITY))
+    await settle(lambda: DEPLOYMENT in yard.demand._waiting)
+    yard.has_no_files = True
+    yard.fleet.wake()
+    async with asyncio.timeout(2):
+        with pytest.raises(NoReplicaReady, match="could not be started") as refused:
+            await asking
+    assert refused.value.retry_after_s == 60
 
 
 async def test_past_the_deadline_it_is_503_with_the_wait_and_the_state() -> None:
