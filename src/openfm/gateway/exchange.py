@@ -24,6 +24,7 @@ from openfm.wire.requests import Tracked
 log = structlog.get_logger(__name__)
 
 CLIENT_CLOSED_REQUEST = 499
+SERVER_ENDED = 503
 
 
 @dataclass(slots=True)

@@ -1,5 +1,6 @@
 """URL + body -> core request -> response. Raw ASGI, no rules: those are in `invoke.py`."""
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
@@ -17,7 +18,7 @@ from openfm.core.model import Task
 from openfm.gateway.asgi import Receive, Scope, Send
 from openfm.gateway.auth import authenticate
 from openfm.gateway.body import BodyLimits, ClientGone, read_body
-from openfm.gateway.exchange import CLIENT_CLOSED_REQUEST, Exchange, ExchangeLog
+from openfm.gateway.exchange import CLIENT_CLOSED_REQUEST, SERVER_ENDED, Exchange, ExchangeLog
 from openfm.gateway.idempotency import key_in
 from openfm.gateway.invoke import Gateway, Invocation
 from openfm.gateway.ports import TokenVerifier
@@ -79,6 +80,9 @@ class DataPlane:
             await (await respond)(receive, send)
         except ClientGone:
             exchange.status = CLIENT_CLOSED_REQUEST
+        except asyncio.CancelledError:  # the server ends, and does not wait longer
+            exchange.status = SERVER_ENDED
+            raise
         except ApiError as error:
             await _send_problem(exchange, error, send)
         except Exception:

@@ -4,15 +4,17 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from typing import Any
 
 from openfm.control.identity.token_book import ADMIN, TokenBook
 from openfm.core.chat import Delta, Event, Finished, FinishReason, GenerationRequest
 from openfm.core.endpoint import EndpointConfig, EndpointType, Route, ServedEntity, ServingEndpoint
 from openfm.core.errors import EngineFailed
+from openfm.core.ledger import LedgerState, Settlement
 from openfm.core.model import ModelProfile, Task
 from openfm.core.usage import TokenCounts
-from openfm.engines.scripted import ScriptedEngine
+from openfm.engines.scripted import FOREVER, ScriptedEngine
 from openfm.gateway.admission import Admission, QueueLimits
 from openfm.gateway.exchange import ExchangeLog
 from openfm.gateway.idempotency import Attempts
@@ -26,6 +28,7 @@ MODEL = ModelProfile("m", "m-010126", "M", "", "", Task.CHAT, context_length=100
 CONFIG = EndpointConfig(1, (ServedEntity("e", "system.ai.m", "1", MODEL, "d"),), (Route("e", 100),))
 ENDPOINT = ServingEndpoint("0", "llama", Task.CHAT, EndpointType.FOUNDATION_MODEL_API, "system", 0, 0, CONFIG)
 ASKED = b'{"model":"llama","stream":true,"messages":[{"role":"user","content":"Hi"}]}'
+SCOPE = {"path": "/v1/chat/completions", "method": "POST", "headers": [(b"authorization", b"Bearer t")]}
 ENDED = Finished(FinishReason.STOP, TokenCounts(1, 3))
 
 
@@ -62,21 +65,20 @@ async def pieces(*events: Event | EngineFailed) -> list[bytes]:
         if message.get("body"):
             sent.append(message["body"])
 
+    await plane_over(Bursts(*events), FakeLedger())(SCOPE, receive, send)
+    return sent
+
+
+def plane_over(engine: ScriptedEngine, ledger: FakeLedger) -> DataPlane:
     gateway = Gateway(
         FakeDirectory(ENDPOINT),
-        FakeRoster([FakeReplica(Bursts(*events))]),
+        FakeRoster([FakeReplica(engine)]),
         Admission(QueueLimits(), time.monotonic),
         FakeLimiter(),
         lambda: 0.0,
     )
-    plane = DataPlane(
-        gateway,
-        TokenBook({"t": ADMIN}),
-        ExchangeLog(FakeLedger(), Attempts(time.time), (UsageLog(),), Metrics(), time.time),
-    )
-    headers = [(b"authorization", b"Bearer t")]
-    await plane({"path": "/v1/chat/completions", "method": "POST", "headers": headers}, receive, send)
-    return sent
+    exchanges = ExchangeLog(ledger, Attempts(time.time), (UsageLog(),), Metrics(), time.time)
+    return DataPlane(gateway, TokenBook({"t": ADMIN}), exchanges)
 
 
 def words(piece: bytes) -> list[str]:
@@ -101,3 +103,28 @@ async def test_what_came_before_an_error_is_delivered() -> None:
     sent = await pieces(word("a", 1, is_followed=True), EngineFailed("It broke."))
     assert words(sent[0]) == ["a"]
     assert b"It broke." in sent[1]
+
+
+async def test_an_answer_that_the_servers_end_cuts_is_aborted_with_what_was_delivered() -> None:
+    ledger, engine, spoken = FakeLedger(), ScriptedEngine(), asyncio.Event()
+    engine.will_say("one", "two", gap_s=FOREVER)
+    arriving = [{"type": "http.request", "body": ASKED, "more_body": False}]
+
+    async def receive() -> dict[str, Any]:
+        if not arriving:
+            await asyncio.Event().wait()
+        return arriving.pop()
+
+    async def send(message: Any) -> None:
+        if b"one" in message.get("body", b""):
+            spoken.set()
+
+    answering = asyncio.create_task(plane_over(engine, ledger)(SCOPE, receive, send))
+    await spoken.wait()
+    await asyncio.sleep(0)  # the frame counts as delivered when `send` has returned
+    answering.cancel()
+    with suppress(asyncio.CancelledError):
+        await answering
+    settled = ledger.written[-1]
+    assert isinstance(settled, Settlement)
+    assert (settled.state, settled.status, settled.billed.completion) == (LedgerState.ABORTED, 503, 1)
