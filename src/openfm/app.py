@@ -198,7 +198,7 @@ def _service(state: State, room: EngineRoom) -> EndpointService:
 
 
 def _rollouts(state: State, service: EndpointService, room: EngineRoom) -> Rollouts:
-    rollouts = Rollouts(state.directory, room.deployments, service, room.demand.touch)
+    rollouts = Rollouts(state.directory, room.deployments, service, room.demand.touch, room.renew)
     room.on_change(rollouts.nudge)
     return rollouts
 

@@ -309,8 +309,9 @@ class FakeDeployments:
 async def test_rollouts_end_updates_and_keep_what_they_committed_awake(desk: Desk) -> None:
     desk.create()
     woken: list[str] = []
+    begun: list[ServedEntity] = []
     deployments = FakeDeployments({"1": LOADING, "2": BROKEN})
-    rollouts = Rollouts(desk.directory, deployments, desk.service, woken.append)
+    rollouts = Rollouts(desk.directory, deployments, desk.service, woken.append, begun.append)
     await rollouts.step()
     assert desk.mine.update is UpdateState.IN_PROGRESS
     deployments.states["1"] = READY
@@ -321,6 +322,9 @@ async def test_rollouts_end_updates_and_keep_what_they_committed_awake(desk: Des
     await rollouts.step()
     assert (desk.mine.update, desk.mine.active.version) == (UpdateState.FAILED, 1)
     assert desk.mine.failures == {"llama-2": "It has no head."}
+    desk.update("2")
+    await rollouts.step()
+    assert [entity.entity_version for entity in begun] == ["1", "2", "2"]
 
 
 @dataclass
@@ -339,7 +343,7 @@ async def test_an_update_that_cannot_be_settled_holds_up_no_other_and_is_settled
     desk.create()
     desk.create("second")
     deployments = BusyDeployments({"1": READY}, [Unavailable("The database is busy.")])
-    rollouts = Rollouts(desk.directory, deployments, desk.service, lambda _: None)
+    rollouts = Rollouts(desk.directory, deployments, desk.service, lambda _: None, lambda _: None)
     assert not await rollouts.step()
     assert sorted(endpoint.update for endpoint in desk.directory.endpoints) == ["IN_PROGRESS", "NOT_UPDATING"]
     assert await rollouts.step()
@@ -350,7 +354,7 @@ async def test_following_updates_goes_on_after_an_error(desk: Desk) -> None:
     desk.create()
     is_done = asyncio.Event()
     deployments = BusyDeployments({"1": READY}, [RuntimeError("a bug")])
-    rollouts = Rollouts(desk.directory, deployments, desk.service, lambda _: is_done.set())
+    rollouts = Rollouts(desk.directory, deployments, desk.service, lambda _: is_done.set(), lambda _: None)
     running = asyncio.create_task(rollouts.run())
     async with asyncio.timeout(10):
         while deployments.errors:  # noqa: ASYNC110 - it sets no event

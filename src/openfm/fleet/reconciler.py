@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from openfm.engines.base import EngineSpec, Launcher
 from openfm.fleet.placement import Machine, Needs, Placement, place
-from openfm.fleet.replica import Replica, Surroundings
+from openfm.fleet.replica import Replica, ReplicaState, Surroundings
 from openfm.telemetry.survival import survived
 
 ENDLESS = Machine((), 1 << 62)
@@ -136,6 +136,16 @@ class Reconciler:
     def nudge(self) -> None:
         """Take a step now: the desired set has changed."""
         self._nudged.set()
+
+    def renew(self, deployment_id: str) -> None:
+        """Forget why the deployment could not be started: replicas that FAILED make room for new ones."""
+        for entry in tuple(self._entries.values()):
+            is_its = entry.present.item.deployment_id == deployment_id and not entry.present.is_leaving
+            if is_its and entry.replica.status.state is ReplicaState.FAILED:
+                self._let_go(entry)
+        self._refused = {key: message for key, message in self._refused.items() if key != deployment_id}
+        self._index()
+        self.nudge()
 
     async def step(self) -> None:
         """Compare once and act. Replicas that go drain in the background, so that they hold up no other."""

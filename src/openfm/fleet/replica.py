@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from openfm.core.errors import ApiError, NoReplicaReady
+from openfm.core.errors import ApiError, NoReplicaReady, Unavailable
 from openfm.engines.base import Engine, EngineSpec, Launcher, LoadProgress, RunningEngine
 from openfm.telemetry.survival import Outcome, survived
 
@@ -26,10 +26,10 @@ class ReplicaState(StrEnum):
 class ReplicaPolicy:
     """How patient a replica is. Times are in seconds.
 
-    A launch that fails `max_launch_failures` times in a row makes it FAILED. One that was READY for `stable_s`, or
-    answered a request, has its failures forgotten. `health_failures` probes in a row that fail count as a crash: an
-    engine whose loop hangs has no other symptom. `drain_s` bounds how long requests under way may go on once the
-    replica is to go.
+    A launch that fails `max_launch_failures` times in a row makes it FAILED; `Unavailable` does not count. One that was
+    READY for `stable_s`, or answered a request, has its failures forgotten. `health_failures` probes in a row that fail
+    count as a crash: an engine whose loop hangs has no other symptom. `drain_s` bounds how long requests under way may
+    go on once the replica is to go.
     """
 
     first_backoff_s: float = 1.0
@@ -87,7 +87,8 @@ class Replica:
         self._holds = 0
         self._idle = asyncio.Event()
         self._idle.set()
-        self._failures = 0
+        self._failures = 0  # of any kind: they make the pauses longer
+        self._failed_launches = 0
         self._has_served = False
         self._last_load_s: float | None = None
         self._stop_asked = asyncio.Event()
@@ -197,8 +198,9 @@ class Replica:
         try:
             self._running = await self.launcher.launch(self.spec, self._note_progress)
         except ApiError as error:
-            await self._retry_later(error.message, is_launch=True)
+            await self._launch_failed(error)
             return
+        self._failed_launches = 0
         self._last_load_s = clock() - began
         self._engine, self._has_served = self._running.engine, False
         self._become(ReplicaState.READY, progress=LoadProgress(1.0, "ready"))
@@ -208,7 +210,7 @@ class Replica:
         self._engine = None
         self._become(ReplicaState.RECOVERING, reason=reason)
         await self._discard(0.0)
-        await self._retry_later(reason, is_launch=False)
+        await self._retry_later(reason)
 
     async def _gone(self, running: RunningEngine) -> str:
         """Wait until the engine exits or stops answering; why."""
@@ -231,12 +233,18 @@ class Replica:
                 failed += 1
         return f"it did not answer {failed} health checks in a row"
 
-    async def _retry_later(self, reason: str, *, is_launch: bool) -> None:
+    async def _launch_failed(self, error: ApiError) -> None:
+        # What is busy now says nothing about this launch; an engine that came up and is gone again does.
+        is_passing = isinstance(error, Unavailable) and not isinstance(error, NoReplicaReady)
+        self._failed_launches += not is_passing
+        if self._failed_launches >= self._around.policy.max_launch_failures:
+            self._become(ReplicaState.FAILED, reason=error.message)
+        else:
+            await self._retry_later(error.message)
+
+    async def _retry_later(self, reason: str) -> None:
         policy = self._around.policy
         self._failures += 1
-        if is_launch and self._failures >= policy.max_launch_failures:
-            self._become(ReplicaState.FAILED, reason=reason)
-            return
         wait_s = backoff_s(self._failures, policy, self._around.jitter())
         expected = self._around.clock() + wait_s + (self._last_load_s or 0.0)
         self._become(ReplicaState.RECOVERING, reason=reason, expected_s=expected)

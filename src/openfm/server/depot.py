@@ -78,6 +78,13 @@ class Depot:
             shelf.work = asyncio.create_task(self._bring(key, shelf), name=f"bring {key[0]} {key[1]}")
         return shelf.model
 
+    def renew(self, entity: ServedEntity) -> None:
+        """Forget that the entity's files could not be brought; the next question for them tries again at once."""
+        if self.has_failed(entity):
+            shelf = self._shelves.pop((entity.entity_name, entity.entity_version))
+            if shelf.work is not None:
+                shelf.work.cancel()
+
     def forget_all_but(self, wanted: frozenset[tuple[str, str]]) -> None:
         """Drop what no endpoint serves any more: its name and version may come to mean other files."""
         for key in self._shelves.keys() - wanted:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from openfm.control.endpoints.directory import EndpointDirectory
+from openfm.core.endpoint import ServedEntity
 from openfm.fleet.demand import Demand
 from openfm.fleet.placement import Machine
 from openfm.fleet.reconciler import DesiredReplica, Reconciler
@@ -59,6 +60,11 @@ class EngineRoom:
         self.reconciler.nudge()
         self.fleet.wake()
         self._tell()
+
+    def renew(self, entity: ServedEntity) -> None:
+        """An update asks for the entity anew: what failed before is tried again. Call it on the loop."""
+        self.depot.renew(entity)
+        self.reconciler.renew(entity.deployment_id)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

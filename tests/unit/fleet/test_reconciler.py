@@ -1,10 +1,11 @@
 import asyncio
+from collections import deque
 from dataclasses import replace
 
 import pytest
 
 from openfm.core.endpoint import DeploymentState
-from openfm.core.errors import EntityWithdrawn, NoReplicaReady
+from openfm.core.errors import EngineFailed, EntityWithdrawn, NoReplicaReady
 from openfm.engines.scripted import FOREVER, ScriptedLauncher
 from openfm.fleet.demand import Demand
 from openfm.fleet.placement import Machine, Needs, Placement
@@ -227,6 +228,27 @@ async def test_an_error_in_a_step_or_a_listener_ends_nothing() -> None:
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert replica.status.state is ReplicaState.STOPPED
+
+
+async def test_what_failed_is_started_anew_when_it_is_asked_for_anew() -> None:
+    launcher = ScriptedLauncher(failures=deque(EngineFailed("No key.") for _ in range(3)))
+    yard = Yard(launcher)
+    yard.want()
+    await yard.reconciler.step()
+    (failed,) = yard.reconciler.replicas(DEPLOYMENT)
+    while not failed.is_final:
+        await settle(lambda: failed.is_final or bool(yard.clock.sleepers))
+        yard.clock.advance(60)
+    assert yard.fleet.deployment(ENTITY).state is DeploymentState.FAILED
+    yard.reconciler.renew(DEPLOYMENT)
+    assert yard.fleet.deployment(ENTITY).state is DeploymentState.CREATING
+    await settle(lambda: not yard.reconciler.placements)
+    await yard.reconciler.step()
+    (replica,) = yard.reconciler.replicas(DEPLOYMENT)
+    await settle(is_in(replica, ReplicaState.READY))
+    yard.reconciler.renew(DEPLOYMENT)
+    assert yard.reconciler.replicas(DEPLOYMENT) == [replica]
+    await yard.reconciler.stop_all()
 
 
 def test_needs_of_nothing_always_fit() -> None:

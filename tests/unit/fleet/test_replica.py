@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openfm.core.errors import EngineFailed, NoReplicaReady
+from openfm.core.errors import EngineFailed, NoReplicaReady, Unavailable
 from openfm.engines.base import EngineSpec, LoadProgress
 from openfm.engines.scripted import FOREVER, RunningScript, ScriptedLauncher
 from openfm.fleet.replica import Replica, ReplicaPolicy, ReplicaState, backoff_s
@@ -68,6 +68,39 @@ async def test_launches_that_fail_end_in_failed_with_the_reason() -> None:
     assert replica.status.reason == "No memory (2)."
     await replica.stop()
     assert replica.status.state is ReplicaState.FAILED
+
+
+async def test_crashes_are_no_failed_launches() -> None:
+    clock, launcher = Clock(), ScriptedLauncher()
+    replica = await started(launcher, clock)
+    for number in range(4):
+        await settle(is_in(replica, ReplicaState.READY))
+        launcher.launched[number].crash()
+        await settle(is_waiting(replica))
+        if number == 3:
+            launcher.failures.append(EngineFailed("No memory."))
+        clock.advance(60)
+    await settle(lambda: not launcher.failures)
+    await settle(is_waiting(replica))
+    clock.advance(60)
+    await settle(is_in(replica, ReplicaState.READY))
+    await replica.stop()
+
+
+async def test_what_is_busy_for_now_is_waited_for_however_long() -> None:
+    clock = Clock()
+    launcher = ScriptedLauncher(failures=deque(Unavailable("The database is busy.") for _ in range(6)))
+    replica = await started(launcher, clock)
+    for _ in range(6):
+        await settle(lambda: bool(clock.sleepers))
+        assert replica.status.state is ReplicaState.RECOVERING
+        clock.advance(60)
+    await settle(is_in(replica, ReplicaState.READY))
+    await replica.stop()
+
+
+def is_waiting(replica: Replica) -> Callable[[], bool]:
+    return lambda: replica.status.state is ReplicaState.RECOVERING and replica.status.expected_s is not None
 
 
 class Buggy(ScriptedLauncher):

@@ -75,3 +75,17 @@ async def test_a_version_that_no_source_has_any_more_is_told() -> None:
     assert state.state is DeploymentState.FAILED
     assert "Version 1 of 'main.default.m'" in state.message
     await depot.close()
+
+
+async def test_a_model_that_failed_is_brought_at_once_when_it_is_asked_for_anew() -> None:
+    is_told = asyncio.Event()
+    depot = Depot((Source(Unavailable("The hub is away."), READY),), is_told.set)
+    for _ in range(2):
+        depot.renew(ENTITY)
+        is_told.clear()
+        assert depot.model(ENTITY) is None
+        assert not depot.has_failed(ENTITY)
+        async with asyncio.timeout(10):
+            await is_told.wait()
+    assert depot.model(ENTITY) == READY
+    await depot.close()

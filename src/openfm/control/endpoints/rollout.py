@@ -1,7 +1,7 @@
 """Ends updates: swaps the pending config in once it answers, or gives it up with the reason."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ import structlog
 from openfm.control.endpoints.directory import EndpointDirectory
 from openfm.control.endpoints.ports import Deployments
 from openfm.control.endpoints.service import EndpointService
-from openfm.core.endpoint import Deployment, DeploymentState, ServingEndpoint, UpdateState
+from openfm.core.endpoint import Deployment, DeploymentState, ServedEntity, ServingEndpoint, UpdateState
 from openfm.telemetry.survival import survived
 
 log = structlog.get_logger(__name__)
@@ -51,7 +51,8 @@ def judge(deployments: Mapping[str, Deployment]) -> Verdict:
 class Rollouts:
     """Looks at every update under way whenever something changed.
 
-    `on_commit` gets the deployment ids of a config that now answers.
+    `on_commit` gets the deployment ids of a config that now answers, `on_begin` the served entities of an update before
+    it is judged first: what failed of them in an earlier one is no verdict.
     """
 
     def __init__(
@@ -60,11 +61,14 @@ class Rollouts:
         deployments: Deployments,
         service: EndpointService,
         on_commit: Callable[[str], None],
+        on_begin: Callable[[ServedEntity], None],
     ) -> None:
         self._directory = directory
         self._deployments = deployments
         self._service = service
         self._on_commit = on_commit
+        self._on_begin = on_begin
+        self._begun: frozenset[tuple[str, int]] = frozenset()
         self._changed = asyncio.Event()
 
     def nudge(self) -> None:
@@ -83,12 +87,20 @@ class Rollouts:
     async def step(self) -> bool:
         """Judge every update once; whether all could be. One that cannot (a busy database) holds up no other."""
         are_settled = True
-        for endpoint in self._directory.endpoints:
-            if endpoint.update is UpdateState.IN_PROGRESS and not endpoint.is_alias:
-                with survived("endpoint.update_not_settled", endpoint=endpoint.name) as outcome:
-                    await self._settle(endpoint)
-                are_settled = are_settled and outcome.error is None
+        updates = [e for e in self._directory.endpoints if e.update is UpdateState.IN_PROGRESS and not e.is_alias]
+        self._begin(updates)
+        for endpoint in updates:
+            with survived("endpoint.update_not_settled", endpoint=endpoint.name) as outcome:
+                await self._settle(endpoint)
+            are_settled = are_settled and outcome.error is None
         return are_settled
+
+    def _begin(self, updates: Sequence[ServingEndpoint]) -> None:
+        pending = {(endpoint.id, config.version): config for endpoint in updates if (config := endpoint.pending_config)}
+        for update in pending.keys() - self._begun:
+            for entity in pending[update].served_entities:
+                self._on_begin(entity)
+        self._begun = frozenset(pending)
 
     async def _settle(self, endpoint: ServingEndpoint) -> None:
         pending = endpoint.pending_config
