@@ -1,4 +1,4 @@
-"""Two servers, one Redis, one limit, a thousand clients: what is admitted never passes the limit, and uses it nearly."""
+"""Two servers, one Redis, one limit, a thousand clients: no more is admitted than the limit, and nearly all of it."""
 
 import asyncio
 import sys
@@ -59,8 +59,8 @@ async def test_servers_that_share_a_limit_never_pass_it_together(start_server: S
             await asyncio.gather(*(keep_asking(session, servers[n % 2], until) for n in range(_CLIENTS)))
         await asyncio.sleep(2)
         found = [row for server in servers for row in rows(server.home).values()]
-    # The ledger says when a request came; Redis was asked up to two seconds later. So what came within 58 s was admitted
-    # within 60 s.
+    # The ledger says when a request came; Redis was asked up to two seconds later. So what came within 58 s was
+    # admitted within 60 s.
     admitted = sorted((row.received_us / 1_000_000, row.billed_prompt) for row in found)
     begin = admitted[0][0]
     most = most_in_any_window(admitted, _WINDOW_S - _LONGEST_WAY_S)
