@@ -11,7 +11,7 @@ import msgspec
 
 from openfm.core.chat import ChatRequest, Delta, Event, GenerationRequest
 from openfm.core.embedding import EmbeddingRequest, EmbeddingResult
-from openfm.core.errors import ApiError, EngineFailed, NotImplementedHere
+from openfm.core.errors import ApiError, EngineFailed, EngineUnreachable, NotImplementedHere
 from openfm.core.usage import TokenCounts
 from openfm.engines.base import EngineStats
 from openfm.engines.dialect import PLAIN, Dialect, read_counters
@@ -34,6 +34,7 @@ _KEEPALIVE_S = 2.0
 _PROBE_TIMEOUT_S = 5.0
 _END_MARKER_TIMEOUT_S = 0.1
 _STOP_PROBES, _STOP_PROBE_S = 50, 0.02  # a step takes half a second at most
+_RETRY_AFTER_S = 2.0
 _UNIX = "unix:"
 
 
@@ -291,6 +292,11 @@ class OpenAiHttpEngine:
     def _session(self) -> aiohttp.ClientSession:
         if self._opened is None:
             self._opened = self._line.connect(self.address)
+        if self._opened.closed:  # it was stopped while somebody held it
+            raise EngineUnreachable(
+                "The engine was stopped; another is being started. Send the request again.",
+                retry_after_s=_RETRY_AFTER_S,
+            )
         return self._opened
 
 

@@ -3,8 +3,9 @@
 import pytest
 
 from openfm.core.chat import Delta
-from openfm.core.errors import EngineFailed
-from openfm.engines.openai_http import _deltas
+from openfm.core.errors import EngineFailed, EngineUnreachable, NoReplicaReady
+from openfm.engines.dialect import LLAMA_CPP
+from openfm.engines.openai_http import Address, OpenAiHttpEngine, _deltas
 from openfm.wire.engine_api import ChunkReader
 
 ROLE = b'{"choices":[{"delta":{"role":"assistant","content":""}}]}'
@@ -25,3 +26,13 @@ def test_text_that_came_before_an_error_comes_first(broken: bytes) -> None:
     with pytest.raises(EngineFailed):
         deltas.extend(_deltas(ChunkReader(), [ONE, broken]))
     assert [delta.text for delta in deltas] == ["one"]
+
+
+async def test_an_engine_that_was_closed_cannot_be_reached() -> None:
+    """Whoever held it gets an error that callers know, not one of the HTTP client."""
+    engine = OpenAiHttpEngine(Address("http://127.0.0.1:9"), LLAMA_CPP)
+    with pytest.raises(NoReplicaReady):
+        await engine.health()
+    await engine.aclose()
+    with pytest.raises(EngineUnreachable, match="stopped"):
+        await engine.untold()
