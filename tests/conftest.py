@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -109,11 +109,16 @@ def _starter(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield start
 
 
+def clean_environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment, but of openfm's and Databricks' variables only these settings."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("OPENFM_", "DATABRICKS_"))}
+    return environ | {f"OPENFM_{name.upper()}": value for name, value in settings.items()}
+
+
 @contextmanager
 def _started(home: Path, flags: list[str], settings: dict[str, str], path: str) -> Iterator[Server]:
     command = [sys.executable, "-m", "openfm", "serve", "--home", str(home), "--port", "0", *flags]
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("OPENFM_", "DATABRICKS_"))}
-    environ |= {f"OPENFM_{name.upper()}": value for name, value in settings.items()}
+    environ = clean_environment(settings)
     (home / "server.json").unlink(missing_ok=True)
     with (home / "output.log").open("wb") as output:
         process = subprocess.Popen(command, env=environ, stdout=output, stderr=subprocess.STDOUT)

@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import os
-import random
 import shutil
 import sys
 import tempfile
@@ -11,11 +10,10 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-import structlog
 import uvloop
+from fastapi import FastAPI
 
 from openfm import __version__
 from openfm.catalog.catalog import Catalog, load_catalog
@@ -27,11 +25,8 @@ from openfm.control.identity.admin_token import ensure_admin_token
 from openfm.core.endpoint import EndpointType, ServingEndpoint
 from openfm.engines.catalog import make_launcher
 from openfm.fleet.placement import Machine
-from openfm.gateway.admission import Admission, QueueLimits
-from openfm.gateway.body import BodyLimits
 from openfm.gateway.exchange import ExchangeLog
-from openfm.gateway.invoke import Gateway
-from openfm.gateway.routes import DataPlane, WireOptions
+from openfm.gateway.routes import DataPlane
 from openfm.limits.limiter import Limiter
 from openfm.limits.opening import CannotShareLimits, open_limits
 from openfm.limits.store import LimitStore
@@ -40,30 +35,34 @@ from openfm.ops.machine import available_memory_bytes, gpus
 from openfm.ops.progress import shown
 from openfm.ops.pull import PullTools
 from openfm.server.audit import EngineAudit
+from openfm.server.background import cancelled, measure_lag, started
 from openfm.server.banner import welcome
 from openfm.server.books import Books, open_books, usage_desk
 from openfm.server.catalogue_source import CatalogueSource, Warehouse
 from openfm.server.desired import EngineSettings, Workers
+from openfm.server.elsewhere import Elsewhere
 from openfm.server.engine_room import EngineRoom, Plant
 from openfm.server.external import KeyedLauncher
 from openfm.server.home import HomeInUse, announced, locked_home
-from openfm.server.listener import Address, CannotListen, Listener, Tls, is_loopback, make_server, open_socket, url_of
+from openfm.server.leases import LeaseDesk
+from openfm.server.listener import Address, CannotListen, Listener, is_loopback, make_server, open_socket, url_of
 from openfm.server.logs import LogShelf
 from openfm.server.registry_source import RegistrySource, Workplace
-from openfm.server.router import FrontDoor, Health, HostDescription, MetricsPage, Planes
+from openfm.server.router import AsgiApp, FrontDoor, Health, HostDescription, MetricsPage, Planes
 from openfm.server.state import State, StateOptions, endpoint_service, open_state
 from openfm.server.vitals import EndpointVitals
-from openfm.settings import Settings, environment
+from openfm.settings import Role, Settings, environment
 from openfm.store.database import CannotOpenDatabase, Database
 from openfm.telemetry.endpoint_metrics import EndpointCounters
 from openfm.telemetry.logging import configure_logging
 from openfm.telemetry.metrics import Metrics
 from openfm.telemetry.usage_log import UsageLog
-from openfm.wire.to_core import BatchLimits
+from openfm.wiring import make_gateway, tls_of, wire_options
 
-log = structlog.get_logger(__name__)
-
-_LAG_INTERVAL_S = 0.25
+_ASK_A_GATEWAY = (
+    "This is the workspace's control server (role control), which answers no queries. Send them to a gateway."
+)
+_NO_GATEWAYS = "This server answers queries itself (role all). For gateways beside it, start it with --role control."
 _MEMORY_SHARE = 0.95
 _OBJECTS_PER_COLLECTION = 50_000
 
@@ -82,7 +81,7 @@ def serve(settings: Settings) -> int:
 
 async def _serve(settings: Settings) -> None:
     catalog = load_catalog()
-    tls = _tls(settings)
+    tls = tls_of(settings)
     listening = open_socket(Address(settings.host, settings.port, tls, settings.insecure))
     url = url_of(listening, tls)
     token, is_new_token = _admin_token(settings)
@@ -93,9 +92,10 @@ async def _serve(settings: Settings) -> None:
         _engine_room(settings, catalog, state) as room,
     ):
         metrics = Metrics()
-        service = _service(state, room)
-        planes = _planes(settings, state, room, _Instruments(metrics, service, books, limits))
         health = Health(lambda: _offered(state), room.deployments)
+        service, counters = _service(state, room), EndpointCounters(time.time)
+        front = _front(settings, state, room, _Instruments(metrics, counters, books, limits, health))
+        planes = Planes(front.data, _management(settings, state, room, service, counters), front.gateways)
         door = FrontDoor(
             planes,
             health,
@@ -106,18 +106,18 @@ async def _serve(settings: Settings) -> None:
         server.end_on_signals(lambda: print("Stopping: running requests may end first.", flush=True))
         print(welcome(url, settings.home, token if is_new_token else None, _offered(state)), flush=True)
         background = [
-            _started(_measure_lag(metrics), "loop lag"),
-            _started(EngineAudit(room.reconciler.everyone, metrics).run(), "engine audit"),
-            _started(_tell_when_ready(health, room), "ready"),
-            _started(_rollouts(state, service, room).run(), "rollouts"),
-            _started(_end_without_engines(room, server), "engines"),
+            started(measure_lag(metrics), "loop lag"),
+            started(front.work(), "engine audit or leases"),
+            started(_tell_when_ready(health, room), "ready"),
+            started(_rollouts(state, service, room).run(), "rollouts"),
+            started(_end_without_engines(room, server), "engines"),
         ]
         await state.registry.imports.resume()
         _keep_what_is_here()
         with announced(settings.home, url, __version__):
             await server.serve(sockets=[listening])
         await state.registry.imports.stop()
-        await _cancelled(background)
+        await cancelled(background)
 
 
 @asynccontextmanager
@@ -153,38 +153,55 @@ def _keep_what_is_here() -> None:
 @dataclass(frozen=True, slots=True)
 class _Instruments:
     metrics: Metrics
-    service: EndpointService
+    counters: EndpointCounters
     books: Books
     limits: LimitStore
+    health: Health
 
 
-def _planes(settings: Settings, state: State, room: EngineRoom, instruments: _Instruments) -> Planes:
-    counters = EndpointCounters(time.time)
+@dataclass(frozen=True, slots=True)
+class _Front:
+    """What queries and gateways meet, and the work beside it."""
+
+    data: AsgiApp
+    gateways: AsgiApp
+    work: Callable[[], Coroutine[None, None, None]]
+
+
+def _front(settings: Settings, state: State, room: EngineRoom, instruments: _Instruments) -> _Front:
+    instruments.metrics.watch_ledger(instruments.books.lag_bytes)
+    if settings.role is Role.CONTROL:
+        desk = LeaseDesk(state, room, lambda: instruments.health.waiting_for)
+        return _Front(Elsewhere(_ASK_A_GATEWAY), desk, desk.run)
+    books, metrics = instruments.books, instruments.metrics
+    sinks = (UsageLog(), metrics, instruments.counters)
+    exchanges = ExchangeLog(books.journal, books.attempts, sinks, metrics, time.time)
+    limiter = Limiter(instruments.limits, lambda: state.limits.rules)
+    gateway = make_gateway(settings, state.directory, room.fleet, limiter)
+    data = DataPlane(gateway, state.access.token_book, exchanges, wire_options(settings))
+    return _Front(data, Elsewhere(_NO_GATEWAYS), EngineAudit(room.reconciler.everyone, metrics).run)
+
+
+def _management(
+    settings: Settings, state: State, room: EngineRoom, service: EndpointService, counters: EndpointCounters
+) -> FastAPI:
     desk = Desk(
         state.directory,
-        instruments.service,
+        service,
         room.deployments,
         LogShelf(_log_dir(settings), room.depot),
         EndpointVitals(counters, room.reconciler.replicas),
     )
-    sinks = (UsageLog(), instruments.metrics, counters)
-    books = instruments.books
-    instruments.metrics.watch_ledger(books.lag_bytes)
-    exchanges = ExchangeLog(books.journal, books.attempts, sinks, instruments.metrics, time.time)
-    gateway = _gateway(settings, state, room, instruments.limits)
-    return Planes(
-        DataPlane(gateway, state.access.token_book, exchanges, _wire_options(settings)),
-        management_api(
-            ControlPlane(
-                state.access,
-                desk,
-                state.registry,
-                state.workspace_id,
-                settings.public_url,
-                usage_desk(state.database),
-                state.limits,
-            )
-        ),
+    return management_api(
+        ControlPlane(
+            state.access,
+            desk,
+            state.registry,
+            state.workspace_id,
+            settings.public_url,
+            usage_desk(state.database),
+            state.limits,
+        )
     )
 
 
@@ -219,22 +236,6 @@ def _admin_token(settings: Settings) -> tuple[str, bool]:
     if settings.admin_token is not None:
         return settings.admin_token.get_secret_value(), False
     return ensure_admin_token(settings.home)
-
-
-def _gateway(settings: Settings, state: State, room: EngineRoom, store: LimitStore) -> Gateway:
-    limits = QueueLimits(settings.queue_length, settings.queue_deadline_s)
-    draw: Callable[[], float] = partial(random.uniform, 0, 100)  # a split of traffic needs no secrecy
-    limiter = Limiter(store, lambda: state.limits.rules)
-    return Gateway(state.directory, room.fleet, Admission(limits, time.monotonic), limiter, draw)
-
-
-def _wire_options(settings: Settings) -> WireOptions:
-    return WireOptions(
-        is_strict=settings.strict,
-        reasoning_style=settings.reasoning_style,
-        body_limits=BodyLimits(settings.max_body_bytes),
-        batch_limits=BatchLimits(settings.max_prompts, settings.max_embedding_inputs),
-    )
 
 
 @asynccontextmanager
@@ -286,15 +287,6 @@ def _log_dir(settings: Settings) -> Path:
     return settings.home / "logs"
 
 
-async def _measure_lag(metrics: Metrics) -> None:
-    """How late the loop comes to a timer: what blocks it shows here."""
-    loop = asyncio.get_running_loop()
-    while True:
-        due = loop.time() + _LAG_INTERVAL_S
-        await asyncio.sleep(_LAG_INTERVAL_S)
-        metrics.observe_loop_lag(max(0.0, loop.time() - due))
-
-
 async def _tell_when_ready(health: Health, room: EngineRoom) -> None:
     began = time.monotonic()
     changed = asyncio.Event()
@@ -309,28 +301,3 @@ async def _end_without_engines(room: EngineRoom, server: Listener) -> None:
     """A server that starts and stops no engines any more ends, so that whoever runs it starts it again."""
     await room.has_ended.wait()
     server.should_exit = True
-
-
-def _started(work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
-    """Work beside the requests; what ends it is logged when it does."""
-    task = asyncio.create_task(work, name=name)
-    task.add_done_callback(_log_failure)
-    return task
-
-
-def _log_failure(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.critical("background.ended", task=task.get_name(), exc_info=error)
-
-
-async def _cancelled(tasks: list[asyncio.Task[None]]) -> None:
-    """End them all; what ended one before is in the log."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _tls(settings: Settings) -> Tls | None:
-    if settings.tls_certificate is None or settings.tls_key is None:
-        return None
-    return Tls(settings.tls_certificate, settings.tls_key)

@@ -6,6 +6,7 @@ all of them; a test compares it with this file.
 
 import os
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,14 @@ _CONFIG_VARIABLE = "OPENFM_CONFIG"
 _HOME_VARIABLE = "OPENFM_HOME"
 
 
+class Role(StrEnum):
+    """What a process of this workspace does: everything, or one of the two planes."""
+
+    ALL = "all"
+    CONTROL = "control"
+    GATEWAY = "gateway"
+
+
 class SettingsError(Exception):
     """A setting is wrong; the message says which and how to fix it."""
 
@@ -31,6 +40,12 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="OPENFM_", frozen=True, extra="forbid")
 
+    role: Role = Field(
+        Role.ALL, description="all; or control (management and engines) beside any number of gateway (queries)."
+    )
+    control_url: str | None = Field(
+        None, description="Where a gateway finds its control server; HOME/server.json says it when not set."
+    )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     home: Path = Field(

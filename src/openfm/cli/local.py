@@ -27,6 +27,11 @@ class LocalSettings(Protocol):
         ...
 
     @property
+    def role(self) -> str:
+        """What a server does: all, control or gateway."""
+        ...
+
+    @property
     def host(self) -> str:
         """Where the server would listen."""
         ...

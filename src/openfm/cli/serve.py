@@ -10,6 +10,8 @@ from openfm.cli.errors import reported
 from openfm.cli.local import load_settings
 from openfm.cli.profile import HomeOption
 
+_OF_ROLE = {"gateway": "openfm.gateway_app"}
+
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
@@ -20,6 +22,10 @@ def serve(
         int | None, typer.Option(help="Port to listen on; 0 takes a free one.", show_default="8080")
     ] = None,
     home: HomeOption = None,
+    role: Annotated[
+        str | None,
+        typer.Option(help="all, control, or gateway: queries only, beside a control.", show_default="all"),
+    ] = None,
     models_dir: Annotated[Path | None, typer.Option(help="Folder of the weights.", show_default="HOME/models")] = None,
     alias_missing: Annotated[
         bool | None,
@@ -45,6 +51,7 @@ def serve(
         "host": host,
         "port": port,
         "home": home,
+        "role": role,
         "models_dir": models_dir,
         "alias_missing": alias_missing,
         "insecure": insecure,
@@ -53,5 +60,5 @@ def serve(
     with reported(as_json=False):
         settings = load_settings(flags)
         # By name: the server's modules take longer to import than any other verb to run.
-        code = import_module("openfm.app").serve(settings)
+        code = import_module(_OF_ROLE.get(settings.role, "openfm.app")).serve(settings)
     raise typer.Exit(code or 0)

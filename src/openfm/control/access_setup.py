@@ -60,6 +60,28 @@ class Access:
         self.tokens.flush_use()
 
 
+@dataclass(frozen=True, slots=True)
+class AccessView:
+    """Access as another process keeps it: read, changed by nobody here."""
+
+    token_book: TokenBook
+    grants: GrantBook
+    secrets: SecretStore
+
+    def reload(self) -> None:
+        """Take over what was committed. Blocks."""
+        self.grants.reload()
+        self.token_book.reload()
+
+
+def view_access(database: Database, home: Path, admin_token: str, now_ms: Callable[[], int]) -> AccessView:
+    """For a process beside the one that called `open_access`. Empty until `reload`."""
+    grants = GrantBook(database)
+    tokens = TokenBook({admin_token: ADMIN}, stored_tokens(database, grants, now_ms), now_ms)
+    books = Books(database, tokens, grants, now_ms, lambda: None)
+    return AccessView(tokens, grants, SecretStore(books, Cipher(ensure_secret_key(home))))
+
+
 def open_access(
     database: Database, home: Path, admin_token: str, now_ms: Callable[[], int], on_change: Callable[[], None]
 ) -> Access:

@@ -20,6 +20,19 @@ class EngineStats:
     requests_waiting: int
 
 
+@dataclass(frozen=True, slots=True)
+class EngineLink:
+    """What another process needs to reach an engine: how it speaks (a name of the catalog), where, and the secret.
+
+    `has_tool_template` is what an engine that has to know it learned of its model.
+    """
+
+    engine: str
+    url: str
+    secret: str | None = field(default=None, repr=False)
+    has_tool_template: bool = False
+
+
 class Engine(Protocol):
     """A loaded model that answers requests. Safe for concurrent use on one event loop.
 
@@ -27,6 +40,11 @@ class Engine(Protocol):
     does not compile, a prompt over the context), `NoReplicaReady` while it cannot be reached, `EngineFailed`
     and `EngineTimeout` for the rest.
     """
+
+    @property
+    def link(self) -> EngineLink | None:
+        """How other processes reach it, too; None for one that only this process reaches, or that each opens itself."""
+        ...
 
     def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         """Yield zero or more `Delta` and then exactly one `Finished`.

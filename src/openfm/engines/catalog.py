@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from openfm.core.errors import EngineFailed
-from openfm.engines.base import Launcher
+from openfm.engines.base import Engine, EngineLink, Launcher
 from openfm.engines.checked import CheckedLauncher
 from openfm.engines.trial import TriedLauncher
 
@@ -48,6 +48,30 @@ ENGINES: Mapping[str, Callable[[Means], Launcher]] = {
     "onnx": _onnx,
     "scripted": _scripted,
 }
+
+
+def _linked_llama_cpp(link: EngineLink) -> Engine:
+    from openfm.engines.llama_cpp import linked
+
+    return linked(link)
+
+
+def _linked_onnx(link: EngineLink) -> Engine:
+    from openfm.engines.onnx import linked
+
+    return linked(link)
+
+
+_LINKED: Mapping[str, Callable[[EngineLink], Engine]] = {"llama_cpp": _linked_llama_cpp, "onnx": _linked_onnx}
+
+
+def linked_engine(link: EngineLink) -> Engine:
+    """A client of an engine that another process of ours started. Raises `EngineFailed` for a kind that has none."""
+    if link.engine not in _LINKED:
+        raise EngineFailed(
+            f"This gateway does not know the engine '{link.engine}'. Update it to the control's version."
+        )
+    return _LINKED[link.engine](link)
 
 
 def make_launcher(name: str, environment: Mapping[str, str], egress_allow: str = "") -> Launcher:

@@ -27,7 +27,8 @@ class CounterNames:
 class Dialect:
     """How to speak to one kind of server.
 
-    `extras` are fields merged into each generation body. `shape` has the last word on a body. `health_path` must pass
+    `extras` are fields merged into each generation body. `shape` has the last word on a body. `engine` is the
+    catalog's name of it where its address can be handed to other processes of ours. `health_path` must pass
     through what serves requests, so that it does not answer while that hangs; None where asking would cost something.
     """
 
@@ -38,6 +39,7 @@ class Dialect:
     has_instruction: bool = False
     stream_options: Mapping[str, object] = field(default_factory=dict)
     shape: Shape = dict
+    engine: str | None = None
 
 
 def _nothing(_: GenerationRequest) -> Mapping[str, object]:
@@ -121,6 +123,7 @@ LLAMA_CPP = Dialect(
         "llamacpp:requests_processing",
         "llamacpp:requests_deferred",
     ),
+    engine="llama_cpp",
 )
 """The llama.cpp server."""
 
@@ -149,6 +152,7 @@ ONNX = Dialect(
         "openfm:requests_waiting",
     ),
     has_instruction=True,
+    engine="onnx",
 )
 """Our embedding worker (`onnx_worker.py`)."""
 

@@ -11,7 +11,7 @@ from openfm.core.chat import ChatRequest, Delta, Event, Finished, FinishReason, 
 from openfm.core.embedding import EmbeddingRequest, EmbeddingResult
 from openfm.core.errors import EngineFailed
 from openfm.core.schema import enforceable_schema
-from openfm.engines.base import EngineSpec, EngineStats, LoadProgress, RunningEngine
+from openfm.engines.base import EngineLink, EngineSpec, EngineStats, LoadProgress, RunningEngine
 from openfm.engines.dialect import LLAMA_CPP
 from openfm.engines.foreign_errors import foreign_errors
 from openfm.engines.openai_http import Address, OpenAiHttpEngine
@@ -58,6 +58,12 @@ class LlamaCppEngine:
     def address(self) -> Address:
         """Where the server listens, for tools that speak to it themselves."""
         return self._server.address
+
+    @property
+    def link(self) -> EngineLink | None:
+        """See `Engine.link`."""
+        link = self._server.link
+        return None if link is None else replace(link, has_tool_template=self._has_tool_template)
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         """See `Engine.generate`."""
@@ -118,6 +124,12 @@ class LlamaCppEngine:
                 if scanner.is_stopped:
                     yield Finished(FinishReason.STOP, event.counts)
                     return
+
+
+def linked(link: EngineLink) -> LlamaCppEngine:
+    """A client of a worker that another process started. The worker's counters are not its own alone: it reads none."""
+    server = OpenAiHttpEngine(Address(link.url, link.secret), replace(LLAMA_CPP, counters=None))
+    return LlamaCppEngine(server, has_tool_template=link.has_tool_template)
 
 
 def _translated(event: Delta, answer: ToolAnswer, scanner: StopScanner) -> list[Delta]:

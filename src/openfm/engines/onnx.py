@@ -2,9 +2,10 @@
 
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from openfm.core.errors import EngineFailed
-from openfm.engines.base import EngineSpec, LoadProgress, RunningEngine
+from openfm.engines.base import EngineLink, EngineSpec, LoadProgress, RunningEngine
 from openfm.engines.dialect import ONNX
 from openfm.engines.openai_http import Address, OpenAiHttpEngine
 from openfm.engines.process import RunningWorker, WorkerCommand, start_worker
@@ -57,3 +58,8 @@ class OnnxLauncher:
         process = await start_worker(command, on_progress)
         on_progress(LoadProgress(1.0, "ready"))
         return RunningWorker(OpenAiHttpEngine(Address(process.url, secret), ONNX), process)
+
+
+def linked(link: EngineLink) -> OpenAiHttpEngine:
+    """A client of a worker that another process started. The worker's counters are not its own alone: it reads none."""
+    return OpenAiHttpEngine(Address(link.url, link.secret), replace(ONNX, counters=None))

@@ -13,7 +13,7 @@ from openfm.core.chat import ChatRequest, Delta, Event, GenerationRequest
 from openfm.core.embedding import EmbeddingRequest, EmbeddingResult
 from openfm.core.errors import ApiError, EngineFailed, EngineUnreachable, NotImplementedHere
 from openfm.core.usage import TokenCounts
-from openfm.engines.base import EngineStats
+from openfm.engines.base import EngineLink, EngineStats
 from openfm.engines.dialect import PLAIN, Dialect, read_counters
 from openfm.engines.foreign_errors import foreign_errors, refusal, stream_refusal
 from openfm.wire.engine_api import (
@@ -122,6 +122,12 @@ class OpenAiHttpEngine:
         self._opened: aiohttp.ClientSession | None = None
         self._totals = TokenCounts()
         self._running = 0
+
+    @property
+    def link(self) -> EngineLink | None:
+        """See `Engine.link`."""
+        engine = self._dialect.engine
+        return None if engine is None else EngineLink(engine, self.address.url, self.address.secret)
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         """See `Engine.generate`."""

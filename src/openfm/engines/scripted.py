@@ -147,6 +147,11 @@ class ScriptedEngine:
         """See `Engine.stats`."""
         return EngineStats(self.prompt_tokens_total, self.completion_tokens_total, self.running, 0)
 
+    @property
+    def link(self) -> None:
+        """See `Engine.link`."""
+        return
+
     async def untold(self) -> int:
         """Its streams tell all that it counts. See `Engine.untold`."""
         return 0

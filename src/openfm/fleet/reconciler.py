@@ -109,6 +109,11 @@ class Reconciler:
         """All replicas that are not on their way out."""
         return [replica for replicas in self._by_deployment.values() for replica in replicas]
 
+    @property
+    def deployments(self) -> Mapping[str, Sequence[Replica]]:
+        """All replicas that are not on their way out, by deployment."""
+        return self._by_deployment
+
     def is_wanted(self, deployment_id: str) -> bool:
         """Whether the last step found the deployment among the desired ones."""
         return deployment_id in self._wanted

@@ -85,6 +85,7 @@ class Replica:
         self._running: RunningEngine | None = None
         self._engine: Engine | None = None
         self._holds = 0
+        self._lent: dict[str, int] = {}
         self._idle = asyncio.Event()
         self._idle.set()
         self._failures = 0  # of any kind: they make the pauses longer
@@ -132,8 +133,27 @@ class Replica:
             self._has_served = True
         finally:
             self._holds -= 1
-            if not self._holds:
-                self._idle.set()
+            self._note_idle()
+
+    def lend(self, gateway: str, requests: int) -> None:
+        """Another process uses the engine too, for so many requests now: until it is taken back, a drain waits."""
+        self._lent[gateway] = requests
+        self._has_served = self._has_served or requests > 0
+        self._idle.clear()
+
+    @property
+    def borrowers(self) -> frozenset[str]:
+        """The processes to which it is lent."""
+        return frozenset(self._lent)
+
+    def take_back(self, gateway: str) -> None:
+        """That process does not use it any more. Idempotent."""
+        self._lent.pop(gateway, None)
+        self._note_idle()
+
+    def _note_idle(self) -> None:
+        if not self._holds and not self._lent:
+            self._idle.set()
 
     @property
     def status(self) -> ReplicaStatus:
@@ -142,8 +162,8 @@ class Replica:
 
     @property
     def ongoing(self) -> int:
-        """Requests under way."""
-        return self._holds
+        """Requests under way, as far as is known of other processes."""
+        return self._holds + sum(self._lent.values())
 
     @property
     def is_final(self) -> bool:

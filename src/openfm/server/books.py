@@ -61,6 +61,19 @@ async def open_books(database: Database, folder: Path) -> AsyncIterator[Books]:
             log.error("ledger.not_drained", reason=str(error), next_step="the next start goes on")  # noqa: TRY400
 
 
+@asynccontextmanager
+async def open_gateway_books(database: Database, folder: Path) -> AsyncIterator[Books]:
+    """The books of a gateway whose control server writes them into the database. Raises `OSError`."""
+    journals = JournalFolder(folder)
+    since_us = _now_us() - int(REMEMBERED_S * 1_000_000)
+    attempts = Attempts(time.time, await asyncio.to_thread(recent_attempts, database, since_us))
+    journal = await asyncio.to_thread(open_journal, journals, _now_us)
+    try:
+        yield Books(journal, attempts, lambda: 0)
+    finally:
+        await asyncio.to_thread(journal.close)
+
+
 def _tell(writing: asyncio.Task[None]) -> None:
     """A writer that ended by itself met a bug: what is billed stays in the journals until the next start."""
     if not writing.cancelled() and writing.exception() is not None:

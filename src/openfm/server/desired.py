@@ -13,10 +13,9 @@ from openfm.fleet.placement import Needs
 from openfm.fleet.reconciler import DesiredReplica
 from openfm.fleet.roster import Fleet
 from openfm.server.depot import Depot, ReadyModel
-from openfm.server.external import external_options
+from openfm.server.external import EXTERNAL_SLOTS, external_options
 
 _EMBEDDING_SLOTS = 32
-_EXTERNAL_SLOTS = 1024
 _OVERHEAD_BYTES = 128 << 20
 
 
@@ -120,7 +119,7 @@ class DesiredFleet:
             model=entity.model,
             files={} if model is None else model.files,
             digests={} if model is None else model.digests,
-            slots=_EXTERNAL_SLOTS if model is None else slots,
+            slots=EXTERNAL_SLOTS if model is None else slots,
             threads=settings.threads,
             log_file=settings.log_dir / f"{replica_id}.log",
             runtime_dir=settings.runtime_dir,

@@ -1,7 +1,8 @@
 """The server's front door: which plane answers a path, and the few routes that belong to none."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import msgspec
 
@@ -28,17 +29,26 @@ _ACCOUNT_ID = "00000000-0000-0000-0000-000000000000"
 
 @dataclass(frozen=True, slots=True)
 class Planes:
-    """The two applications behind the door."""
+    """The applications behind the door; `gateways` is for gateways in other processes."""
 
     data: AsgiApp
     management: AsgiApp
+    gateways: AsgiApp
+
+
+class Readiness(Protocol):
+    """Knows whether this process can do its work."""
+
+    def readiness(self) -> Answer:
+        """200, or 503 with the reasons."""
+        ...
 
 
 class FrontDoor:
     """Health, metrics and the host's self-description answer here, at once; they ask nobody who could be slow."""
 
     def __init__(
-        self, planes: Planes, health: "Health", metrics: "MetricsPage", description: "HostDescription"
+        self, planes: Planes, health: Readiness, metrics: "MetricsPage", description: "HostDescription"
     ) -> None:
         self._planes = planes
         self._own: dict[str, Callable[[Scope], Answer]] = {
@@ -59,8 +69,17 @@ class FrontDoor:
             await _send(send, scope["method"], _answer(own, scope))
         elif path.startswith(("/v1/", "/serving-endpoints/")):
             await self._planes.data(scope, receive, send)
+        elif path.startswith("/internal/"):
+            await self._planes.gateways(scope, receive, send)
         else:
             await self._planes.management(scope, receive, send)
+
+
+def readiness(reasons: Mapping[str, str]) -> Answer:
+    """200, or 503 where there are reasons, by endpoint."""
+    if not reasons:
+        return 200, _JSON, b'{"status":"ready"}'
+    return 503, _JSON, msgspec.json.encode({"status": "not_ready", "endpoints": reasons})
 
 
 class Health:
@@ -83,10 +102,7 @@ class Health:
 
     def readiness(self) -> Answer:
         """200, or 503 with the reasons."""
-        reasons = self.waiting_for
-        if not reasons:
-            return 200, _JSON, b'{"status":"ready"}'
-        return 503, _JSON, msgspec.json.encode({"status": "not_ready", "endpoints": reasons})
+        return readiness(self.waiting_for)
 
 
 @dataclass(frozen=True, slots=True)

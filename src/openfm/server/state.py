@@ -18,6 +18,7 @@ from openfm.control.limits.service import LimitBook
 from openfm.control.registry.setup import Neighbours, Registry
 from openfm.control.workspace.service import ensure_workspace
 from openfm.server.fetcher import HubFetcher
+from openfm.server.revision import Revision
 from openfm.store.blobs import BlobStore
 from openfm.store.database import Database
 from openfm.weights.inspection import inspect
@@ -45,6 +46,7 @@ class State:
     models: KnownModels
     registry: Registry
     limits: LimitBook
+    revision: Revision
 
 
 def now_ms() -> int:
@@ -54,9 +56,10 @@ def now_ms() -> int:
 
 def open_state(database: Database, catalog: Catalog, options: StateOptions) -> State:
     """Migrate, make what must be there, and read it. Blocks."""
+    revision = Revision()
     database.migrate()
     workspace_id = ensure_workspace(database, now_ms())
-    limits = LimitBook(database)
+    limits = LimitBook(database, revision.grow)
     access = open_access(database, options.home, options.admin_token, now_ms, limits.reload)
     directory = EndpointDirectory(access.grants)
     neighbours = Neighbours(access.grants, directory, partial(inspect, links_into=options.registry_dir), HubFetcher())
@@ -66,8 +69,9 @@ def open_state(database: Database, catalog: Catalog, options: StateOptions) -> S
     ensure_default_endpoints(database, catalog, now_ms())
     endpoints = load_endpoints(database, models)
     aliases = alias_endpoints(catalog, endpoints) if options.has_aliases else []
+    directory.on_change(revision.grow)
     directory.publish([*endpoints, *aliases])
-    return State(database, workspace_id, access, directory, models, registry, limits)
+    return State(database, workspace_id, access, directory, models, registry, limits, revision)
 
 
 def endpoint_service(state: State, on_change: Callable[[], None]) -> EndpointService:

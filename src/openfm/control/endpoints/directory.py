@@ -1,6 +1,6 @@
 """Endpoints in memory: what the gateway's `Directory` port, the fleet and the management routes read."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
 
@@ -16,11 +16,16 @@ class EndpointDirectory:
     def __init__(self, grants: Grants, endpoints: Iterable[ServingEndpoint] = ()) -> None:
         self._grants = grants
         self._changing = Lock()
+        self._listeners: list[Callable[[], None]] = []
         self._writing = Lock()
         self._by_name: dict[str, ServingEndpoint] = {}
         self._by_id: dict[str, ServingEndpoint] = {}
         self._served: frozenset[str] = frozenset()
         self.publish(endpoints)
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after each change, in the thread of whoever makes it. It must not wait."""
+        self._listeners.append(listener)
 
     def publish(self, endpoints: Iterable[ServingEndpoint]) -> None:
         """Replace all of them."""
@@ -120,3 +125,5 @@ class EndpointDirectory:
         self._served = frozenset(
             entity.deployment_id for endpoint in by_name.values() for entity in endpoint.wanted_entities
         )
+        for listener in self._listeners:
+            listener()

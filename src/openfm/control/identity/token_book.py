@@ -74,6 +74,11 @@ class TokenBook:
         with self._reloading:
             self._known[digest] = token
 
+    def note_used(self, used: Mapping[str, int]) -> None:
+        """Tokens were used elsewhere: id -> ms since the epoch."""
+        for token_id, used_ms in used.items():
+            self._used[token_id] = max(used_ms, self._used.get(token_id, 0))
+
     def take_used(self) -> Mapping[str, int]:
         """When tokens were used since the last call: id -> ms since the epoch."""
         used, self._used = self._used, {}

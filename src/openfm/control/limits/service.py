@@ -1,7 +1,7 @@
 """The operator's limits: set, listed, removed. In memory for every request; methods that change them block."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import TypeVar
@@ -38,11 +38,16 @@ class LimitRequest:
     endpoint: str | None = None
 
 
-class LimitBook:
-    """The operator's limits. Reading never waits."""
+def _nobody() -> None:
+    """Nobody wants to know."""
 
-    def __init__(self, database: Database) -> None:
+
+class LimitBook:
+    """The operator's limits. Reading never waits; `on_change` is called after each reload, in its thread."""
+
+    def __init__(self, database: Database, on_change: Callable[[], None] = _nobody) -> None:
         self._database = database
+        self._on_change = on_change
         self._changing = Lock()
         self._stored: Sequence[StoredRule] = ()
         self._rules: tuple[LimitRule, ...] = ()
@@ -63,6 +68,7 @@ class LimitBook:
             with self._database.transaction() as connection:
                 self._stored = tuple(repository.rules(connection))
             self._rules = tuple(stored.rule for stored in self._stored)
+        self._on_change()
 
     def set(self, request: LimitRequest) -> StoredRule:
         """Add a limit, in the place of one for the same. Raises `InvalidParameterValue`, `NotFound`."""

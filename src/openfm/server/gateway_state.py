@@ -1,0 +1,61 @@
+"""What a gateway process keeps in memory of the database that the control server writes."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from openfm.catalog.catalog import Catalog
+from openfm.control.access_setup import AccessView, view_access
+from openfm.control.endpoints.defaults import alias_endpoints
+from openfm.control.endpoints.directory import EndpointDirectory
+from openfm.control.endpoints.loading import load_endpoints
+from openfm.control.endpoints.models import KnownModels
+from openfm.control.limits.service import LimitBook
+from openfm.control.registry.models import ServableModels
+from openfm.control.workspace.service import ensure_workspace
+from openfm.server.state import now_ms
+from openfm.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayOptions:
+    """What the operator chose about it; the same as the control server's."""
+
+    home: Path
+    admin_token: str
+    has_aliases: bool
+    longest_context: int | None
+
+
+class GatewayState:
+    """Endpoints, access and limits. Empty until `catch_up`."""
+
+    def __init__(self, database: Database, catalog: Catalog, options: GatewayOptions) -> None:
+        self._database = database
+        self._catalog = catalog
+        self._options = options
+        self.access: AccessView = view_access(database, options.home, options.admin_token, now_ms)
+        self.limits = LimitBook(database)
+        self.directory = EndpointDirectory(self.access.grants)
+
+    def workspace_id(self) -> str:
+        """The workspace's id. Blocks."""
+        return ensure_workspace(self._database, now_ms())
+
+    async def catch_up(self) -> None:
+        """Take over what was committed. Raises `Unavailable` where the database does not answer."""
+        await asyncio.to_thread(self._reload)
+
+    def take_used(self) -> Mapping[str, int]:
+        """When access tokens were used here since the last call: id -> ms since the epoch."""
+        return self.access.token_book.take_used()
+
+    def _reload(self) -> None:
+        self.access.reload()
+        self.limits.reload()
+        versions = ServableModels(self._database, self._catalog, self.access.grants)
+        # New ones each time: a version that was deleted and made again has other files.
+        endpoints = load_endpoints(self._database, KnownModels(versions, self._options.longest_context))
+        aliases = alias_endpoints(self._catalog, endpoints) if self._options.has_aliases else []
+        self.directory.publish([*endpoints, *aliases])
