@@ -19,6 +19,7 @@ from openfm.core.endpoint import EndpointConfig, EndpointType, Route, ServedEnti
 from openfm.core.ledger import LedgerEntry, Settlement
 from openfm.core.limits import MOST, LimitRule, LimitScope, Measure
 from openfm.core.model import ModelProfile, Task
+from openfm.core.price_book import PriceBook
 from openfm.core.principal import PermissionLevel, Principal
 from openfm.core.usage import Demand, TokenCounts
 from openfm.engines.openai_http import Address, OpenAiHttpEngine
@@ -133,7 +134,7 @@ def _data_plane(limiter: gateway_ports.Limiter, ledger: Ledger) -> DataPlane:
     metrics = Metrics()
     sinks = (UsageLog(), metrics, EndpointCounters(time.time))
     exchanges = ExchangeLog(ledger, Attempts(time.time), sinks, metrics, time.time)
-    return DataPlane(gateway, TokenBook({TOKEN: ADMIN}), exchanges)
+    return DataPlane(gateway, TokenBook({TOKEN: ADMIN}), exchanges, PriceBook(()))
 
 
 app = _Lazy(lambda: _data_plane(_limiter(), _journal()))

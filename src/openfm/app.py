@@ -178,7 +178,7 @@ def _front(settings: Settings, state: State, room: EngineRoom, instruments: _Ins
     exchanges = ExchangeLog(books.journal, books.attempts, sinks, metrics, time.time)
     limiter = Limiter(instruments.limits, lambda: state.limits.rules)
     gateway = make_gateway(settings, state.directory, room.fleet, limiter)
-    data = DataPlane(gateway, state.access.token_book, exchanges, wire_options(settings))
+    data = DataPlane(gateway, state.access.token_book, exchanges, state.prices, wire_options(settings))
     return _Front(data, Elsewhere(_NO_GATEWAYS), EngineAudit(room.reconciler.everyone, metrics).run)
 
 
@@ -199,7 +199,7 @@ def _management(
             state.registry,
             state.workspace_id,
             settings.public_url,
-            usage_desk(state.database),
+            usage_desk(state.database, state.prices.reload),
             state.limits,
         )
     )

@@ -72,7 +72,8 @@ async def _serve(settings: Settings, token: str) -> None:
         fleet = _fleet(settings, state, control)
         limiter = Limiter(limits, lambda: state.limits.rules)
         gateway = make_gateway(settings, state.directory, fleet, limiter)
-        data = DataPlane(gateway, state.access.token_book, _exchanges(books, metrics), wire_options(settings))
+        exchanges, options = _exchanges(books, metrics), wire_options(settings)
+        data = DataPlane(gateway, state.access.token_book, exchanges, state.prices, options)
         asked = Elsewhere(_ASK_THE_CONTROL)
         is_local = is_loopback(settings.host) and settings.public_url is None
         door = FrontDoor(

@@ -19,7 +19,8 @@ _OK = 200
 class Bill:
     """What the ledger is told of one request; the meter counts. Belongs to the task that answers the request.
 
-    Delivered tokens are noted every 16 tokens or 250 ms, so that after a crash at most that much is missing.
+    `opened_s` is when it went to an engine. Delivered tokens are noted every 16 tokens or 250 ms, so that after a crash
+    at most that much is missing.
     """
 
     request_id: str
@@ -29,8 +30,8 @@ class Bill:
     client_request_id: str | None = None
     usage_context: Mapping[str, str] = field(default_factory=dict)
     attempt: Attempt | None = None
+    opened_s: float | None = None
     _entity: ServedEntity | None = None
-    _opened_s: float | None = None
     _noted_s: float = 0.0
     _noted_tokens: int = 0
 
@@ -40,7 +41,7 @@ class Bill:
         Raises `LedgerUnavailable`; then the request must not be dispatched.
         """
         self._entity = entity
-        if self._opened_s is not None:
+        if self.opened_s is not None:
             return
         self.ledger.reserve(
             LedgerEntry(
@@ -65,13 +66,13 @@ class Bill:
                 tags=tuple({**endpoint.details.tags, **self.usage_context}.items()),
             )
         )
-        self._opened_s = self._noted_s = self.meter.clock()
+        self.opened_s = self._noted_s = self.meter.clock()
 
     def mark_delivered(self) -> None:
         """Everything counted so far was handed to the client's socket."""
         self.meter.mark_delivered()
         delivered = self.meter.delivered
-        if self._opened_s is None or delivered.completion == self._noted_tokens:
+        if self.opened_s is None or delivered.completion == self._noted_tokens:
             return
         now = self.meter.clock()
         if delivered.completion - self._noted_tokens >= _CHECKPOINT_TOKENS or now - self._noted_s >= _CHECKPOINT_S:
@@ -81,11 +82,11 @@ class Bill:
     @property
     def is_charged(self) -> bool:
         """Whether anything was delivered that is billed."""
-        return self._opened_s is not None and self.meter.delivered.total > 0
+        return self.opened_s is not None and self.meter.delivered.total > 0
 
     def close(self, status: int) -> None:
         """The request left, with this HTTP status; one that never went to an engine leaves nothing."""
-        if self._opened_s is None or self._entity is None:
+        if self.opened_s is None or self._entity is None:
             return
         meter = self.meter
         self.ledger.settle(
@@ -97,7 +98,7 @@ class Bill:
                 state=LedgerState.SETTLED if status == _OK else LedgerState.ABORTED,
                 status=status,
                 finish_reason=meter.finish_reason,
-                admitted_us=_us(self._opened_s),
+                admitted_us=_us(self.opened_s),
                 first_token_us=None if meter.first_token_s is None else _us(meter.first_token_s),
                 finished_us=_us(meter.clock()),
                 queue_us=_us(meter.queue_s),

@@ -31,7 +31,8 @@ SERVER_ENDED = 503
 class Exchange:
     """State of one request; belongs to the task that answers it.
 
-    `served_entity` is the one named in the path, `raw` the body as it came.
+    `served_entity` is the one named in the path, `raw` the body as it came. `is_explained`: the
+    client wants to know where its time went.
     """
 
     manner: Manner
@@ -42,6 +43,7 @@ class Exchange:
     served_entity: str | None = None
     idempotency_key: str | None = None
     raw: bytes = b""
+    is_explained: bool = False
     error: ApiError | None = None
     _invocation: Invocation | None = None
     _id_prefix: str = ""

@@ -55,6 +55,7 @@ class Invocation:
     entity: ServedEntity
     bill: Bill
     is_pinned: bool = False
+    replica_id: str = ""
     allowance: Allowance | None = None
     _tried: set[str] = field(default_factory=set)
     _withdrawals: int = 0
@@ -210,6 +211,7 @@ class Gateway:
         async with self.admission.admit(entity.deployment_id, places, caller, demand.prompt) as ticket:
             invocation.bill.meter.queue_s += ticket.waited_s
             replica = pick_replica(await self.roster.ready(entity), prefix)
+            invocation.replica_id = replica.id
             with replica.hold() as engine:
                 yield engine, replica.slots, ticket
 

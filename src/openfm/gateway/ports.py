@@ -7,6 +7,7 @@ from typing import Protocol
 from openfm.core.endpoint import ServedEntity, ServingEndpoint
 from openfm.core.ledger import LedgerEntry, Settlement
 from openfm.core.limits import Standing
+from openfm.core.price import Price
 from openfm.core.principal import Principal
 from openfm.core.usage import Demand, TokenCounts, UsageRecord
 from openfm.engines.base import Engine
@@ -113,6 +114,14 @@ class Ledger(Protocol):
 
     def settle(self, settlement: Settlement) -> None:
         """How a request ended."""
+        ...
+
+
+class Prices(Protocol):
+    """Knows what tokens cost, from memory."""
+
+    def price(self, endpoint_name: str, entity_name: str, at_us: int) -> Price:
+        """The price of a request that was received then (microseconds since the epoch); one of 0 where none is set."""
         ...
 
 

@@ -19,13 +19,15 @@ from openfm.gateway.asgi import Receive, Scope, Send
 from openfm.gateway.auth import authenticate
 from openfm.gateway.body import BodyLimits, ClientGone, read_body
 from openfm.gateway.exchange import CLIENT_CLOSED_REQUEST, SERVER_ENDED, Exchange, ExchangeLog
+from openfm.gateway.explain import explanation_of
 from openfm.gateway.idempotency import key_in
 from openfm.gateway.invoke import Gateway, Invocation
-from openfm.gateway.ports import TokenVerifier
+from openfm.gateway.ports import Prices, TokenVerifier
 from openfm.gateway.responses import EventStreamResponse, JsonResponse, send_body
 from openfm.wire import fields
 from openfm.wire.answers import Choice, chat_body, completion_body, embedding_body
 from openfm.wire.chunks import ChatChunks, CompletionChunks, StreamStyle
+from openfm.wire.explanation import Explanation, explained, is_asked_for
 from openfm.wire.manner import Manner, ReasoningStyle, usage_style
 from openfm.wire.problems import internal_error, problem
 from openfm.wire.requests import ChatBody, CompletionBody, EmbeddingBody, SamplingBody, decode
@@ -58,11 +60,17 @@ class DataPlane:
     """The ASGI application of `/v1` and `/serving-endpoints`."""
 
     def __init__(
-        self, gateway: Gateway, tokens: TokenVerifier, exchanges: ExchangeLog, options: WireOptions = WireOptions()
+        self,
+        gateway: Gateway,
+        tokens: TokenVerifier,
+        exchanges: ExchangeLog,
+        prices: Prices,
+        options: WireOptions = WireOptions(),
     ) -> None:
         self._gateway = gateway
         self._tokens = tokens
         self._exchanges = exchanges
+        self._prices = prices
         self._options = options
         self._by_path: dict[str, Callable[[Exchange, bytes], Response]] = {
             "/chat/completions": self._chat_completions,
@@ -76,6 +84,7 @@ class DataPlane:
         try:
             exchange.caller = authenticate(scope["headers"], self._tokens)
             exchange.idempotency_key = key_in(scope["headers"])
+            exchange.is_explained = is_asked_for(scope["headers"])
             respond = self._route(scope, exchange, receive)
             await (await respond)(receive, send)
         except ClientGone:
@@ -166,7 +175,7 @@ class DataPlane:
 
         async def work() -> bytes:
             choices = await self._fold(exchange, job)
-            return chat_body(exchange.head, choices, exchange.meter.generated, style)
+            return self._told(exchange, chat_body(exchange.head, choices, exchange.meter.generated, style))
 
         return JsonResponse(work, exchange.headers, exchange.meter.mark_delivered)
 
@@ -185,7 +194,7 @@ class DataPlane:
             for index, choice in enumerate(choices):
                 choice.text.insert(0, echoes[index] if echoes else "")
                 choice.text.append(suffix)
-            return completion_body(exchange.head, choices, exchange.meter.generated)
+            return self._told(exchange, completion_body(exchange.head, choices, exchange.meter.generated))
 
         return JsonResponse(work, exchange.headers, exchange.meter.mark_delivered)
 
@@ -196,7 +205,8 @@ class DataPlane:
 
         async def work() -> bytes:
             result = await self._gateway.embed(invocation, request)
-            return embedding_body(exchange.head, result, body.encoding_format or "float", exchange.manner)
+            vectors = embedding_body(exchange.head, result, body.encoding_format or "float", exchange.manner)
+            return self._told(exchange, vectors)
 
         return JsonResponse(work, exchange.headers, exchange.meter.mark_delivered)
 
@@ -249,7 +259,7 @@ class DataPlane:
                         yield ready
                         ready = b""
             if chunks is not None:
-                yield chunks.end(meter.generated)
+                yield chunks.end(meter.generated, self._explanation(exchange))
         except ApiError:
             if ready:
                 yield ready
@@ -259,6 +269,13 @@ class DataPlane:
             if ready:
                 yield ready
             raise internal_error(exchange.request_id) from None
+
+    def _explanation(self, exchange: Exchange) -> Explanation | None:
+        return explanation_of(exchange, self._prices) if exchange.is_explained else None
+
+    def _told(self, exchange: Exchange, body: bytes) -> bytes:
+        explanation = self._explanation(exchange)
+        return body if explanation is None else explained(body, explanation)
 
     async def _fold(self, exchange: Exchange, job: GenerationJob) -> list[Choice]:
         exchange.meter.answers_per_prompt = job.answers_per_prompt

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from openfm.core.ledger import Checkpoint, LedgerEntry, LedgerState, Settlement
 from openfm.core.price import Price
+from openfm.core.price_book import cost
 from openfm.core.usage import TokenCounts
 from openfm.metering.journal_lines import Event, bounded
-from openfm.metering.prices import cost
 
 Row = dict[str, object]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from openfm.core.invoice import Correction, LineKey, Month, Used
 from openfm.core.price import Price, PriceUnit, shown_micro, shown_pico
-from openfm.metering.prices import FREE
+from openfm.core.price_book import FREE
 
 _COLUMNS = (
     "currency",

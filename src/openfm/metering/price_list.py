@@ -10,8 +10,8 @@ from sqlalchemy import Connection, Row, and_, func, insert, select
 from openfm.core.errors import InvalidParameterValue
 from openfm.core.ledger import LedgerState
 from openfm.core.price import Price, PriceRequest, PriceUnit, Target, TargetKind
+from openfm.core.price_book import PriceBook
 from openfm.core.principal import Principal
-from openfm.metering.prices import PriceBook
 from openfm.store.database import Database
 from openfm.store.ledger_tables import ledger, prices
 
@@ -20,10 +20,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class PriceList:
-    """Lists and sets prices. Its calls block. `clock_us` is microseconds since the epoch."""
+    """Lists and sets prices. Its calls block.
+
+    `clock_us` is microseconds since the epoch; `on_change` lets others take over what was committed.
+    """
 
     database: Database
     clock_us: Callable[[], int]
+    on_change: Callable[[], None]
 
     def all(self) -> Sequence[Price]:
         """Every price ever set, by version."""
@@ -57,7 +61,27 @@ class PriceList:
                 created_by=caller.name,
             )
             connection.execute(insert(prices), [_row(price, unit, micro) for unit, micro in price.amounts.items()])
+        self.on_change()
         return price
+
+
+class KnownPrices:
+    """The price book in memory. Reading never waits; `on_change` is called after each reload, in its thread."""
+
+    def __init__(self, database: Database, on_change: Callable[[], None]) -> None:
+        self._database = database
+        self._on_change = on_change
+        self._book = PriceBook(())
+
+    def price(self, endpoint_name: str, entity_name: str, at_us: int) -> Price:
+        """The price of a request that was received then; one of 0 where none holds."""
+        return self._book.price(endpoint_name, entity_name, at_us)
+
+    def reload(self) -> None:
+        """Take over what was committed. Blocks."""
+        with self._database.transaction() as connection:
+            self._book = PriceBook(load_prices(connection))
+        self._on_change()
 
 
 def load_prices(connection: Connection) -> list[Price]:

@@ -7,10 +7,10 @@ import structlog
 from sqlalchemy import BindParameter, Connection, bindparam, delete, func, insert, select, update
 
 from openfm.core.ledger import LedgerState
+from openfm.core.price_book import PriceBook
 from openfm.core.usage import TokenCounts
 from openfm.metering.folding import Row, Story, abandoned_part, checkpoint_part, fold, reserved_row, settled_part
 from openfm.metering.journal_lines import Event
-from openfm.metering.prices import PriceBook
 from openfm.store.ledger_tables import journal_positions, ledger
 
 log = structlog.get_logger(__name__)

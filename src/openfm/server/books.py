@@ -80,9 +80,9 @@ def _tell(writing: asyncio.Task[None]) -> None:
         log.critical("ledger.writer_ended", exc_info=writing.exception())
 
 
-def usage_desk(database: Database) -> UsageDesk:
-    """What the management routes of prices and invoices work on."""
-    return UsageDesk(PriceList(database, _now_us), InvoiceDesk(database, _now_us))
+def usage_desk(database: Database, on_price: Callable[[], None]) -> UsageDesk:
+    """What the management routes of prices and invoices work on; `on_price` is called after each new price."""
+    return UsageDesk(PriceList(database, _now_us, on_price), InvoiceDesk(database, _now_us))
 
 
 def _now_us() -> int:

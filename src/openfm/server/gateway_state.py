@@ -14,6 +14,7 @@ from openfm.control.endpoints.models import KnownModels
 from openfm.control.limits.service import LimitBook
 from openfm.control.registry.models import ServableModels
 from openfm.control.workspace.service import ensure_workspace
+from openfm.metering.price_list import KnownPrices
 from openfm.server.state import now_ms
 from openfm.store.database import Database
 
@@ -29,7 +30,7 @@ class GatewayOptions:
 
 
 class GatewayState:
-    """Endpoints, access and limits. Empty until `catch_up`."""
+    """Endpoints, access, limits and prices. Empty until `catch_up`."""
 
     def __init__(self, database: Database, catalog: Catalog, options: GatewayOptions) -> None:
         self._database = database
@@ -37,6 +38,7 @@ class GatewayState:
         self._options = options
         self.access: AccessView = view_access(database, options.home, options.admin_token, now_ms)
         self.limits = LimitBook(database)
+        self.prices = KnownPrices(database, lambda: None)
         self.directory = EndpointDirectory(self.access.grants)
 
     def workspace_id(self) -> str:
@@ -54,6 +56,7 @@ class GatewayState:
     def _reload(self) -> None:
         self.access.reload()
         self.limits.reload()
+        self.prices.reload()
         versions = ServableModels(self._database, self._catalog, self.access.grants)
         # New ones each time: a version that was deleted and made again has other files.
         endpoints = load_endpoints(self._database, KnownModels(versions, self._options.longest_context))

@@ -17,6 +17,7 @@ from openfm.control.endpoints.service import EndpointService, Office
 from openfm.control.limits.service import LimitBook
 from openfm.control.registry.setup import Neighbours, Registry
 from openfm.control.workspace.service import ensure_workspace
+from openfm.metering.price_list import KnownPrices
 from openfm.server.fetcher import HubFetcher
 from openfm.server.revision import Revision
 from openfm.store.blobs import BlobStore
@@ -46,6 +47,7 @@ class State:
     models: KnownModels
     registry: Registry
     limits: LimitBook
+    prices: KnownPrices
     revision: Revision
 
 
@@ -60,6 +62,8 @@ def open_state(database: Database, catalog: Catalog, options: StateOptions) -> S
     database.migrate()
     workspace_id = ensure_workspace(database, now_ms())
     limits = LimitBook(database, revision.grow)
+    prices = KnownPrices(database, revision.grow)
+    prices.reload()
     access = open_access(database, options.home, options.admin_token, now_ms, limits.reload)
     directory = EndpointDirectory(access.grants)
     neighbours = Neighbours(access.grants, directory, partial(inspect, links_into=options.registry_dir), HubFetcher())
@@ -71,7 +75,7 @@ def open_state(database: Database, catalog: Catalog, options: StateOptions) -> S
     aliases = alias_endpoints(catalog, endpoints) if options.has_aliases else []
     directory.on_change(revision.grow)
     directory.publish([*endpoints, *aliases])
-    return State(database, workspace_id, access, directory, models, registry, limits, revision)
+    return State(database, workspace_id, access, directory, models, registry, limits, prices, revision)
 
 
 def endpoint_service(state: State, on_change: Callable[[], None]) -> EndpointService:

@@ -13,6 +13,7 @@ import msgspec
 from openfm.core.chat import Delta, Event, Finished, ToolCallDelta
 from openfm.core.usage import TokenCounts
 from openfm.wire.answers import AnswerHead, chat_logprobs, completion_logprobs, reasoning_block, usage_body
+from openfm.wire.explanation import Explanation
 from openfm.wire.manner import Manner, ReasoningStyle, UsageStyle
 
 DONE = b"data: [DONE]\n\n"
@@ -45,11 +46,14 @@ class ChunkWriter:
             return b'}],"usage":' + _encode(usage_body(counts)) + b"}\n\n"
         return self._end
 
-    def end(self, counts: TokenCounts) -> bytes:
-        """What follows the last event: the usage chunk if it was asked for, and `[DONE]`."""
-        if self._style.usage is not UsageStyle.FINAL_CHUNK:
-            return DONE
-        return self._open + b',"choices":[],"usage":' + _encode(usage_body(counts)) + b"}\n\n" + DONE
+    def end(self, counts: TokenCounts, explanation: Explanation | None = None) -> bytes:
+        """What follows the last event: the usage chunk and the explanation if asked for, and `[DONE]`."""
+        last = b""
+        if self._style.usage is UsageStyle.FINAL_CHUNK:
+            last = self._open + b',"choices":[],"usage":' + _encode(usage_body(counts)) + b"}\n\n"
+        if explanation is not None:
+            last += self._open + b',"choices":[],"openfm":' + _encode(explanation) + b"}\n\n"
+        return last + DONE
 
 
 class ChatChunks(ChunkWriter):

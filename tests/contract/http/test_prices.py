@@ -68,7 +68,7 @@ async def test_a_request_is_on_the_invoice_with_its_tokens(http: Http) -> None:
     body = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 4}
     usage = (await http.post(f"/serving-endpoints/{CHAT}/invocations", body)).json["usage"]
     async with asyncio.timeout(10):
-        while await tokens(http, month) != before + usage["total_tokens"]:
+        while await tokens(http, month) < before + usage["total_tokens"]:
             pass  # the writer brings it within a second
     assert CHAT in (await http.get(f"{INVOICE}?month={month}&format=text")).raw.decode()
     assert (await http.get(f"{INVOICE}?month={month}&format=csv")).headers["content-type"].startswith("text/csv")

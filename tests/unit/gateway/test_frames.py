@@ -13,6 +13,7 @@ from openfm.core.endpoint import EndpointConfig, EndpointType, Route, ServedEnti
 from openfm.core.errors import EngineFailed
 from openfm.core.ledger import LedgerState, Settlement
 from openfm.core.model import ModelProfile, Task
+from openfm.core.price_book import PriceBook
 from openfm.core.usage import TokenCounts
 from openfm.engines.scripted import FOREVER, ScriptedEngine
 from openfm.gateway.admission import Admission, QueueLimits
@@ -78,7 +79,7 @@ def plane_over(engine: ScriptedEngine, ledger: FakeLedger) -> DataPlane:
         lambda: 0.0,
     )
     exchanges = ExchangeLog(ledger, Attempts(time.time), (UsageLog(),), Metrics(), time.time)
-    return DataPlane(gateway, TokenBook({"t": ADMIN}), exchanges)
+    return DataPlane(gateway, TokenBook({"t": ADMIN}), exchanges, PriceBook(()))
 
 
 def words(piece: bytes) -> list[str]:

@@ -16,13 +16,13 @@ from sqlalchemy import Connection, select
 from openfm.core.errors import LedgerUnavailable
 from openfm.core.ledger import Checkpoint, LedgerState
 from openfm.core.price import MICRO, PriceRequest, PriceUnit, Target, TargetKind
+from openfm.core.price_book import FREE, cost
 from openfm.core.principal import Principal
 from openfm.core.usage import TokenCounts
 from openfm.metering.journal import Journal
 from openfm.metering.journal_folder import JournalFolder
 from openfm.metering.journal_lines import encode
 from openfm.metering.price_list import PriceList
-from openfm.metering.prices import FREE, cost
 from openfm.metering.writer import LedgerWriter, WriterOptions
 from openfm.store.database import Database
 from openfm.store.ledger_tables import journal_positions, ledger, prices
@@ -218,7 +218,7 @@ class LedgerMachine(RuleBasedStateMachine):
         """From now on something else is charged."""
         target = Target(kind, "chat" if kind is TargetKind.ENDPOINT else "system.ai.smol")
         request = PriceRequest(target, "USD", {PriceUnit.PROMPT: amount * MICRO, PriceUnit.COMPLETION: MICRO // 3})
-        PriceList(self.database, lambda: self.now_us).set(request, _ADMIN)
+        PriceList(self.database, lambda: self.now_us, lambda: None).set(request, _ADMIN)
 
     def teardown(self) -> None:
         """Everybody dies; then the books are closed and looked at."""
@@ -227,7 +227,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.writer.drain()
         with self.database.transaction() as connection:
             rows = connection.execute(select(ledger)).all()
-        book = {price.version: price for price in PriceList(self.database, lambda: 0).all()}
+        book = {price.version: price for price in PriceList(self.database, lambda: 0, lambda: None).all()}
         billed = {row.request_id: TokenCounts(row.billed_prompt, row.billed_completion) for row in rows}
         assert billed == self.known
         assert all(billed[name].completion <= self.delivered[name].completion for name in billed)

@@ -21,8 +21,8 @@ from openfm.core.price import (
     shown_micro,
     shown_pico,
 )
+from openfm.core.price_book import FREE, PriceBook, cost
 from openfm.core.usage import TokenCounts
-from openfm.metering.prices import FREE, PriceBook, cost
 
 ENDPOINT, ENTITY = TargetKind.ENDPOINT, TargetKind.ENTITY
 
