@@ -43,7 +43,7 @@ def _price(price: Price, counts: TokenCounts) -> PriceNote:
 def _limit(standing: Standing | None) -> LimitNote | None:
     if standing is None:
         return None
-    return LimitNote(standing.limit.name, standing.limit.amount, standing.remaining, round(standing.reset_s * 1000))
+    return LimitNote(standing.limit.words, standing.limit.amount, standing.remaining, round(standing.reset_s * 1000))
 
 
 def _ms(seconds: float) -> float:

@@ -14,9 +14,9 @@ _YES, _NO = frozenset({b"1", b"true"}), frozenset({b"0", b"false"})
 
 
 class LimitNote(msgspec.Struct, frozen=True):
-    """The limit of which least is left. `reset_ms`: until all of it is free again."""
+    """The limit of which least is left, in `words`. `reset_ms`: until all of it is free again."""
 
-    name: str
+    words: str
     amount: int
     remaining: int
     reset_ms: int

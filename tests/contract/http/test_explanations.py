@@ -56,7 +56,7 @@ async def test_it_names_the_limit_that_is_tightest_and_the_price(http: Http) -> 
     said = account(await http.post("/v1/chat/completions", _CHAT | {"model": _STAND_IN}, **_ASKED))
     await http.send("DELETE", f"/api/2.0/openfm/limits/{limit.json['id']}")
     assert said["tightest_limit"]["amount"] == 1_000_000
-    assert "requests per hour" in said["tightest_limit"]["name"]
+    assert said["tightest_limit"]["words"] == "1000000 requests per hour for all callers"
     assert said["price"]["currency"] == "EUR"
     assert said["price"]["version"] == made.json["version"]
     paid = said["prompt_tokens"] * 2 + said["completion_tokens"] * 10
