@@ -199,7 +199,7 @@ def _management(
             state.registry,
             state.workspace_id,
             settings.public_url,
-            usage_desk(state.database, state.prices.reload),
+            usage_desk(state.database, state.prices),
             state.limits,
         )
     )

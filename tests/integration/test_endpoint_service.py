@@ -93,7 +93,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 def serving(desk: Desk) -> ServingEndpoint:
     """An endpoint whose first config answers."""
     desk.create()
-    desk.service.commit("mine", 1)
+    desk.service.commit(desk.mine)
     return desk.mine
 
 
@@ -103,7 +103,7 @@ def test_a_new_endpoint_answers_once_its_first_config_does(desk: Desk) -> None:
     with pytest.raises(NoReplicaReady):
         _ = made.active
     assert desk.grants.levels == {(ANN.name, made.id): PermissionLevel.CAN_MANAGE}
-    desk.service.commit("mine", 1)
+    desk.service.commit(desk.mine)
     assert desk.mine.active.version == 1
     assert (desk.mine.pending_config, desk.mine.update) == (None, UpdateState.NOT_UPDATING)
     assert desk.mine.details.tags == {"a": "b"}
@@ -124,7 +124,7 @@ def test_an_update_leaves_the_old_config_answering_until_it_is_committed(desk: D
     assert {entity.entity_version for entity in changed.wanted_entities} == {"1", "2"}
     with pytest.raises(Conflict):
         desk.update("3")
-    desk.service.commit("mine", 2)
+    desk.service.commit(desk.mine)
     assert desk.mine.active.served_entities[0].entity_version == "2"
     assert {entity.entity_version for entity in desk.mine.wanted_entities} == {"2"}
     assert desk.stored == [desk.mine]
@@ -133,22 +133,35 @@ def test_an_update_leaves_the_old_config_answering_until_it_is_committed(desk: D
 def test_an_update_that_fails_leaves_the_old_config_and_says_why(desk: Desk) -> None:
     serving(desk)
     desk.update("2")
-    desk.service.fail("mine", 2, {"llama-2": "It has no head."})
+    desk.service.fail(desk.mine, {"llama-2": "It has no head."})
     assert (desk.mine.active.version, desk.mine.update) == (1, UpdateState.FAILED)
     assert desk.mine.failures == {"llama-2": "It has no head."}
     assert {entity.entity_version for entity in desk.mine.wanted_entities} == {"1"}
     assert desk.stored == [desk.mine]
     assert desk.update("3").pending_config is not None
-    desk.service.commit("mine", 3)
+    desk.service.commit(desk.mine)
     assert (desk.mine.active.version, desk.mine.failures) == (3, {})
 
 
 def test_a_verdict_about_a_config_that_is_not_pending_any_more_changes_nothing(desk: Desk) -> None:
-    before = serving(desk)
-    desk.service.commit("mine", 7)
-    desk.service.fail("mine", 7, {})
-    desk.service.commit("no-such-endpoint", 1)
+    serving(desk)
+    desk.update("2")
+    judged = desk.mine
+    desk.service.cancel_update("mine")
+    before = desk.mine
+    assert not desk.service.commit(judged)
+    assert not desk.service.fail(judged, {})
+    assert not desk.service.commit(replace(judged, name="no-such-endpoint"))
     assert desk.mine == before
+
+
+def test_a_verdict_about_an_endpoint_that_was_deleted_is_none_about_the_next_of_its_name(desk: Desk) -> None:
+    judged = desk.create()
+    desk.service.delete("mine")
+    again = desk.create()
+    assert not desk.service.commit(judged)
+    assert not desk.service.fail(judged, {"llama-1": "It has no head."})
+    assert desk.mine == again
 
 
 def test_stopping_refuses_queries_and_starting_is_a_new_version(desk: Desk) -> None:
@@ -164,7 +177,7 @@ def test_stopping_refuses_queries_and_starting_is_a_new_version(desk: Desk) -> N
     started = desk.service.start("mine")
     assert started.pending_config is not None
     assert started.pending_config.version == 2
-    desk.service.commit("mine", 2)
+    desk.service.commit(desk.mine)
     assert desk.mine.active.version == 2
     with pytest.raises(InvalidParameterValue):
         desk.service.start("mine")
@@ -188,7 +201,7 @@ def test_an_endpoint_whose_first_config_was_cancelled_can_be_updated(desk: Desk)
     desk.service.cancel_update("mine")
     assert desk.mine.wanted_entities == ()
     desk.update("2")
-    desk.service.commit("mine", 2)
+    desk.service.commit(desk.mine)
     assert desk.mine.active.version == 2
 
 
@@ -224,8 +237,27 @@ def test_a_model_is_served_as_long_as_a_config_has_it(desk: Desk) -> None:
     serving_it = [desk.directory.serving(frozenset({one})) for one in ids]
     assert serving_it == [("mine",), ("mine",), ()]
     assert desk.directory.serving(frozenset(ids)) == ("mine",)
-    desk.service.commit("mine", 2)
+    desk.service.commit(desk.mine)
     assert desk.directory.serving(frozenset(ids[:1])) == ()
+
+
+def test_an_endpoint_whose_model_is_gone_after_a_restart_is_shown_and_can_be_updated_or_deleted(desk: Desk) -> None:
+    serving(desk)
+    desk.models.lost.add(version_id("main.a.llama", "1"))
+    (found,) = desk.stored
+    desk.directory.publish([found])
+    assert (found.update, found.wanted_entities) == (UpdateState.FAILED, ())
+    assert found.pending_config is not None
+    (entity,) = found.pending_config.served_entities
+    assert "gone" in found.failures[entity.name]
+    assert desk.directory.serving(frozenset({version_id("main.a.llama", "1")})) == ("mine",)
+    with pytest.raises(AlreadyExists):
+        desk.create()
+    desk.update("2")
+    desk.service.commit(desk.mine)
+    assert desk.mine.active.served_entities[0].entity_version == "2"
+    desk.service.delete("mine")
+    assert desk.stored == []
 
 
 def test_a_version_that_was_deleted_meanwhile_is_not_served(desk: Desk) -> None:
@@ -243,14 +275,16 @@ def test_a_version_that_was_deleted_meanwhile_is_not_served(desk: Desk) -> None:
     assert desk.mine.pending_config is None
 
 
-def test_another_version_of_the_same_name_and_number_is_not_loaded(desk: Desk) -> None:
+def test_another_version_of_the_same_name_and_number_is_not_served(desk: Desk) -> None:
     """A model was deleted and somebody reused its name: the endpoint is not his to serve, nor to be served by."""
     serving(desk)
     with desk.database.transaction() as connection:
         entities = connection.execute(select(endpoint_configs.c.served_entities)).scalar_one()
         entities[0]["version_ids"] = ["the one before"]
         connection.execute(update(endpoint_configs).values(served_entities=entities))
-    assert desk.stored == []
+    (found,) = desk.stored
+    assert (found.config, found.wanted_entities) == (None, ())
+    assert "not the one" in found.failures["llama-1"]
 
 
 bad_configs = st.fixed_dictionaries(
@@ -371,8 +405,8 @@ def test_what_kind_of_thing_answers_changes_with_what_answers_not_with_what_was_
     model = {"provider": "openai", "name": "gpt", "task": "llm/v1/chat", "openai_config": openai}
     body = ConfigInput.model_validate({"served_entities": [{"name": "far", "external_model": model}]})
     assert desk.service.update_config(ANN, "mine", body).endpoint_type is EndpointType.CUSTOM_MODEL
-    desk.service.fail("mine", 2, {"far": "No."})
+    desk.service.fail(desk.mine, {"far": "No."})
     assert desk.service.update_config(ANN, "mine", body).endpoint_type is EndpointType.CUSTOM_MODEL
-    desk.service.commit("mine", 3)
+    desk.service.commit(desk.mine)
     assert desk.mine.endpoint_type is EndpointType.EXTERNAL_MODEL
     assert desk.stored == [desk.mine]

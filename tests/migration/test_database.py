@@ -1,15 +1,19 @@
 """What `Database` promises on each kind."""
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from openfm.core.errors import InvalidParameterValue, Unavailable
 from openfm.store.database import CannotOpenDatabase, Database
+from tests.migration.postgres import PostgresServer
 
 
 def test_transactions_take_turns_so_that_no_count_is_lost(database: Database) -> None:
@@ -117,4 +121,60 @@ def test_a_database_that_is_not_there_is_told_without_its_password() -> None:
         database.migrate()
     assert "127.0.0.1" in str(caught.value)
     assert "secretword" not in str(caught.value)
+    database.close()
+
+
+def test_memory_is_told_of_each_commit_in_the_order_of_the_commits(database: Database) -> None:
+    with database.transaction() as connection:
+        connection.execute(text("CREATE TABLE counter (value INTEGER)"))
+        connection.execute(text("INSERT INTO counter VALUES (0)"))
+    told: list[int] = []
+
+    def take_over(connection: Connection) -> Callable[[], None]:
+        value = connection.execute(text("SELECT value FROM counter")).scalar_one()
+        return lambda: told.append(value)
+
+    def count() -> None:
+        for _ in range(20):
+            with database.transaction(take_over) as connection:
+                connection.execute(text("UPDATE counter SET value = value + 1"))
+
+    with ThreadPoolExecutor(4) as pool:
+        for running in [pool.submit(count) for _ in range(4)]:
+            running.result()
+    assert told == list(range(1, 81))
+
+
+def test_what_memory_could_not_hold_is_not_committed(database: Database) -> None:
+    with database.transaction() as connection:
+        connection.execute(text("CREATE TABLE counter (value INTEGER)"))
+
+    def take_over(_: Connection) -> Callable[[], None]:
+        raise Unavailable("No.", retry_after_s=1.0)
+
+    def insert() -> None:
+        with database.transaction(take_over) as connection:
+            connection.execute(text("INSERT INTO counter VALUES (1)"))
+
+    with pytest.raises(Unavailable):
+        insert()
+    with database.transaction() as connection:
+        assert connection.execute(text("SELECT count(*) FROM counter")).scalar_one() == 0
+
+
+def test_a_database_that_went_away_is_told_and_found_again(postgres_server: PostgresServer, postgres_url: str) -> None:
+    database = Database(postgres_url)
+    with database.transaction() as connection:
+        backend = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+
+    def work() -> None:
+        with database.transaction() as connection:
+            with closing(psycopg.connect(postgres_server.url("postgres"), autocommit=True)) as other:
+                other.execute("SELECT pg_terminate_backend(%s)", (backend,))
+            connection.execute(text("SELECT 1"))
+
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        work()
+    with database.transaction() as connection:
+        assert connection.execute(text("SELECT 1")).scalar_one() == 1
     database.close()

@@ -43,7 +43,7 @@ class Books:
 
     def __post_init__(self) -> None:
         self.folder.path.mkdir()
-        self.prices = PriceList(self.database, self.time, lambda: None)
+        self.prices = PriceList(self.database, self.time, lambda _: lambda: None)
         self.invoices = InvoiceDesk(self.database, self.time)
 
     def time(self) -> int:

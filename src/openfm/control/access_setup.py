@@ -20,10 +20,9 @@ from openfm.control.secrets.cipher import Cipher, ensure_secret_key
 from openfm.control.secrets.service import SecretStore
 from openfm.control.tokens import oauth_routes
 from openfm.control.tokens import routes as token_routes
-from openfm.control.tokens.loading import stored_tokens
 from openfm.control.tokens.oauth import ClientSecrets
 from openfm.control.tokens.service import Tokens
-from openfm.store.database import Database
+from openfm.store.database import Database, TakeOver
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,39 +61,40 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class AccessView:
-    """Access as another process keeps it: read, changed by nobody here."""
+    """Access as another process keeps it: read, changed by nobody here. Empty until `reload`."""
 
     token_book: TokenBook
     grants: GrantBook
     secrets: SecretStore
+    books: Books
 
     def reload(self) -> None:
         """Take over what was committed. Blocks."""
-        self.grants.reload()
-        self.token_book.reload()
+        self.books.reload()
 
 
-def view_access(database: Database, home: Path, admin_token: str, now_ms: Callable[[], int]) -> AccessView:
-    """For a process beside the one that called `open_access`. Empty until `reload`."""
-    grants = GrantBook(database)
-    tokens = TokenBook({admin_token: ADMIN}, stored_tokens(database, grants, now_ms), now_ms)
-    books = Books(database, tokens, grants, now_ms, lambda: None)
-    return AccessView(tokens, grants, SecretStore(books, Cipher(ensure_secret_key(home))))
+def view_access(
+    database: Database, home: Path, admin_token: str, now_ms: Callable[[], int], beside: TakeOver
+) -> AccessView:
+    """For a process beside the one that called `open_access`; `beside` as there."""
+    grants, tokens = GrantBook(), TokenBook({admin_token: ADMIN}, now_ms)
+    books = Books(database, tokens, grants, now_ms, beside)
+    return AccessView(tokens, grants, SecretStore(books, Cipher(ensure_secret_key(home))), books)
 
 
 def open_access(
-    database: Database, home: Path, admin_token: str, now_ms: Callable[[], int], on_change: Callable[[], None]
+    database: Database, home: Path, admin_token: str, now_ms: Callable[[], int], beside: TakeOver
 ) -> Access:
     """Make what every workspace has, and read the rest. Blocks.
 
-    `now_ms` is ms since the epoch; `on_change` is called after each change of principals or grants, and now.
+    `now_ms` is ms since the epoch; `beside` takes over what others keep of principals and grants, at each change of
+    them and now.
     """
     ensure_principals(database, now_ms())
     with database.transaction() as connection:
         repository.delete_model_leftovers(connection)
-    grants = GrantBook(database)
-    tokens = TokenBook({admin_token: ADMIN}, stored_tokens(database, grants, now_ms), now_ms)
-    books = Books(database, tokens, grants, now_ms, on_change)
+    grants, tokens = GrantBook(), TokenBook({admin_token: ADMIN}, now_ms)
+    books = Books(database, tokens, grants, now_ms, beside)
     books.reload()
     return Access(
         token_book=tokens,

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import groupby
 
 from sqlalchemy import Connection, Row, and_, func, insert, select
@@ -12,7 +13,7 @@ from openfm.core.ledger import LedgerState
 from openfm.core.price import Price, PriceRequest, PriceUnit, Target, TargetKind
 from openfm.core.price_book import PriceBook
 from openfm.core.principal import Principal
-from openfm.store.database import Database
+from openfm.store.database import Database, TakeOver
 from openfm.store.ledger_tables import ledger, prices
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -22,12 +23,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class PriceList:
     """Lists and sets prices. Its calls block.
 
-    `clock_us` is microseconds since the epoch; `on_change` lets others take over what was committed.
+    `clock_us` is microseconds since the epoch; `take_over` lets others know what is committed.
     """
 
     database: Database
     clock_us: Callable[[], int]
-    on_change: Callable[[], None]
+    take_over: TakeOver
 
     def all(self) -> Sequence[Price]:
         """Every price ever set, by version."""
@@ -40,7 +41,7 @@ class PriceList:
         Raises `InvalidParameterValue` for one that should have held for requests which were priced already.
         """
         now = self.clock_us()
-        with self.database.transaction() as connection:
+        with self.database.transaction(self.take_over) as connection:
             effective_us = now if request.effective_from_us is None else request.effective_from_us
             last_us = _last_priced(connection, request.target, effective_us)
             if request.effective_from_us is None:
@@ -61,15 +62,13 @@ class PriceList:
                 created_by=caller.name,
             )
             connection.execute(insert(prices), [_row(price, unit, micro) for unit, micro in price.amounts.items()])
-        self.on_change()
         return price
 
 
 class KnownPrices:
-    """The price book in memory. Reading never waits; `on_change` is called after each reload, in its thread."""
+    """The price book in memory. Reading never waits; `on_change` is called whenever it was taken over."""
 
-    def __init__(self, database: Database, on_change: Callable[[], None]) -> None:
-        self._database = database
+    def __init__(self, on_change: Callable[[], None]) -> None:
         self._on_change = on_change
         self._book = PriceBook(())
 
@@ -77,10 +76,12 @@ class KnownPrices:
         """The price of a request that was received then; one of 0 where none holds."""
         return self._book.price(endpoint_name, entity_name, at_us)
 
-    def reload(self) -> None:
-        """Take over what was committed. Blocks."""
-        with self._database.transaction() as connection:
-            self._book = PriceBook(load_prices(connection))
+    def take_over(self, connection: Connection) -> Callable[[], None]:
+        """See `store.database.TakeOver`."""
+        return partial(self._put, PriceBook(load_prices(connection)))
+
+    def _put(self, book: PriceBook) -> None:
+        self._book = book
         self._on_change()
 
 

@@ -16,7 +16,7 @@ from openfm.metering.attempts import recent_attempts
 from openfm.metering.invoices import InvoiceDesk
 from openfm.metering.journal import OpenJournal, open_journal
 from openfm.metering.journal_folder import JournalFolder
-from openfm.metering.price_list import PriceList
+from openfm.metering.price_list import KnownPrices, PriceList
 from openfm.metering.writer import LedgerWriter
 from openfm.store.database import Database
 
@@ -80,9 +80,9 @@ def _tell(writing: asyncio.Task[None]) -> None:
         log.critical("ledger.writer_ended", exc_info=writing.exception())
 
 
-def usage_desk(database: Database, on_price: Callable[[], None]) -> UsageDesk:
-    """What the management routes of prices and invoices work on; `on_price` is called after each new price."""
-    return UsageDesk(PriceList(database, _now_us, on_price), InvoiceDesk(database, _now_us))
+def usage_desk(database: Database, prices: KnownPrices) -> UsageDesk:
+    """What the management routes of prices and invoices work on; `prices` knows each new price at once."""
+    return UsageDesk(PriceList(database, _now_us, prices.take_over), InvoiceDesk(database, _now_us))
 
 
 def _now_us() -> int:

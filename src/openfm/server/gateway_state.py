@@ -36,9 +36,11 @@ class GatewayState:
         self._database = database
         self._catalog = catalog
         self._options = options
-        self.access: AccessView = view_access(database, options.home, options.admin_token, now_ms)
         self.limits = LimitBook(database)
-        self.prices = KnownPrices(database, lambda: None)
+        self.prices = KnownPrices(lambda: None)
+        self.access: AccessView = view_access(
+            database, options.home, options.admin_token, now_ms, self.limits.take_over
+        )
         self.directory = EndpointDirectory(self.access.grants)
 
     def workspace_id(self) -> str:
@@ -55,8 +57,8 @@ class GatewayState:
 
     def _reload(self) -> None:
         self.access.reload()
-        self.limits.reload()
-        self.prices.reload()
+        with self._database.transaction(self.prices.take_over):
+            pass
         versions = ServableModels(self._database, self._catalog, self.access.grants)
         # New ones each time: a version that was deleted and made again has other files.
         endpoints = load_endpoints(self._database, KnownModels(versions, self._options.longest_context))

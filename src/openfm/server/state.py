@@ -62,9 +62,10 @@ def open_state(database: Database, catalog: Catalog, options: StateOptions) -> S
     database.migrate()
     workspace_id = ensure_workspace(database, now_ms())
     limits = LimitBook(database, revision.grow)
-    prices = KnownPrices(database, revision.grow)
-    prices.reload()
-    access = open_access(database, options.home, options.admin_token, now_ms, limits.reload)
+    prices = KnownPrices(revision.grow)
+    with database.transaction(prices.take_over):
+        pass
+    access = open_access(database, options.home, options.admin_token, now_ms, limits.take_over)
     directory = EndpointDirectory(access.grants)
     neighbours = Neighbours(access.grants, directory, partial(inspect, links_into=options.registry_dir), HubFetcher())
     registry = Registry(database, BlobStore(options.registry_dir), catalog, neighbours)

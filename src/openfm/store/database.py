@@ -5,7 +5,7 @@ Transactions take turns on both, readers too: so a rule that is read and then re
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from importlib import resources
@@ -29,7 +29,15 @@ _POSTGRES_BUSY = frozenset({"55P03", "40P01", "40001", "53300"})
 """lock_not_available, deadlock_detected, serialization_failure, too_many_connections
 (PostgreSQL's manual, appendix A)."""
 _POSTGRES_FULL = "53100"
+_SQLITE_LOST = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
+_POSTGRES_LOST = ("08", "57P")
+"""Classes connection_exception and operator_intervention: it restarts, or is gone."""
 _TURN_KEY = int.from_bytes(b"openfm")
+
+
+TakeOver = Callable[[Connection], Callable[[], None]]
+"""Reads, at the end of a transaction, what memory is to hold after it. What it gives back is called once that is
+committed and before the next transaction begins; it must not fail."""
 
 
 class CannotOpenDatabase(Exception):
@@ -77,15 +85,19 @@ class Database:
             ) from error
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        """Commit on the way out, roll back on an error.
+    def transaction(self, take_over: TakeOver | None = None) -> Iterator[Connection]:
+        """Commit on the way out, roll back on an error. `take_over`: memory then says what the database says.
 
         Statements raise `InvalidParameterValue` for text that not every database can keep. Raises `Unavailable` when
-        its turn does not come, or the disk is full.
+        its turn does not come, the disk is full, or the database cannot be reached.
         """
         try:
-            with self._turns.one(self._turn_timeout_s), self._engine.begin() as connection:
-                yield connection
+            with self._turns.one(self._turn_timeout_s):
+                with self._engine.begin() as connection:
+                    yield connection
+                    swap = None if take_over is None else take_over(connection)
+                if swap is not None:
+                    swap()
         except (NoTurn, NoConnectionLeft) as error:
             raise _busy() from error
         except OperationalError as error:
@@ -150,6 +162,9 @@ def _explained(error: OperationalError) -> Unavailable | None:
         return _busy()
     if sqlite_code == sqlite3.SQLITE_FULL or state == _POSTGRES_FULL:
         return Unavailable("The database's disk is full. Make room on it, then try again.", retry_after_s=_RETRY_FULL_S)
+    is_lost = sqlite_code in _SQLITE_LOST or (state or "").startswith(_POSTGRES_LOST)
+    if is_lost or error.connection_invalidated or (state is None and not sqlite_code):
+        return Unavailable("The database cannot be reached. Try again in a moment.", retry_after_s=_RETRY_S)
     return None
 
 

@@ -36,7 +36,7 @@ class World:
 
     def reopened(self) -> Access:
         """As after a restart."""
-        return open_access(self.database, self.folder, ADMIN_TOKEN, self.clock, self.limits.reload)
+        return open_access(self.database, self.folder, ADMIN_TOKEN, self.clock, self.limits.take_over)
 
     @property
     def admin(self) -> Principal:

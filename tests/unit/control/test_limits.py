@@ -18,7 +18,8 @@ def test_a_limit_is_in_force_as_soon_as_it_is_set_and_after_a_restart(people: Wo
     assert (rule.scope, rule.measure, rule.amount, rule.window_s) == (LimitScope.USER, Measure.TOKENS, 1000, 60)
     assert rule.principal == ana.name
     again = LimitBook(people.database)
-    again.reload()
+    with people.database.transaction(again.take_over):
+        pass
     assert list(again.rules) == [rule]
 
 

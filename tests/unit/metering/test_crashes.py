@@ -24,7 +24,7 @@ from openfm.metering.journal_folder import JournalFolder
 from openfm.metering.journal_lines import encode
 from openfm.metering.price_list import PriceList
 from openfm.metering.writer import LedgerWriter, WriterOptions
-from openfm.store.database import Database
+from openfm.store.database import Database, TakeOver
 from openfm.store.ledger_tables import journal_positions, ledger, prices
 from openfm.store.tables import metadata
 from tests.unit.metering.events import NOON_US, FailingDisk, entry, settlement
@@ -43,9 +43,9 @@ class CrashingDatabase(Database):
     countdown = _ROOM
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self, take_over: TakeOver | None = None) -> Iterator[Connection]:
         """See `Database`."""
-        with super().transaction() as connection:
+        with super().transaction(take_over) as connection:
             yield connection
             self._tick()
         self._tick()
@@ -218,7 +218,7 @@ class LedgerMachine(RuleBasedStateMachine):
         """From now on something else is charged."""
         target = Target(kind, "chat" if kind is TargetKind.ENDPOINT else "system.ai.smol")
         request = PriceRequest(target, "USD", {PriceUnit.PROMPT: amount * MICRO, PriceUnit.COMPLETION: MICRO // 3})
-        PriceList(self.database, lambda: self.now_us, lambda: None).set(request, _ADMIN)
+        PriceList(self.database, lambda: self.now_us, lambda _: lambda: None).set(request, _ADMIN)
 
     def teardown(self) -> None:
         """Everybody dies; then the books are closed and looked at."""
@@ -227,7 +227,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.writer.drain()
         with self.database.transaction() as connection:
             rows = connection.execute(select(ledger)).all()
-        book = {price.version: price for price in PriceList(self.database, lambda: 0, lambda: None).all()}
+        book = {price.version: price for price in PriceList(self.database, lambda: 0, lambda _: lambda: None).all()}
         billed = {row.request_id: TokenCounts(row.billed_prompt, row.billed_completion) for row in rows}
         assert billed == self.known
         assert all(billed[name].completion <= self.delivered[name].completion for name in billed)

@@ -1,13 +1,21 @@
 """Endpoints in memory: what the gateway's `Directory` port, the fleet and the management routes read."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from threading import Lock
 
 from openfm.control.endpoints.ports import Grants
 from openfm.core.endpoint import EndpointType, ServingEndpoint
 from openfm.core.errors import EndpointNotFound, NotFound, PermissionDenied
 from openfm.core.principal import PermissionLevel, Principal
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    by_name: Mapping[str, ServingEndpoint]
+    by_id: Mapping[str, ServingEndpoint]
+    served: frozenset[str]
 
 
 class EndpointDirectory:
@@ -18,9 +26,7 @@ class EndpointDirectory:
         self._changing = Lock()
         self._listeners: list[Callable[[], None]] = []
         self._writing = Lock()
-        self._by_name: dict[str, ServingEndpoint] = {}
-        self._by_id: dict[str, ServingEndpoint] = {}
-        self._served: frozenset[str] = frozenset()
+        self._now = _Snapshot({}, {}, frozenset())
         self.publish(endpoints)
 
     def on_change(self, listener: Callable[[], None]) -> None:
@@ -35,28 +41,28 @@ class EndpointDirectory:
     def put(self, endpoint: ServingEndpoint) -> None:
         """Add one, or replace the one of its name."""
         with self._writing:
-            self._swap(self._by_name | {endpoint.name: endpoint})
+            self._swap({**self._now.by_name, endpoint.name: endpoint})
 
     def remove(self, name: str) -> None:
         """Drop the one of that name."""
         with self._writing:
-            self._swap({key: endpoint for key, endpoint in self._by_name.items() if key != name})
+            self._swap({key: endpoint for key, endpoint in self._now.by_name.items() if key != name})
 
     @property
     def endpoints(self) -> Sequence[ServingEndpoint]:
         """All of them, by name."""
-        return tuple(self._by_name.values())
+        return tuple(self._now.by_name.values())
 
     def get(self, name: str) -> ServingEndpoint:
         """The endpoint of that name, whoever asks. Raises `EndpointNotFound`."""
-        endpoint = self._by_name.get(name)
+        endpoint = self._now.by_name.get(name)
         if endpoint is None:
             raise EndpointNotFound(name)
         return endpoint
 
     def is_served(self, deployment_id: str) -> bool:
         """Whether an endpoint still wants that deployment."""
-        return deployment_id in self._served
+        return deployment_id in self._now.served
 
     def queryable(self, name: str, caller: Principal) -> ServingEndpoint:
         """The endpoint, for a query. Raises `EndpointNotFound`, `PermissionDenied`."""
@@ -67,7 +73,7 @@ class EndpointDirectory:
 
         Raises `PermissionDenied`; `EndpointNotFound` also where the caller has no level at all.
         """
-        endpoint = self._by_name.get(name)
+        endpoint = self._now.by_name.get(name)
         level = None if endpoint is None else self.level(endpoint, caller)
         if endpoint is None or level is None:
             raise EndpointNotFound(name)
@@ -80,7 +86,7 @@ class EndpointDirectory:
 
     def visible(self, caller: Principal) -> Sequence[ServingEndpoint]:
         """The endpoints on which the caller has CAN_VIEW, by name."""
-        return tuple(endpoint for endpoint in self._by_name.values() if self.level(endpoint, caller) is not None)
+        return tuple(endpoint for endpoint in self._now.by_name.values() if self.level(endpoint, caller) is not None)
 
     def level(self, endpoint: ServingEndpoint, caller: Principal) -> PermissionLevel | None:
         """What the caller may do with it; pay-per-token endpoints are everybody's to query."""
@@ -93,7 +99,7 @@ class EndpointDirectory:
 
     def name_of(self, endpoint_id: str) -> str:
         """The name of the endpoint with that id. Raises `NotFound`."""
-        endpoint = self._by_id.get(endpoint_id)
+        endpoint = self._now.by_id.get(endpoint_id)
         if endpoint is None:
             raise NotFound(
                 f"No serving endpoint has the id '{endpoint_id}'. GET the endpoint by its name to see its id."
@@ -104,7 +110,7 @@ class EndpointDirectory:
         """Names of the endpoints whose active or pending config needs one of these registered versions."""
         return tuple(
             endpoint.name
-            for endpoint in self._by_name.values()
+            for endpoint in self._now.by_name.values()
             if any(
                 not entity.version_ids.isdisjoint(version_ids)
                 for config in (endpoint.config, endpoint.pending_config)
@@ -120,10 +126,10 @@ class EndpointDirectory:
             yield
 
     def _swap(self, by_name: dict[str, ServingEndpoint]) -> None:
-        self._by_name = dict(sorted(by_name.items()))
-        self._by_id = {endpoint.id: endpoint for endpoint in by_name.values() if not endpoint.is_alias}
-        self._served = frozenset(
-            entity.deployment_id for endpoint in by_name.values() for entity in endpoint.wanted_entities
+        self._now = _Snapshot(
+            dict(sorted(by_name.items())),
+            {endpoint.id: endpoint for endpoint in by_name.values() if not endpoint.is_alias},
+            frozenset(entity.deployment_id for endpoint in by_name.values() for entity in endpoint.wanted_entities),
         )
         for listener in self._listeners:
             listener()

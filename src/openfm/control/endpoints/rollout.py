@@ -51,8 +51,8 @@ def judge(deployments: Mapping[str, Deployment]) -> Verdict:
 class Rollouts:
     """Looks at every update under way whenever something changed.
 
-    `on_commit` gets the deployment ids of a config that now answers, `on_begin` the served entities of an update before
-    it is judged first: what failed of them in an earlier one is no verdict.
+    `on_commit` gets the deployment ids of a config that is about to answer, `on_begin` the served entities of an update
+    before it is judged first: what failed of them in an earlier one is no verdict.
     """
 
     def __init__(
@@ -109,9 +109,8 @@ class Rollouts:
         verdict = judge({entity.name: self._deployments.trial(entity) for entity in pending.served_entities})
         if isinstance(verdict, Commit):
             for entity in pending.served_entities:
-                self._on_commit(entity.deployment_id)
-            await asyncio.to_thread(self._service.commit, endpoint.name, pending.version)
-            log.info("endpoint.updated", endpoint=endpoint.name, config_version=pending.version)
-        elif isinstance(verdict, GiveUp):
-            await asyncio.to_thread(self._service.fail, endpoint.name, pending.version, verdict.failures)
+                self._on_commit(entity.deployment_id)  # before: nothing of it may fall asleep meanwhile
+            if await asyncio.to_thread(self._service.commit, endpoint):
+                log.info("endpoint.updated", endpoint=endpoint.name, config_version=pending.version)
+        elif isinstance(verdict, GiveUp) and await asyncio.to_thread(self._service.fail, endpoint, verdict.failures):
             log.warning("endpoint.update_failed", endpoint=endpoint.name, failures=dict(verdict.failures))

@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -43,8 +42,8 @@ class GrantKeeper(Protocol):
         """Take all levels on an endpoint away."""
         ...
 
-    def reload(self) -> None:
-        """Take over what was committed."""
+    def take_over(self, connection: Connection) -> Callable[[], None]:
+        """See `store.database.TakeOver`."""
         ...
 
 
@@ -91,12 +90,11 @@ class EndpointService:
         )
         with self._office.directory.settled():
             self._check_registered(config)
-            with self._office.database.transaction() as connection:
+            with self._office.database.transaction(self._office.grants.take_over) as connection:
                 if name in repository.names(connection):
                     raise _taken(name)
                 repository.insert_endpoint(connection, endpoint)
                 self._office.grants.grant(connection, identifier, caller, PermissionLevel.CAN_MANAGE)
-            self._office.grants.reload()
             self._office.directory.put(endpoint)
         self._office.on_change()
         return endpoint
@@ -160,10 +158,9 @@ class EndpointService:
         """Forget the endpoint; running requests may end."""
         with self._office.directory.settled():
             endpoint = self._office.directory.get(name)
-            with self._office.database.transaction() as connection:
+            with self._office.database.transaction(self._office.grants.take_over) as connection:
                 repository.delete_endpoint(connection, name)
                 self._office.grants.forget(connection, endpoint.id)
-            self._office.grants.reload()
             self._office.directory.remove(name)
         self._office.on_change()
 
@@ -171,29 +168,38 @@ class EndpointService:
         """Change what the endpoint carries beside its config."""
         return self._change(name, lambda endpoint, _: replace(endpoint, details=change(endpoint.details)))
 
-    def commit(self, name: str, version: int) -> None:
-        """The pending config of that version answers from now on. Nothing happens if it is not pending any more."""
+    def commit(self, update: ServingEndpoint) -> bool:
+        """The pending config of this endpoint answers from now on. False if it is not being rolled out any more."""
 
         def rule(endpoint: ServingEndpoint, _: int) -> ServingEndpoint:
             pending = endpoint.pending_config
-            if pending is None or not _is_rolling_out(endpoint, version):
+            if pending is None or not _is_rolling_out(endpoint, update):
                 return endpoint
             changed = replace(endpoint, config=pending, pending_config=None, endpoint_type=_endpoint_type(pending))
             return replace(changed, update=UpdateState.NOT_UPDATING, failures={})
 
-        with suppress(EndpointNotFound):
-            self._change(name, rule)
+        return self._settle(update.name, rule)
 
-    def fail(self, name: str, version: int, failures: Mapping[str, str]) -> None:
-        """The pending config of that version cannot be deployed, for these reasons by served entity."""
+    def fail(self, update: ServingEndpoint, failures: Mapping[str, str]) -> bool:
+        """Its pending config cannot be deployed, for these reasons by served entity. False as `commit`."""
 
         def rule(endpoint: ServingEndpoint, _: int) -> ServingEndpoint:
-            if not _is_rolling_out(endpoint, version):
+            if not _is_rolling_out(endpoint, update):
                 return endpoint
             return replace(endpoint, update=UpdateState.FAILED, failures=failures)
 
-        with suppress(EndpointNotFound):
-            self._change(name, rule)
+        return self._settle(update.name, rule)
+
+    def _settle(self, name: str, rule: Callable[[ServingEndpoint, int], ServingEndpoint]) -> bool:
+        with self._office.directory.settled():
+            try:
+                before = self._office.directory.get(name)
+            except EndpointNotFound:
+                return False
+            is_changed = self._apply(name, rule) is not before
+        if is_changed:
+            self._office.on_change()
+        return is_changed
 
     def _change(self, name: str, rule: Callable[[ServingEndpoint, int], ServingEndpoint]) -> ServingEndpoint:
         """Apply `rule` to the endpoint as it is; it gets the number that a new config would have."""
@@ -244,9 +250,15 @@ def _details(body: EndpointInput) -> EndpointDetails:
     )
 
 
-def _is_rolling_out(endpoint: ServingEndpoint, version: int) -> bool:
-    pending = endpoint.pending_config
-    return endpoint.update is UpdateState.IN_PROGRESS and pending is not None and pending.version == version
+def _is_rolling_out(endpoint: ServingEndpoint, update: ServingEndpoint) -> bool:
+    """Whether it is the same endpoint, not one made later under its name, and the same config is still pending."""
+    if endpoint.id != update.id or endpoint.update is not UpdateState.IN_PROGRESS:
+        return False
+    return _version(endpoint.pending_config) == _version(update.pending_config) is not None
+
+
+def _version(config: EndpointConfig | None) -> int | None:
+    return None if config is None else config.version
 
 
 def _with_pending(endpoint: ServingEndpoint, config: EndpointConfig) -> ServingEndpoint:

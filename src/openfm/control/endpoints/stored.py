@@ -1,7 +1,7 @@
 """Configs as the database has them: plain JSON, without what the registry knows about a model."""
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import RowMapping
@@ -18,7 +18,7 @@ from openfm.core.endpoint import (
 )
 from openfm.core.errors import NotFound
 from openfm.core.external import ExternalModel, SecretReference, StoredKey
-from openfm.core.model import Task
+from openfm.core.model import ModelProfile, Task
 
 
 def entity_to_json(entity: ServedEntity) -> dict[str, Any]:
@@ -40,18 +40,27 @@ def entity_to_json(entity: ServedEntity) -> dict[str, Any]:
 
 def entity_from_json(stored: Mapping[str, Any], models: Models) -> ServedEntity:
     """The entity of a row; one that an early version wrote has names alone. Raises `NotFound` for its model."""
-    external, version_ids = None, frozenset[str]()
     if "external" in stored:
         external = _external(stored["external"])
         model = external_profile(external, Task(stored["external"]["task"]))
-    else:
-        found = models.served(stored["entity_name"], stored["entity_version"])
-        model, version_ids = found.profile, found.version_ids
-        if stored.get("version_ids") and version_ids != frozenset(stored["version_ids"]):
-            raise NotFound(
-                f"Version {stored['entity_version']} of '{stored['entity_name']}' is not the one that the endpoint was "
-                "made for: that one was deleted. Make the endpoint again."
-            )
+        return replace(_entity(stored, model), external=external)
+    found = models.served(stored["entity_name"], stored["entity_version"])
+    if stored.get("version_ids") and found.version_ids != frozenset(stored["version_ids"]):
+        raise NotFound(
+            f"Version {stored['entity_version']} of '{stored['entity_name']}' is not the one that the endpoint was "
+            "made for: that one was deleted. Update the endpoint to another version, or delete it."
+        )
+    return replace(_entity(stored, found.profile), version_ids=found.version_ids)
+
+
+def lost_entity(stored: Mapping[str, Any], task: Task) -> ServedEntity:
+    """The entity of a row whose model is gone: to be shown, not to be run."""
+    name = stored["entity_name"]
+    model = ModelProfile(name, name, name, "", "", task, context_length=1)
+    return replace(_entity(stored, model), version_ids=frozenset(stored.get("version_ids", ())))
+
+
+def _entity(stored: Mapping[str, Any], model: ModelProfile) -> ServedEntity:
     settings = dict(stored.get("settings", {}))
     if "workload_size" in settings:
         settings["workload_size"] = WorkloadSize(settings["workload_size"])
@@ -62,8 +71,6 @@ def entity_from_json(stored: Mapping[str, Any], models: Models) -> ServedEntity:
         model=model,
         deployment_id=stored.get("deployment_id") or shared_deployment_id(stored["name"]),
         settings=EntitySettings(**settings),
-        version_ids=version_ids,
-        external=external,
         creator=stored.get("creator", ""),
         creation_timestamp=stored.get("creation_timestamp", 0),
     )
@@ -74,11 +81,11 @@ def shared_deployment_id(endpoint_name: str) -> str:
     return endpoint_name
 
 
-def config_from_row(row: RowMapping, models: Models) -> EndpointConfig:
-    """The config of a row of `endpoint_configs`."""
+def config_from_row(row: RowMapping, entities: Iterable[ServedEntity]) -> EndpointConfig:
+    """The config of a row of `endpoint_configs`, with the entities that were read of it."""
     return EndpointConfig(
         version=row["version"],
-        served_entities=tuple(entity_from_json(entity, models) for entity in row["served_entities"]),
+        served_entities=tuple(entities),
         routes=tuple(Route(route["served_entity_name"], route["traffic_percentage"]) for route in row["routes"]),
         auto_capture_config=row["auto_capture_config"],
         start_timestamp=row["created_timestamp"],

@@ -7,32 +7,44 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from openfm.control.identity.token_book import TokenBook
-from openfm.control.permissions.book import GrantBook
-from openfm.store.database import Database
+from openfm.control.permissions.book import GrantBook, read_grants
+from openfm.control.tokens.loading import read_tokens
+from openfm.store.database import Database, TakeOver
 
 
 @dataclass(frozen=True, slots=True)
 class Books:
     """The database of access, and what is kept of it in memory.
 
-    `now_ms` is ms since the epoch; `on_change` lets others take over what was committed.
+    `now_ms` is ms since the epoch; `beside` takes over what others keep of principals and grants.
     """
 
     database: Database
     tokens: TokenBook
     grants: GrantBook
     now_ms: Callable[[], int]
-    on_change: Callable[[], None]
+    beside: TakeOver
 
     @contextmanager
     def change(self) -> Iterator[Connection]:
         """A transaction; what it commits is effective at the next request. Blocks."""
-        with self.database.transaction() as connection:
+        with self.database.transaction(self.take_over) as connection:
             yield connection
-        self.reload()
 
     def reload(self) -> None:
         """Take over what was committed. Blocks."""
-        self.grants.reload()  # first: who may use tokens at all is a grant
-        self.tokens.reload()
-        self.on_change()
+        with self.database.transaction(self.take_over):
+            pass
+
+    def take_over(self, connection: Connection) -> Callable[[], None]:
+        """See `store.database.TakeOver`."""
+        grants = read_grants(connection)
+        tokens = read_tokens(connection, grants, self.now_ms())  # by the new grants: who may use tokens is one
+        others = self.beside(connection)
+
+        def swap() -> None:
+            self.grants.put(grants)
+            self.tokens.put(tokens)
+            others()
+
+        return swap

@@ -4,7 +4,6 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from threading import Lock
 
 from openfm.control.identity.well_known import ADMIN_ID, ADMIN_NAME, ADMINS, USERS
 from openfm.core.principal import Principal
@@ -21,13 +20,6 @@ class KnownToken:
     expires_at: int | None
 
 
-StoredTokens = Callable[[], Mapping[bytes, KnownToken]]
-
-
-def _no_tokens() -> Mapping[bytes, KnownToken]:
-    return {}
-
-
 def _wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
@@ -35,20 +27,12 @@ def _wall_ms() -> int:
 class TokenBook:
     """Token hash -> owner. Tokens are 256-bit random, so a plain hash neither leaks nor can be guessed.
 
-    `fixed` are tokens that are in no database, by themselves; `stored` reads those that are, by their hash. `verify`
-    may be called in any thread and never waits; `reload` blocks.
+    `fixed` are tokens that are in no database, by themselves. Nothing here waits; `verify` may be called in any thread.
     """
 
-    def __init__(
-        self,
-        fixed: Mapping[str, Principal],
-        stored: StoredTokens = _no_tokens,
-        now_ms: Callable[[], int] = _wall_ms,
-    ) -> None:
+    def __init__(self, fixed: Mapping[str, Principal], now_ms: Callable[[], int] = _wall_ms) -> None:
         self._fixed = {hash_token(token): KnownToken(owner, None) for token, owner in fixed.items()}
-        self._stored = stored
         self._now_ms = now_ms
-        self._reloading = Lock()
         self._known: dict[bytes, KnownToken] = dict(self._fixed)
         self._used: dict[str, int] = {}
 
@@ -64,15 +48,13 @@ class TokenBook:
             self._used[known.owner.token_id] = now_ms
         return known.owner
 
-    def reload(self) -> None:
-        """Take over what was committed."""
-        with self._reloading:
-            self._known = {**self._stored(), **self._fixed}
+    def put(self, stored: Mapping[bytes, KnownToken]) -> None:
+        """These are the database's tokens now, by their hash."""
+        self._known = {**stored, **self._fixed}
 
-    def add(self, digest: bytes, token: KnownToken) -> None:
-        """Know a token that was just committed, without reading all the others again."""
-        with self._reloading:
-            self._known[digest] = token
+    def add(self, tokens: Mapping[bytes, KnownToken]) -> None:
+        """Know these too, by their hash, without reading all the others again."""
+        self._known.update(tokens)
 
     def note_used(self, used: Mapping[str, int]) -> None:
         """Tokens were used elsewhere: id -> ms since the epoch."""
@@ -81,8 +63,7 @@ class TokenBook:
 
     def take_used(self) -> Mapping[str, int]:
         """When tokens were used since the last call: id -> ms since the epoch."""
-        used, self._used = self._used, {}
-        return used
+        return {token_id: self._used.pop(token_id) for token_id in tuple(self._used)}
 
 
 def hash_token(token: str) -> bytes:

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from threading import Lock
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -43,12 +43,11 @@ def _nobody() -> None:
 
 
 class LimitBook:
-    """The operator's limits. Reading never waits; `on_change` is called after each reload, in its thread."""
+    """The operator's limits. Reading never waits; `on_change` is called whenever they were taken over."""
 
     def __init__(self, database: Database, on_change: Callable[[], None] = _nobody) -> None:
         self._database = database
         self._on_change = on_change
-        self._changing = Lock()
         self._stored: Sequence[StoredRule] = ()
         self._rules: tuple[LimitRule, ...] = ()
 
@@ -62,18 +61,19 @@ class LimitBook:
         """As they are now, with their ids."""
         return self._stored
 
-    def reload(self) -> None:
-        """Take over what was committed: also principals and endpoints that rules name may have changed. Blocks."""
-        with self._changing:
-            with self._database.transaction() as connection:
-                self._stored = tuple(repository.rules(connection))
-            self._rules = tuple(stored.rule for stored in self._stored)
+    def take_over(self, connection: Connection) -> Callable[[], None]:
+        """See `store.database.TakeOver`. Principals and endpoints that rules name may have changed too."""
+        return partial(self._put, tuple(repository.rules(connection)))
+
+    def _put(self, stored: Sequence[StoredRule]) -> None:
+        self._stored = stored
+        self._rules = tuple(one.rule for one in stored)
         self._on_change()
 
     def set(self, request: LimitRequest) -> StoredRule:
         """Add a limit, in the place of one for the same. Raises `InvalidParameterValue`, `NotFound`."""
         rule = _parsed(request)
-        with self._database.transaction() as connection:
+        with self._database.transaction(self.take_over) as connection:
             principal_id = _principal_id(connection, rule)
             rule = replace(rule, endpoint_id=_endpoint_id(connection, rule.endpoint))
             stored = StoredRule(uuid.uuid4().hex, rule, principal_id)
@@ -84,15 +84,13 @@ class LimitBook:
             if len(known) >= _MOST_RULES:
                 raise InvalidParameterValue(f"There are {_MOST_RULES} limits already. Delete some first.")
             repository.insert_rule(connection, stored)
-        self.reload()
         return stored
 
     def delete(self, identifier: str) -> None:
         """Remove a limit. Raises `NotFound`."""
-        with self._database.transaction() as connection:
+        with self._database.transaction(self.take_over) as connection:
             if not repository.delete_rule(connection, identifier):
                 raise NotFound(f"There is no limit with the id '{identifier}'. `openfm limits list` shows them.")
-        self.reload()
 
 
 def binding(stored: Sequence[StoredRule], caller: Principal) -> Sequence[StoredRule]:

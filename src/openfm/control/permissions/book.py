@@ -1,8 +1,9 @@
-"""Grants in memory: what every request asks. Reloaded after each commit that changes them."""
+"""Grants in memory: what every request asks. Taken over with each commit that changes them."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from threading import Lock
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import Connection
 
@@ -13,34 +14,47 @@ from openfm.control.permissions.repository import Grant, Thing
 from openfm.core.errors import InvalidParameterValue
 from openfm.core.principal import PermissionLevel, Principal, PrincipalKind
 from openfm.core.registry import SYSTEM_CATALOG
-from openfm.store.database import Database
 
 _Levels = Mapping[tuple[ObjectType, str], Mapping[str, frozenset[str]]]
 _OPEN_MODELS = f"{SYSTEM_CATALOG}.ai."
 
 
-class GrantBook:
-    """Who may do what. Reading never waits; `reload` blocks."""
+@dataclass(frozen=True, slots=True)
+class GrantTable:
+    """Every grant, at one moment."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._reloading = Lock()
-        self._levels: _Levels = {}
-
-    def reload(self) -> None:
-        """Take over what was committed."""
-        with self._reloading:
-            with self._database.transaction() as connection:
-                grants = repository.all_grants(connection)
-                names = repository.model_names(connection)
-            self._levels = _by_thing(grants, names)
+    by_thing: _Levels
 
     def levels(self, caller: Principal, thing_type: ObjectType, thing: str) -> frozenset[str]:
         """The levels that the caller has, by itself or through its groups. A model is named by its full name."""
-        held = self._levels.get((thing_type, thing))
+        held = self.by_thing.get((thing_type, thing))
         if not held:
             return frozenset()
         return frozenset[str]().union(*(held.get(subject, frozenset()) for subject in _subjects(caller)))
+
+
+def read_grants(connection: Connection) -> GrantTable:
+    """Every grant as the transaction sees it."""
+    return GrantTable(_by_thing(repository.all_grants(connection), repository.model_names(connection)))
+
+
+class GrantBook:
+    """Who may do what. Reading never waits; whoever changes grants gives `take_over` to the transaction."""
+
+    def __init__(self) -> None:
+        self._table = GrantTable({})
+
+    def take_over(self, connection: Connection) -> Callable[[], None]:
+        """See `store.database.TakeOver`."""
+        return partial(self.put, read_grants(connection))
+
+    def put(self, table: GrantTable) -> None:
+        """These are the grants now."""
+        self._table = table
+
+    def levels(self, caller: Principal, thing_type: ObjectType, thing: str) -> frozenset[str]:
+        """See `GrantTable.levels`."""
+        return self._table.levels(caller, thing_type, thing)
 
     def level(self, caller: Principal, endpoint_id: str) -> PermissionLevel | None:
         """The caller's level on an endpoint, or None."""
@@ -50,20 +64,20 @@ class GrantBook:
         return max((PermissionLevel[name] for name in levels), default=None)
 
     def grant(self, connection: Connection, endpoint_id: str, principal: Principal, level: PermissionLevel) -> None:
-        """Give an endpoint's creator a level that nobody takes away; call `reload` after the commit."""
+        """Give an endpoint's creator a level that nobody takes away."""
         thing = Thing(ObjectType.ENDPOINT, endpoint_id)
         repository.insert_grant(connection, thing, principal.id, level.name, is_owner=True)
 
     def forget(self, connection: Connection, endpoint_id: str) -> None:
-        """Take all levels on an endpoint away; call `reload` after the commit."""
+        """Take all levels on an endpoint away."""
         repository.delete_grants(connection, Thing(ObjectType.ENDPOINT, endpoint_id))
 
     def own_model(self, connection: Connection, model_id: str, owner: Principal) -> None:
-        """Make it the owner of a new model; call `reload` after the commit."""
+        """Make it the owner of a new model."""
         repository.insert_grant(connection, Thing(ObjectType.MODEL, model_id), owner.id, MANAGE, is_owner=True)
 
     def hand_over_model(self, connection: Connection, model_id: str, owner: str) -> None:
-        """Make the principal of that name the owner; who was it has no level left. Call `reload` after the commit.
+        """Make the principal of that name the owner; who was it has no level left.
 
         Raises `InvalidParameterValue` where there is no such principal.
         """

@@ -14,11 +14,11 @@ class ModelGrants(Protocol):
     """Who may do what with a registered model. Owners and admins may do all, everybody may execute `system.ai.*`."""
 
     def own_model(self, connection: Connection, model_id: str, owner: Principal) -> None:
-        """Make it the owner of a new model; `reload` after the commit."""
+        """Make it the owner of a new model."""
         ...
 
     def hand_over_model(self, connection: Connection, model_id: str, owner: str) -> None:
-        """Make the principal of that name the owner; `reload` after the commit. Raises `InvalidParameterValue`."""
+        """Make the principal of that name the owner. Raises `InvalidParameterValue`."""
         ...
 
     def may_execute(self, caller: Principal, full_name: str) -> bool:
@@ -29,8 +29,8 @@ class ModelGrants(Protocol):
         """Whether the caller may change the model."""
         ...
 
-    def reload(self) -> None:
-        """Take over what was committed: grants follow a model to its new name, and end with it. Blocks."""
+    def take_over(self, connection: Connection) -> Callable[[], None]:
+        """See `store.database.TakeOver`: grants follow a model to its new name, and end with it."""
         ...
 
 

@@ -15,6 +15,7 @@ from openfm.core.registry import ModelName, ModelVersion, RegisteredModel, model
 from openfm.store.blobs import BlobStore
 from openfm.store.database import Database
 from openfm.store.uploads import Uploads
+from openfm.telemetry.survival import survived
 
 
 def _now_ms() -> int:
@@ -81,8 +82,14 @@ class Resources:
             )
 
     def collect(self) -> None:
-        """Remove contents that no version names any more."""
-        self.blobs.collect(self._digests)
+        """Remove contents that no version names any more. What is not removed now goes the next time, or at start."""
+        with survived("registry.not_collected"):
+            self.blobs.collect(self._digests)
+
+    def end_uploads(self, name: ModelName, number: int | None = None) -> None:
+        """Remove the uploads to a version, or to all of a model's. Those that stay lead nowhere, and go at start."""
+        with survived("registry.uploads_not_ended"):
+            self.uploads.end_all(name.full_name, number)
 
     def _digests(self) -> frozenset[str]:
         with self.database.transaction() as connection:

@@ -68,7 +68,7 @@ class Models:
             updated_by=stamp.by,
             tags=checked_tags(tags or {}),
         )
-        with self._own.database.transaction() as connection:
+        with self._own.database.transaction(self._own.grants.take_over) as connection:
             if repository.find_model(connection, name) is not None:
                 raise AlreadyExists(
                     f"The registered model '{name}' exists already. Add a version to it, or choose another name.",
@@ -76,7 +76,6 @@ class Models:
                 )
             repository.insert_model(connection, model)
             self._own.grants.own_model(connection, model.id, caller)
-        self._own.grants.reload()
         return model
 
     def get(self, name: ModelName, caller: Principal) -> RegisteredModel:
@@ -112,7 +111,7 @@ class Models:
             raise PermissionDenied(
                 f"The catalog '{final.catalog}' is openfm's own. Choose another catalog, like 'main'."
             )
-        with self._own.served.settled(), self._own.database.transaction() as connection:
+        with self._own.served.settled(), self._own.database.transaction(self._own.grants.take_over) as connection:
             known = self._own.changeable(connection, name, caller)
             if changes.owner:
                 self._own.grants.hand_over_model(connection, known.id, changes.owner)
@@ -123,19 +122,17 @@ class Models:
                 values["full_name"] = final.full_name
             repository.change_model(connection, name, values, self._own.stamp(caller))
             model = self._own.model(connection, final)
-        self._own.grants.reload()
         if final != name:
-            self._own.uploads.end_all(name.full_name)
+            self._own.end_uploads(name)
         return model
 
     def delete(self, name: ModelName, caller: Principal) -> None:
         """Remove the model with all versions and files. Raises `Conflict` while an endpoint serves it."""
-        with self._own.served.settled(), self._own.database.transaction() as connection:
+        with self._own.served.settled(), self._own.database.transaction(self._own.grants.take_over) as connection:
             self._own.changeable(connection, name, caller)
             self._refuse_while_served(connection, name, "deleted")
             repository.delete_model(connection, name)
-        self._own.grants.reload()
-        self._own.uploads.end_all(name.full_name)
+        self._own.end_uploads(name)
         self._own.collect()
 
     def set_alias(self, name: ModelName, caller: Principal, alias: str, version: int) -> None:

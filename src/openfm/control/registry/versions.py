@@ -121,7 +121,7 @@ class Versions:
             version = self._own.version(connection, name, number)
             self._own.refuse_while_served(frozenset({version.id}), f"Version {number} of '{name}'", "deleted")
             repository.delete_version(connection, name, number)
-        self._own.uploads.end_all(name.full_name, number)
+        self._own.end_uploads(name, number)
         self._own.collect()
 
     def manifest(self, name: ModelName, caller: Principal, number: int) -> Manifest:
@@ -157,7 +157,7 @@ class Versions:
             if outcome["status"] == VersionStatus.FAILED.value:
                 repository.remove_files(connection, name, number)
             done = self._own.version(connection, name, number)
-        self._own.uploads.end_all(name.full_name, number)
+        self._own.end_uploads(name, number)
         if done.status is VersionStatus.FAILED:
             self._own.collect()
         return done

@@ -8,13 +8,14 @@ import secrets
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import Connection
 
 from openfm.control.identity import repository as identity
 from openfm.control.identity.books import Books
 from openfm.control.identity.records import PrincipalRecord, callers
-from openfm.control.identity.token_book import hash_token
+from openfm.control.identity.token_book import KnownToken, hash_token
 from openfm.control.tokens import repository
 from openfm.control.tokens.loading import known_token
 from openfm.control.tokens.repository import ClientSecretRecord, TokenRecord
@@ -75,21 +76,30 @@ class ClientSecrets:
     def access_token(self, client_id: str, client_secret: str) -> str | None:
         """A new access token for this client, or None where id and secret are not of an active service principal."""
         books, value = self._books, secrets.token_urlsafe(48)
-        now_ms = books.now_ms()
-        with books.database.transaction() as connection:
-            secret = repository.find_secret(connection, hash_token(client_secret).hex())
-            if secret is None or (secret.expires_at is not None and secret.expires_at <= now_ms):
-                return None
-            owners = callers(identity.everybody(connection), identity.memberships(connection))
-            owner = owners.get(secret.principal_id)
-            if owner is None or owner.name != client_id:
-                return None
-            token = _access_token(secret, owner.name, hash_token(value).hex(), now_ms)
-            repository.delete_ended_oauth_tokens(connection, now_ms)
-            repository.delete_oldest_oauth_tokens(connection, secret.id, _MOST_LIVE_TOKENS - 1)
-            repository.insert_token(connection, token)
-        books.tokens.add(hash_token(value), known_token(token, owner))
-        return value
+        digest, issued = hash_token(value), dict[bytes, KnownToken]()
+        # Known before the next transaction, which may revoke it. Reading all tokens again would take too long here.
+        with books.database.transaction(lambda _: partial(books.tokens.add, issued)) as connection:
+            token = _issued(connection, client_id, client_secret, digest, books.now_ms())
+            if token is not None:
+                issued[digest] = token
+        return value if issued else None
+
+
+def _issued(
+    connection: Connection, client_id: str, client_secret: str, digest: bytes, now_ms: int
+) -> KnownToken | None:
+    secret = repository.find_secret(connection, hash_token(client_secret).hex())
+    if secret is None or (secret.expires_at is not None and secret.expires_at <= now_ms):
+        return None
+    owners = callers(identity.everybody(connection), identity.memberships(connection))
+    owner = owners.get(secret.principal_id)
+    if owner is None or owner.name != client_id:
+        return None
+    token = _access_token(secret, owner.name, digest.hex(), now_ms)
+    repository.delete_ended_oauth_tokens(connection, now_ms)
+    repository.delete_oldest_oauth_tokens(connection, secret.id, _MOST_LIVE_TOKENS - 1)
+    repository.insert_token(connection, token)
+    return known_token(token, owner)
 
 
 def _access_token(secret: ClientSecretRecord, client_id: str, digest: str, now_ms: int) -> TokenRecord:

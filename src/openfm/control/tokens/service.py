@@ -15,7 +15,7 @@ from openfm.control.identity.token_book import hash_token
 from openfm.control.tokens import repository
 from openfm.control.tokens.loading import may_use_tokens
 from openfm.control.tokens.repository import TokenRecord
-from openfm.core.errors import InvalidParameterValue, NotFound, PermissionDenied
+from openfm.core.errors import ApiError, InvalidParameterValue, NotFound, PermissionDenied
 from openfm.core.principal import Principal, PrincipalKind
 
 TOKEN_PREFIX = "dapi"  # what tools that look at the shape of a Databricks token expect
@@ -113,9 +113,14 @@ class Tokens:
     def flush_use(self) -> None:
         """Keep when tokens were used."""
         used = self._books.tokens.take_used()
-        if used:
+        if not used:
+            return
+        try:
             with self._books.database.transaction() as connection:
                 repository.mark_used(connection, used)
+        except ApiError:
+            self._books.tokens.note_used(used)  # for the next time
+            raise
 
     def _made(self, request: TokenRequest, creator: Principal, owner_id: str) -> NewToken:
         check_scopes(request.scopes)

@@ -1,5 +1,6 @@
 """Models, keys and grants that say what a test needs."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
@@ -26,6 +27,7 @@ class FakeModels:
     """Version 1 to 3 of any model of catalog `main`; those of schema `embed` embed, those of `secret` are others'."""
 
     deleted: set[str] = field(default_factory=set)
+    lost: set[str] = field(default_factory=set)
 
     def servable(self, entity_name: str, entity_version: str, caller: Principal) -> ServableModel:
         del caller
@@ -36,6 +38,8 @@ class FakeModels:
     def served(self, entity_name: str, entity_version: str) -> ServableModel:
         if not entity_name.startswith("main.") or entity_version not in ("1", "2", "3"):
             raise NotFound(f"There is no {entity_name} version {entity_version}.")
+        if version_id(entity_name, entity_version) in self.lost:
+            raise NotFound(f"Version {entity_version} of {entity_name} is gone.")
         task = Task.EMBEDDINGS if ".embed." in entity_name else Task.CHAT
         return ServableModel(profile(entity_name, task), frozenset({version_id(entity_name, entity_version)}))
 
@@ -76,5 +80,6 @@ class FakeGrants:
         del connection
         self.levels = {key: level for key, level in self.levels.items() if key[1] != endpoint_id}
 
-    def reload(self) -> None:
-        pass
+    def take_over(self, connection: Connection) -> Callable[[], None]:
+        del connection
+        return lambda: None

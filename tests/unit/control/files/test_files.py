@@ -18,7 +18,7 @@ from openfm.control.registry.setup import Registry
 from openfm.control.registry.versions import NewVersion
 from openfm.core.errors import ApiError, Conflict, InvalidParameterValue, NotFound, PermissionDenied
 from openfm.core.registry import VersionStatus
-from openfm.store.database import Database
+from openfm.store.database import Database, TakeOver
 from openfm.store.uploads import Part
 from tests.unit.control.registry.conftest import ADMIN, NAME, OTHER, OWNER, World, put
 from tests.unit.control.registry.conftest import registry as registry  # noqa: PLC0414  # a fixture
@@ -153,8 +153,8 @@ class CountingDatabase(Database):
         self.added: list[int] = []
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        with super().transaction() as connection:
+    def transaction(self, take_over: TakeOver | None = None) -> Iterator[Connection]:
+        with super().transaction(take_over) as connection:
             before = len(repository.paths(connection, NAME, 1))
             yield connection
             self.added.append(len(repository.paths(connection, NAME, 1)) - before)

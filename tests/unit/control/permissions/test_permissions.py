@@ -21,9 +21,8 @@ def give(people: World, kind: PrincipalKind, name: str, level: str) -> None:
 
 def make(people: World, owner: Principal) -> None:
     """As the creator of an endpoint does."""
-    with people.database.transaction() as connection:
+    with people.database.transaction(people.access.grants.take_over) as connection:
         people.access.grants.grant(connection, ENDPOINT, owner, PermissionLevel.CAN_MANAGE)
-    people.access.grants.reload()
 
 
 def test_the_highest_of_ones_own_and_ones_groups_levels_counts(people: World) -> None:
@@ -69,9 +68,8 @@ def test_the_creator_keeps_can_manage_whatever_is_set(people: World) -> None:
 def test_a_deleted_endpoints_levels_go_with_it(people: World) -> None:
     owner = people.signed_in("owner")
     make(people, owner)
-    with people.database.transaction() as connection:
+    with people.database.transaction(people.access.grants.take_over) as connection:
         people.access.grants.forget(connection, ENDPOINT)
-    people.access.grants.reload()
     assert people.access.grants.level(owner, ENDPOINT) is None
 
 

@@ -71,8 +71,9 @@ class World:
     def may_manage(self, caller: Principal, full_name: str) -> bool:
         return caller.is_admin or caller.name == self.owners.get(full_name)
 
-    def reload(self) -> None:
-        pass
+    def take_over(self, connection: Connection) -> Callable[[], None]:
+        del connection
+        return lambda: None
 
     def serving(self, version_ids: frozenset[str]) -> Sequence[str]:
         return () if self.served.isdisjoint(version_ids) else ["endpoint"]
