@@ -252,6 +252,7 @@ async def _engine_room(settings: Settings, catalog: Catalog, state: State) -> As
         state.models, state.registry.resources.blobs, Workplace(settings.files_dir / "served", settings.home)
     )
     await asyncio.to_thread(registered.sweep)
+    state.registry.resources.on_collect.append(registered.sweep_deleted)
     try:
         with shown(sys.stderr) as on_progress:
             plant = Plant(

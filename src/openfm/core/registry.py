@@ -16,6 +16,7 @@ SYSTEM_CATALOG = "system"
 SOURCE_KIND_TAG = "openfm.source_kind"
 """Version tag: the version came from `openfm models register`, so a file that cannot be trusted fails it."""
 QUANTIZATION_TAG = "openfm.quantization"
+QUANTIZATIONS = ("f16", "q8_0")
 BASE_TAG = "openfm.base"
 """Version tag: how Hugging Face weights are converted before they are served, `f16` or `q8_0`."""
 

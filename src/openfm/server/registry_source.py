@@ -2,9 +2,11 @@
 
 import asyncio
 import hashlib
+import re
 import shutil
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from openfm.weights.converter import Converter
 from openfm.weights.facts import ModelFacts
 from openfm.weights.preparation import PreparedModel, PrepareOptions, Quantization, prepare
 
+_DIGEST = re.compile("[0-9a-f]{64}")
 _QUANTIZATIONS: Mapping[str, Quantization] = {"f16": "f16", "q8_0": "q8_0"}
 
 
@@ -49,12 +52,18 @@ class RegistrySource:
         self._workplace = workplace
 
     def sweep(self) -> None:
-        """Remove what was laid out, and conversions of versions that are gone. Blocks; call it before anything runs."""
+        """Remove what was laid out or half converted, and `sweep_deleted`. Blocks; call it before anything runs."""
         shutil.rmtree(self._workplace.files, ignore_errors=True)
+        for scratch in self._workplace.converted.glob("*/.convert-*"):
+            shutil.rmtree(scratch, ignore_errors=True)
+        self.sweep_deleted()
+
+    def sweep_deleted(self) -> None:
+        """Remove what was made of versions that are gone: its links would keep their contents on the disk. Blocks."""
         kept = self._models.digests()
-        if self._workplace.converted.is_dir():
-            for folder in self._workplace.converted.iterdir():
-                if folder.name not in kept:
+        for place in (self._workplace.files, self._workplace.converted):
+            for folder in place.glob("*"):
+                if folder.name.partition(".")[0] not in kept:
                     shutil.rmtree(folder, ignore_errors=True)
 
     async def bring(self, entity_name: str, entity_version: str, tell: Tell) -> ReadyModel | None:
@@ -130,7 +139,13 @@ def _ready(prepared: PreparedModel, known: Mapping[Path, str], facts: ModelFacts
 def _converted_digest(file: Path) -> str:
     """The SHA-256 that the file had when it was made."""
     known = file.with_name(file.name + ".sha256")
-    if not known.exists():
-        with file.open("rb") as opened:
-            known.write_text(hashlib.file_digest(opened, "sha256").hexdigest(), encoding="utf-8")
-    return known.read_text(encoding="utf-8")
+    with suppress(FileNotFoundError):
+        digest = known.read_text(encoding="utf-8")
+        if _DIGEST.fullmatch(digest):
+            return digest
+    with file.open("rb") as opened:
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    draft = known.with_name(f"{known.name}.{uuid.uuid4().hex}")
+    draft.write_text(digest, encoding="utf-8")
+    draft.replace(known)  # whole or not at all: half a digest would condemn the file for ever
+    return digest

@@ -57,6 +57,7 @@ class BlobStore:
         self._root = root
         self._lock = threading.Lock()
         self._held: Counter[str] = Counter()
+        self._damaged: set[str] = set()
 
     @property
     def root(self) -> Path:
@@ -73,8 +74,10 @@ class BlobStore:
         return self._root / digest[:2] / digest
 
     def has(self, digest: str) -> bool:
-        """Whether the content is here."""
-        return _DIGEST.fullmatch(digest) is not None and self.path(digest).is_file()
+        """Whether the content is here, and was not found to be damaged: then it may be sent again."""
+        if _DIGEST.fullmatch(digest) is None or digest in self._damaged:
+            return False
+        return self.path(digest).is_file()
 
     def reserve(self, size: int) -> None:
         """Return if so many more bytes fit. Raises `Unavailable` with the numbers if not."""
@@ -129,6 +132,7 @@ class BlobStore:
         except FileNotFoundError:
             raise BlobDamaged(digest, "is missing") from None
         if actual != digest:
+            self._damaged.add(digest)
             raise BlobDamaged(digest, f"has SHA-256 {actual}")
 
     def verify_all(self, manifest: Manifest) -> None:
@@ -175,16 +179,17 @@ class BlobStore:
         return freed
 
     def adopt(self, temporary: Path, blob: Blob) -> None:
-        """Move a finished file to its place and hold it; the same content that is here already stays."""
+        """Move a finished file to its place and hold it.
+
+        Also where one is: that may be damaged, and this one was hashed just now.
+        """
         target = self.path(blob.digest)
         with self._lock:
-            if target.is_file() and target.stat().st_size == blob.size:
-                temporary.unlink()
-            else:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                temporary.chmod(0o444)
-                temporary.replace(target)
-                _sync_folder(target.parent)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            temporary.chmod(0o444)
+            temporary.replace(target)
+            _sync_folder(target.parent)
+            self._damaged.discard(blob.digest)
             self._held[blob.digest] += 1
 
     def release(self, digest: str) -> None:

@@ -77,6 +77,19 @@ def test_the_same_content_heals_a_file_that_was_cut(blobs: BlobStore) -> None:
     blobs.verify(blob.digest)
 
 
+def test_the_same_content_heals_a_file_of_the_same_size_whose_bits_flipped(blobs: BlobStore) -> None:
+    blob = stored(blobs, b"weights")
+    path = blobs.path(blob.digest)
+    path.chmod(0o644)
+    path.write_bytes(b"weighty")
+    with pytest.raises(BlobDamaged):
+        blobs.verify(blob.digest)
+    assert not blobs.has(blob.digest)
+    stored(blobs, b"weights")
+    blobs.verify(blob.digest)
+    assert blobs.has(blob.digest)
+
+
 def test_a_version_is_laid_out_without_copying(blobs: BlobStore, tmp_path: Path) -> None:
     blob = stored(blobs, b"weights")
     manifest = {"model/a.bin": FileEntry(blob.digest, 7, 0), "b.bin": FileEntry(blob.digest, 7, 0)}

@@ -16,7 +16,7 @@ from openfm.control.registry.service import Models
 from openfm.control.registry.versions import NewVersion, Versions
 from openfm.core.errors import AlreadyExists, ApiError, InvalidParameterValue, Unavailable
 from openfm.core.principal import Principal
-from openfm.core.registry import SOURCE_KIND_TAG, FileEntry, ModelName, ModelVersion, VersionStatus
+from openfm.core.registry import SOURCE_KIND_TAG, FileEntry, ModelName, ModelVersion, VersionStatus, version_not_found
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +28,7 @@ _SYSTEM = Principal(id="0", name="System user", is_admin=True)
 
 
 class Imports:
-    """Fetches in the background. Its methods are for the event loop's thread, but for `cancel`."""
+    """Fetches in the background. Its methods are for the event loop's thread, but for `cancel_deleted`."""
 
     def __init__(self, resources: Resources, models: Models, versions: Versions, fetcher: Fetcher) -> None:
         self._own = resources
@@ -36,7 +36,7 @@ class Imports:
         self._versions = versions
         self._fetcher = fetcher
         self._folder = resources.blobs.root / "fetched"
-        self._tasks: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def start(self, name: ModelName, caller: Principal, new: NewVersion) -> ModelVersion:
@@ -52,10 +52,12 @@ class Imports:
         for version in versions:
             self._run(version)
 
-    def cancel(self, name: ModelName, version: int | None) -> None:
-        """Stop fetching this version, or every version of the model; called after it was deleted, from any thread."""
-        for key, task in list(self._tasks.items()):
-            if key[0] == name.full_name and version in {None, key[1]} and self._loop is not None:
+    def cancel_deleted(self) -> None:
+        """Stop fetching versions that are gone; called after one was deleted, from any thread."""
+        if self._loop is None:
+            return
+        for version_id, task in list(self._tasks.items()):
+            if not self._is_wanted(version_id):
                 self._loop.call_soon_threadsafe(task.cancel)
 
     async def stop(self) -> None:
@@ -71,15 +73,14 @@ class Imports:
 
     def _run(self, version: ModelVersion) -> None:
         self._loop = asyncio.get_running_loop()
-        key = (version.name.full_name, version.version)
+        key = version.id
         task = self._loop.create_task(self._fetch(version))
         self._tasks[key] = task
+        self._own.progress[key] = "Waiting for the source."
         task.add_done_callback(lambda _: (self._tasks.pop(key, None), self._own.progress.pop(key, None)))
 
     async def _fetch(self, version: ModelVersion) -> None:
-        key = (version.name.full_name, version.version)
-        folder = self._folder / version.id
-        self._own.progress[key] = "Waiting for the source."
+        key, folder = version.id, self._folder / version.id
 
         def note(done: int, total: int) -> None:
             self._own.progress[key] = (
@@ -97,7 +98,7 @@ class Imports:
             log.warning("model.disk_failed", model=str(version.name), version=version.version, error=repr(error))
             await self._fail(version, _told(error))
         except asyncio.CancelledError:
-            if not await asyncio.to_thread(self._is_wanted, version):
+            if not await asyncio.to_thread(self._is_wanted, version.id):
                 await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
             raise
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
@@ -107,7 +108,7 @@ class Imports:
         is_told = False
         while not is_told:
             try:
-                await asyncio.to_thread(self._versions.fail, version.name, _SYSTEM, version.version, reason)
+                await asyncio.to_thread(self._versions.fail, version, _SYSTEM, reason)
                 is_told = True
             except Unavailable as error:  # the database is busy, or its disk as full as ours
                 log.warning("model.failure_not_kept", model=str(version.name), reason=error.message)
@@ -130,14 +131,16 @@ class Imports:
                 if not path.resolve().is_relative_to(inside):
                     raise InvalidParameterValue(f"'{name}' is a link out of the model's folder.", param="source")
                 self._take(version, path, name)
-        self._versions.finalize(version.name, _SYSTEM, version.version)
+        self._versions.finish(version, _SYSTEM)
 
     def _take(self, version: ModelVersion, path: Path, name: str) -> None:
         with self._own.blobs.add(path.resolve()) as blob:
             entry = FileEntry(blob.digest, blob.size, self._own.now_ms())
             with self._own.database.transaction() as connection:
-                self._own.version(connection, version.name, version.version)
-                repository.put_files(connection, version.name, version.version, {name: entry})
+                found = repository.version_with_id(connection, version.id)
+                if found is None or found.status is not VersionStatus.PENDING:
+                    raise version_not_found(version.name, version.version)
+                repository.put_files(connection, found.name, found.version, {name: entry})
 
     def _interrupted(self) -> list[ModelVersion]:
         with self._own.database.transaction() as connection:
@@ -150,9 +153,9 @@ class Imports:
             if folder.name not in kept:
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def _is_wanted(self, version: ModelVersion) -> bool:
+    def _is_wanted(self, version_id: str) -> bool:
         with self._own.database.transaction() as connection:
-            return repository.find_version(connection, version.name, version.version) is not None
+            return repository.version_with_id(connection, version_id) is not None
 
 
 def _told(error: OSError) -> str:

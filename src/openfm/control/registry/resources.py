@@ -24,7 +24,11 @@ def _now_ms() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """The registry's state and the answers of others. `progress` tells how registrations in progress are doing."""
+    """The registry's state and the answers of others.
+
+    `progress` tells how registrations in progress are doing, by the version's id. `on_collect` are called, in the
+    thread of whoever deletes, when contents went: what others made of them can go too.
+    """
 
     database: Database
     blobs: BlobStore
@@ -32,7 +36,8 @@ class Resources:
     grants: ModelGrants
     served: ServedVersions
     now_ms: Callable[[], int] = _now_ms
-    progress: dict[tuple[str, int], str] = field(default_factory=dict)
+    progress: dict[str, str] = field(default_factory=dict)
+    on_collect: list[Callable[[], None]] = field(default_factory=list)
 
     def stamp(self, caller: Principal) -> Stamp:
         """A change by this caller, now."""
@@ -85,6 +90,8 @@ class Resources:
         """Remove contents that no version names any more. What is not removed now goes the next time, or at start."""
         with survived("registry.not_collected"):
             self.blobs.collect(self._digests)
+            for listener in self.on_collect:
+                listener()
 
     def end_uploads(self, name: ModelName, number: int | None = None) -> None:
         """Remove the uploads to a version, or to all of a model's. Those that stay lead nowhere, and go at start."""

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from sqlalchemy import Connection
+
 from openfm.control.registry import repository
 from openfm.control.registry.ports import Inspector
 from openfm.control.registry.repository import Page
@@ -22,12 +24,15 @@ from openfm.core.errors import Conflict, InvalidParameterValue
 from openfm.core.principal import Principal
 from openfm.core.registry import (
     BASE_TAG,
+    QUANTIZATION_TAG,
+    QUANTIZATIONS,
     SOURCE_KIND_TAG,
     Manifest,
     ModelName,
     ModelVersion,
     VersionStatus,
     manifest_digest,
+    version_not_found,
 )
 from openfm.weights.errors import UnsupportedModel
 
@@ -60,7 +65,7 @@ class Versions:
     def create(self, name: ModelName, caller: Principal, new: NewVersion) -> ModelVersion:
         """A version that waits for its files."""
         checked_comment(new.comment)
-        checked_tags(new.tags)
+        _checked_new(checked_tags(new.tags))
         stamp = self._own.stamp(caller)
         with self._own.database.transaction() as connection:
             self._own.changeable(connection, name, caller)
@@ -109,7 +114,7 @@ class Versions:
         with self._own.database.transaction() as connection:
             self._own.changeable(connection, name, caller)
             version = self._own.version(connection, name, number)
-            _check_base(version, changes)
+            _check_frozen(version, changes)
             values = {"tags": dict(changed_tags(version.tags, changes))}
             repository.change_version(connection, name, number, values, self._own.stamp(caller))
             return self._own.version(connection, name, number)
@@ -141,7 +146,16 @@ class Versions:
         with self._own.database.transaction() as connection:
             self._own.changeable(connection, name, caller)
             version = self._own.version(connection, name, number)
-            manifest = repository.manifest(connection, name, number)
+        if version.id in self._own.progress:
+            raise Conflict(f"Version {number} of '{name}' is being fetched. It is READY when all of it is here.")
+        return self.finish(version, caller)
+
+    def finish(self, version: ModelVersion, caller: Principal) -> ModelVersion:
+        """`finalize`, for the version of that id whatever it is called now. Raises `NotFound` too if it is gone."""
+        name, number = version.name, version.version
+        with self._own.database.transaction() as connection:
+            version = self._here(connection, version)
+            manifest = repository.manifest(connection, version.name, number)
         if version.status is VersionStatus.READY:
             return version
         if version.status is VersionStatus.FAILED:
@@ -150,6 +164,7 @@ class Versions:
             )
         outcome = self._inspected(version, manifest)
         with self._own.database.transaction() as connection:
+            name = self._here(connection, version).name
             arrived = repository.manifest(connection, name, number)
             if manifest_digest(arrived) != manifest_digest(manifest):
                 raise Conflict(f"Files of version {number} of '{name}' are still arriving. Finalize when all are here.")
@@ -162,13 +177,22 @@ class Versions:
             self._own.collect()
         return done
 
-    def fail(self, name: ModelName, caller: Principal, number: int, reason: str) -> None:
-        """End the registration without a result."""
+    def fail(self, version: ModelVersion, caller: Principal, reason: str) -> None:
+        """End the registration without a result, if it is not ended."""
         values = {"status": VersionStatus.FAILED.value, "status_message": reason}
         with self._own.database.transaction() as connection:
-            repository.change_version(connection, name, number, values, self._own.stamp(caller))
-            repository.remove_files(connection, name, number)
+            found = repository.version_with_id(connection, version.id)
+            if found is None or found.status is not VersionStatus.PENDING:
+                return
+            repository.change_version(connection, found.name, found.version, values, self._own.stamp(caller))
+            repository.remove_files(connection, found.name, found.version)
         self._own.collect()
+
+    def _here(self, connection: Connection, version: ModelVersion) -> ModelVersion:
+        found = repository.version_with_id(connection, version.id)
+        if found is None:
+            raise version_not_found(version.name, version.version)
+        return found
 
     def _change(self, name: ModelName, caller: Principal, number: int, values: Mapping[str, Any]) -> ModelVersion:
         with self._own.database.transaction() as connection:
@@ -196,16 +220,32 @@ class Versions:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _with_progress(self, version: ModelVersion) -> ModelVersion:
-        told = self._own.progress.get((version.name.full_name, version.version))
+        told = self._own.progress.get(version.id)
         return replace(version, status_message=told) if told and version.status is VersionStatus.PENDING else version
 
 
-def _check_base(version: ModelVersion, changes: Mapping[str, str | None]) -> None:
-    """An adapter keeps its base: who may serve it was judged by the base it had. Raises `InvalidParameterValue`."""
-    known = version.tags.get(BASE_TAG)
-    if known is not None and changes.get(BASE_TAG, known) != known:
+def _checked_new(tags: Mapping[str, str]) -> None:
+    """Raise `InvalidParameterValue` for tags that no version can have."""
+    asked = tags.get(QUANTIZATION_TAG)
+    if asked is not None and asked not in QUANTIZATIONS:
         raise InvalidParameterValue(
-            f"The tag {BASE_TAG} of '{version.name}' version {version.version} is '{known}' and stays so. "
-            "Register the adapter again for another base.",
-            param=BASE_TAG,
+            f"The tag {QUANTIZATION_TAG} is '{asked}'; use one of: {', '.join(QUANTIZATIONS)}.", param=QUANTIZATION_TAG
         )
+
+
+def _check_frozen(version: ModelVersion, changes: Mapping[str, str | None]) -> None:
+    """Raise `InvalidParameterValue` for a tag that stays as it is once it is set.
+
+    An adapter keeps its base: who may serve it was judged by the base it had. What is served keeps its quantization:
+    another would be served from the next start of its replicas on, without an update.
+    """
+    _checked_new({key: value for key, value in changes.items() if value is not None})
+    for tag in (BASE_TAG, QUANTIZATION_TAG):
+        known = version.tags.get(tag)
+        is_fixed = known is not None or (tag == QUANTIZATION_TAG and version.status is not VersionStatus.PENDING)
+        if is_fixed and changes.get(tag, known) != known:
+            raise InvalidParameterValue(
+                f"The tag {tag} of '{version.name}' version {version.version} is {known!r} and stays so. "
+                "Register the model again as another version.",
+                param=tag,
+            )

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from openfm.control.registry.imports import Imports, hub_source
+from openfm.control.registry.service import ModelChanges
 from openfm.control.registry.setup import Registry
 from openfm.control.registry.versions import NewVersion, Versions
-from openfm.core.errors import InvalidParameterValue, Unavailable
+from openfm.core.errors import Conflict, InvalidParameterValue, Unavailable
 from openfm.core.principal import Principal
 from openfm.core.registry import ModelName, ModelVersion, VersionStatus
 from tests.unit.control.registry.conftest import NAME, OWNER, World, contents
@@ -65,11 +66,11 @@ class BusyOnce(Versions):
 
     num_asked = 0
 
-    def fail(self, name: ModelName, caller: Principal, number: int, reason: str) -> None:
+    def fail(self, version: ModelVersion, caller: Principal, reason: str) -> None:
         self.num_asked += 1
         if self.num_asked == 1:
             raise Unavailable("The database is busy.", retry_after_s=0.001)
-        super().fail(name, caller, number, reason)
+        super().fail(version, caller, reason)
 
 
 async def test_a_failure_that_could_not_be_kept_is_kept_later(registry: Registry, world: World) -> None:
@@ -109,11 +110,53 @@ async def test_deleting_the_version_ends_its_fetch(registry: Registry, world: Wo
     await registry.imports.start(NAME, OWNER, HUB)
     await world.fetching.wait()
     registry.versions.delete(NAME, OWNER, 1)
-    registry.imports.cancel(NAME, 1)
+    registry.imports.cancel_deleted()
     async with asyncio.timeout(10):
         await registry.imports.settled()
     assert fetched(registry) == []
     assert contents(registry) == 0
+
+
+async def test_a_model_that_is_renamed_meanwhile_gets_its_files_under_its_new_name(
+    registry: Registry, world: World
+) -> None:
+    world.hub = {"model.gguf": b"weights"}
+    await registry.imports.start(NAME, OWNER, HUB)
+    await world.fetching.wait()
+    renamed = ModelName.parse("main.default.renamed")
+    registry.models.update(NAME, OWNER, ModelChanges(new_name=renamed))
+    world.owners[renamed.full_name] = OWNER.name
+    world.released.set()
+    async with asyncio.timeout(10):
+        await registry.imports.settled()
+    assert registry.versions.get(renamed, OWNER, 1).status is VersionStatus.READY
+    assert set(registry.versions.manifest(renamed, OWNER, 1)) == {"model.gguf"}
+
+
+async def test_a_version_made_anew_under_the_number_gets_nothing_of_the_fetch_before(
+    registry: Registry, world: World
+) -> None:
+    world.hub = {"model.gguf": b"weights"}
+    await registry.imports.start(NAME, OWNER, HUB)
+    await world.fetching.wait()
+    registry.models.delete(NAME, OWNER)
+    registry.models.create(NAME, OWNER)
+    registry.versions.create(NAME, OWNER, NewVersion())
+    world.released.set()
+    async with asyncio.timeout(10):
+        await registry.imports.settled()
+    assert registry.versions.manifest(NAME, OWNER, 1) == {}
+    assert registry.versions.get(NAME, OWNER, 1).status is VersionStatus.PENDING
+
+
+async def test_nobody_ends_a_registration_that_is_being_fetched(registry: Registry, world: World) -> None:
+    world.hub = {"model.gguf": b"weights"}
+    await registry.imports.start(NAME, OWNER, HUB)
+    await world.fetching.wait()
+    with pytest.raises(Conflict, match="being fetched"):
+        registry.versions.finalize(NAME, OWNER, 1)
+    world.released.set()
+    assert (await ended(registry)).status is VersionStatus.READY
 
 
 async def test_a_fetch_goes_on_after_a_restart(registry: Registry, world: World) -> None:

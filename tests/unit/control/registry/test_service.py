@@ -12,7 +12,7 @@ from openfm.core.errors import (
     NotFound,
     PermissionDenied,
 )
-from openfm.core.registry import SOURCE_KIND_TAG, ModelName, VersionStatus
+from openfm.core.registry import BASE_TAG, QUANTIZATION_TAG, SOURCE_KIND_TAG, ModelName, VersionStatus
 from openfm.weights.errors import CorruptModel, UnsupportedModel
 from tests.unit.control.registry.conftest import ADMIN, FACTS, NAME, OTHER, OWNER, World, contents, put
 
@@ -237,3 +237,24 @@ def test_a_catalogue_model_is_found_with_the_catalogues_profile(registry: Regist
 def test_tags_are_bounded(models: Models, key: str) -> None:
     with pytest.raises(InvalidParameterValue, match="tag"):
         models.set_tags(NAME, OWNER, {key: "v"})
+
+
+@pytest.mark.parametrize("tag", [BASE_TAG, QUANTIZATION_TAG])
+def test_what_a_version_is_served_as_stays_as_it_was_set(registry: Registry, versions: Versions, tag: str) -> None:
+    versions.create(NAME, OWNER, LOCAL)
+    versions.set_tags(NAME, OWNER, 1, {tag: "q8_0"})
+    put(registry, "m.gguf", b"weights")
+    versions.finalize(NAME, OWNER, 1)
+    for value in ("f16", None):
+        with pytest.raises(InvalidParameterValue, match="stays so"):
+            versions.set_tags(NAME, OWNER, 1, {tag: value})
+    versions.set_tags(NAME, OWNER, 1, {tag: "q8_0", "team": "nlp"})
+    assert versions.get(NAME, OWNER, 1).tags["team"] == "nlp"
+
+
+def test_a_quantization_that_nothing_makes_is_refused_when_it_is_said(versions: Versions) -> None:
+    with pytest.raises(InvalidParameterValue, match="f16, q8_0"):
+        versions.create(NAME, OWNER, NewVersion(tags={QUANTIZATION_TAG: "q2"}))
+    versions.create(NAME, OWNER, LOCAL)
+    with pytest.raises(InvalidParameterValue, match="f16, q8_0"):
+        versions.set_tags(NAME, OWNER, 1, {QUANTIZATION_TAG: "q2"})
