@@ -30,6 +30,8 @@ from openfm.gateway.routes import DataPlane
 from openfm.limits.limiter import Limiter
 from openfm.limits.opening import CannotShareLimits, open_limits
 from openfm.limits.store import LimitStore
+from openfm.metering.sql.desk import SqlDesk
+from openfm.metering.sql.processes import SqlBounds
 from openfm.ops.index_config import index_config
 from openfm.ops.machine import available_memory_bytes, gpus
 from openfm.ops.progress import shown
@@ -50,6 +52,7 @@ from openfm.server.logs import LogShelf
 from openfm.server.registry_source import RegistrySource, Workplace
 from openfm.server.router import AsgiApp, FrontDoor, Health, HostDescription, MetricsPage, Planes
 from openfm.server.state import State, StateOptions, endpoint_service, open_state
+from openfm.server.usage import open_usage
 from openfm.server.vitals import EndpointVitals
 from openfm.settings import Role, Settings, environment
 from openfm.store.database import CannotOpenDatabase, Database
@@ -89,15 +92,16 @@ async def _serve(settings: Settings) -> None:
         _opened_state(settings, catalog, token) as state,
         open_books(state.database, settings.home / "ledger") as books,
         open_limits(settings.url_of_limits) as limits,
+        open_usage(state, settings.home / "usage", _sql_bounds(settings), environment()) as sql,
         _engine_room(settings, catalog, state) as room,
     ):
         metrics = Metrics()
         health = Health(lambda: _offered(state), room.deployments)
         service, counters = _service(state, room), EndpointCounters(time.time)
         front = _front(settings, state, room, _Instruments(metrics, counters, books, limits, health))
-        planes = Planes(front.data, _management(settings, state, room, service, counters), front.gateways)
+        management = _management(settings, state, _desk(settings, state, room, service, counters), sql)
         door = FrontDoor(
-            planes,
+            Planes(front.data, management, front.gateways),
             health,
             _metrics_page(settings, state, metrics),
             HostDescription(state.workspace_id, settings.public_url),
@@ -118,6 +122,10 @@ async def _serve(settings: Settings) -> None:
             await server.serve(sockets=[listening])
         await state.registry.imports.stop()
         await cancelled(background)
+
+
+def _sql_bounds(settings: Settings) -> SqlBounds:
+    return SqlBounds(settings.sql_memory, settings.sql_timeout_s)
 
 
 @asynccontextmanager
@@ -182,25 +190,29 @@ def _front(settings: Settings, state: State, room: EngineRoom, instruments: _Ins
     return _Front(data, Elsewhere(_NO_GATEWAYS), EngineAudit(room.reconciler.everyone, metrics).run)
 
 
-def _management(
+def _desk(
     settings: Settings, state: State, room: EngineRoom, service: EndpointService, counters: EndpointCounters
-) -> FastAPI:
-    desk = Desk(
+) -> Desk:
+    return Desk(
         state.directory,
         service,
         room.deployments,
         LogShelf(_log_dir(settings), room.depot),
         EndpointVitals(counters, room.reconciler.replicas),
     )
+
+
+def _management(settings: Settings, state: State, desk: Desk, sql: SqlDesk) -> FastAPI:
     return management_api(
         ControlPlane(
-            state.access,
-            desk,
-            state.registry,
-            state.workspace_id,
-            settings.public_url,
-            usage_desk(state.database, state.prices),
-            state.limits,
+            access=state.access,
+            desk=desk,
+            registry=state.registry,
+            workspace_id=state.workspace_id,
+            public_url=settings.public_url,
+            usage=usage_desk(state.database, state.prices),
+            limits=state.limits,
+            sql=sql,
         )
     )
 

@@ -36,6 +36,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "secrets": Verb("openfm.cli.secrets", "Keep keys of other providers, encrypted, in scopes."),
         "limits": Verb("openfm.cli.limits", "List and set limits: how much callers may use."),
         "prices": Verb("openfm.cli.prices", "Show and set prices."),
+        "sql": Verb("openfm.cli.sql", "Ask about usage in SQL."),
         "usage": Verb("openfm.cli.usage", "Show what was used and what it costs."),
         "chat": Verb("openfm.cli.chat", "Talk with a chat endpoint."),
         "doctor": Verb("openfm.cli.doctor", "Check this machine and say what to do."),

@@ -132,6 +132,10 @@ CALLER         GET               /api/2.0/openfm/limits
 ADMIN          PUT               /api/2.0/openfm/limits
 ADMIN          DELETE            /api/2.0/openfm/limits/{limit_id}
 OWN            GET               /api/2.0/openfm/usage/invoice
+OWN            POST              /api/2.0/openfm/sql
+OWN            POST              /api/2.0/sql/statements
+OWN            POST              /api/2.0/sql/statements/
+OWN            GET               /api/2.0/sql/statements/{statement_id}
 
 CALLER         POST              /api/2.0/mlflow/unity-catalog/registered-models/create
 EXECUTE        GET               /api/2.0/mlflow/unity-catalog/registered-models/get

@@ -18,6 +18,8 @@ from openfm.control.endpoints.routes import Desk
 from openfm.control.limits import routes as limit_routes
 from openfm.control.limits.service import LimitBook
 from openfm.control.registry.setup import Registry
+from openfm.control.sql import routes as sql_routes
+from openfm.control.sql.ports import Sql
 from openfm.control.usage import routes as usage_routes
 from openfm.control.usage.routes import UsageDesk
 from openfm.core.errors import ApiError, InvalidParameterValue, MethodNotAllowed, NotFound
@@ -38,6 +40,7 @@ class ControlPlane:
     public_url: str | None
     usage: UsageDesk
     limits: LimitBook
+    sql: Sql
 
 
 def management_api(plane: ControlPlane) -> FastAPI:
@@ -55,12 +58,14 @@ def management_api(plane: ControlPlane) -> FastAPI:
     api.state.public_url = plane.public_url
     api.state.usage = plane.usage
     api.state.limits = plane.limits
+    api.state.sql = plane.sql
     plane.access.install(api)
     plane.registry.install(api)
     api.include_router(endpoint_routes.router)
     api.include_router(detail_routes.router)
     api.include_router(usage_routes.router)
     api.include_router(limit_routes.router)
+    api.include_router(sql_routes.router)
     api.add_middleware(JsonBodies, tokens=plane.access.token_book)
     api.middleware("http")(_with_request_id)
     api.exception_handler(ApiError)(_api_error)
