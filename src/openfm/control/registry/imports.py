@@ -16,11 +16,11 @@ from openfm.control.registry.service import Models
 from openfm.control.registry.versions import NewVersion, Versions
 from openfm.core.errors import AlreadyExists, ApiError, InvalidParameterValue, Unavailable
 from openfm.core.principal import Principal
-from openfm.core.registry import SOURCE_KIND_TAG, FileEntry, ModelName, ModelVersion, VersionStatus
+from openfm.core.registry import HUB_KIND, SOURCE_KIND_TAG, FileEntry, ModelName, ModelVersion, VersionStatus
+from openfm.telemetry.survival import survived
 
 log = structlog.get_logger(__name__)
 
-HUB_KIND = "hub"
 _HUB_PREFIX = "hf://"
 _WEB_PREFIXES = ("https://huggingface.co/", "https://hf.co/", "http://huggingface.co/", "huggingface.co/")
 _RETRY_S = 5.0
@@ -28,7 +28,10 @@ _SYSTEM = Principal(id="0", name="System user", is_admin=True)
 
 
 class Imports:
-    """Fetches in the background. Its methods are for the event loop's thread, but for `cancel`."""
+    """Fetches in the background. Its methods are for the event loop's thread, but for `end_orphans`.
+
+    A version is known by its id all the while: its model may be renamed, deleted and made anew meanwhile.
+    """
 
     def __init__(self, resources: Resources, models: Models, versions: Versions, fetcher: Fetcher) -> None:
         self._own = resources
@@ -36,7 +39,7 @@ class Imports:
         self._versions = versions
         self._fetcher = fetcher
         self._folder = resources.blobs.root / "fetched"
-        self._tasks: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def start(self, name: ModelName, caller: Principal, new: NewVersion) -> ModelVersion:
@@ -52,11 +55,14 @@ class Imports:
         for version in versions:
             self._run(version)
 
-    def cancel(self, name: ModelName, version: int | None) -> None:
-        """Stop fetching this version, or every version of the model; called after it was deleted, from any thread."""
-        for key, task in list(self._tasks.items()):
-            if key[0] == name.full_name and version in {None, key[1]} and self._loop is not None:
-                self._loop.call_soon_threadsafe(task.cancel)
+    def end_orphans(self) -> None:
+        """Stop fetching versions that are gone; called after some were deleted, from any thread. Blocks."""
+        tasks = dict(self._tasks)
+        if not tasks or self._loop is None:
+            return
+        with survived("model.fetch_not_ended"), self._own.database.transaction() as connection:
+            for gone in tasks.keys() - repository.known_version_ids(connection, frozenset(tasks)):
+                self._loop.call_soon_threadsafe(tasks[gone].cancel)
 
     async def stop(self) -> None:
         """End every fetch; the next start goes on with them."""
@@ -71,43 +77,46 @@ class Imports:
 
     def _run(self, version: ModelVersion) -> None:
         self._loop = asyncio.get_running_loop()
-        key = (version.name.full_name, version.version)
+        key = version.id
         task = self._loop.create_task(self._fetch(version))
         self._tasks[key] = task
         task.add_done_callback(lambda _: (self._tasks.pop(key, None), self._own.progress.pop(key, None)))
 
     async def _fetch(self, version: ModelVersion) -> None:
-        key = (version.name.full_name, version.version)
         folder = self._folder / version.id
-        self._own.progress[key] = "Waiting for the source."
-
-        def note(done: int, total: int) -> None:
-            self._own.progress[key] = (
-                f"Fetching: {done:,} of {total:,} bytes." if total else f"Fetching: {done:,} bytes."
-            )
-
-        try:
-            await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-            files = await self._fetcher.fetch(version.source, folder, note)
-            self._own.progress[key] = "Checking the files."
-            await asyncio.to_thread(self._stored, version, files)
-        except ApiError as error:
-            await self._fail(version, error.message)
-        except OSError as error:
-            log.warning("model.disk_failed", model=str(version.name), version=version.version, error=repr(error))
-            await self._fail(version, _told(error))
-        except asyncio.CancelledError:
-            if not await asyncio.to_thread(self._is_wanted, version):
-                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-            raise
+        with survived("model.not_fetched", model=str(version.name), version=version.version) as outcome:
+            try:
+                await self._bring(version, folder)
+            except ApiError as error:
+                await self._fail(version, error.message)
+            except OSError as error:
+                log.warning("model.disk_failed", model=str(version.name), version=version.version, error=repr(error))
+                await self._fail(version, _told(error))
+            except asyncio.CancelledError:
+                if not await asyncio.to_thread(self._is_wanted, version):
+                    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+                raise
+        if outcome.error is not None:
+            await self._fail(version, f"openfm made an error of its own: {outcome.error!r}. Register the model again.")
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+    async def _bring(self, version: ModelVersion, folder: Path) -> None:
+        def note(done: int, total: int) -> None:
+            told = f"{done:,} of {total:,} bytes" if total else f"{done:,} bytes"
+            self._own.progress[version.id] = f"Fetching: {told}."
+
+        self._own.progress[version.id] = "Waiting for the source."
+        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+        files = await self._fetcher.fetch(version.source, folder, note)
+        self._own.progress[version.id] = "Checking the files."
+        await asyncio.to_thread(self._stored, version, files)
 
     async def _fail(self, version: ModelVersion, reason: str) -> None:
         log.warning("model.not_registered", model=str(version.name), version=version.version, reason=reason)
         is_told = False
         while not is_told:
             try:
-                await asyncio.to_thread(self._versions.fail, version.name, _SYSTEM, version.version, reason)
+                await asyncio.to_thread(self._versions.fail, version.id, _SYSTEM, reason)
                 is_told = True
             except Unavailable as error:  # the database is busy, or its disk as full as ours
                 log.warning("model.failure_not_kept", model=str(version.name), reason=error.message)
@@ -121,7 +130,7 @@ class Imports:
         return self._versions.create(name, caller, NewVersion(source, new.run_id, new.comment, tags))
 
     def _stored(self, version: ModelVersion, files: Path) -> None:
-        """Make the fetched files the version's, then finalize it."""
+        """Make the fetched files the version's, then finalize it. Raises `NotFound` once it is deleted."""
         inside = (self._folder / version.id).resolve()
         for path in sorted(files.rglob("*")):
             if path.is_file():
@@ -130,14 +139,14 @@ class Imports:
                 if not path.resolve().is_relative_to(inside):
                     raise InvalidParameterValue(f"'{name}' is a link out of the model's folder.", param="source")
                 self._take(version, path, name)
-        self._versions.finalize(version.name, _SYSTEM, version.version)
+        self._versions.conclude(version.id, _SYSTEM)
 
     def _take(self, version: ModelVersion, path: Path, name: str) -> None:
         with self._own.blobs.add(path.resolve()) as blob:
             entry = FileEntry(blob.digest, blob.size, self._own.now_ms())
             with self._own.database.transaction() as connection:
-                self._own.version(connection, version.name, version.version)
-                repository.put_files(connection, version.name, version.version, {name: entry})
+                pending = self._own.pending(connection, version.id)
+                repository.put_files(connection, pending.name, pending.version, {name: entry})
 
     def _interrupted(self) -> list[ModelVersion]:
         with self._own.database.transaction() as connection:
@@ -151,8 +160,10 @@ class Imports:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def _is_wanted(self, version: ModelVersion) -> bool:
-        with self._own.database.transaction() as connection:
-            return repository.find_version(connection, version.name, version.version) is not None
+        """Whether the version is there still. Without an answer it is: what is left over goes at the next start."""
+        with contextlib.suppress(Unavailable), self._own.database.transaction() as connection:
+            return repository.find_version_by_id(connection, version.id) is not None
+        return True
 
 
 def _told(error: OSError) -> str:

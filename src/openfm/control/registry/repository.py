@@ -108,6 +108,12 @@ def find_version(connection: Connection, name: ModelName, version: int) -> Model
     return None if row is None else _version(row, _aliases(connection, [name.full_name]).get(name.full_name, {}))
 
 
+def find_version_by_id(connection: Connection, version_id: str) -> ModelVersion | None:
+    """The version, whatever its model is called now; or None. Its aliases are left out."""
+    row = connection.execute(select(model_versions).where(model_versions.c.id == version_id)).mappings().one_or_none()
+    return None if row is None else _version(row, {})
+
+
 def list_versions(connection: Connection, name: ModelName, page: Page) -> Sequence[ModelVersion]:
     """The model's versions, newest first."""
     columns = model_versions.c

@@ -9,9 +9,18 @@ from sqlalchemy import Connection
 from openfm.control.registry import repository
 from openfm.control.registry.ports import ModelGrants, ServedVersions
 from openfm.control.registry.repository import Stamp
-from openfm.core.errors import Conflict, PermissionDenied
+from openfm.core.errors import Conflict, NotFound, PermissionDenied
 from openfm.core.principal import Principal
-from openfm.core.registry import ModelName, ModelVersion, RegisteredModel, model_not_found, version_not_found
+from openfm.core.registry import (
+    HUB_KIND,
+    SOURCE_KIND_TAG,
+    ModelName,
+    ModelVersion,
+    RegisteredModel,
+    VersionStatus,
+    model_not_found,
+    version_not_found,
+)
 from openfm.store.blobs import BlobStore
 from openfm.store.database import Database
 from openfm.store.uploads import Uploads
@@ -24,7 +33,7 @@ def _now_ms() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """The registry's state and the answers of others. `progress` tells how registrations in progress are doing."""
+    """The registry's state and the answers of others. `progress` tells, by a version's id, how its fetch is doing."""
 
     database: Database
     blobs: BlobStore
@@ -32,7 +41,7 @@ class Resources:
     grants: ModelGrants
     served: ServedVersions
     now_ms: Callable[[], int] = _now_ms
-    progress: dict[tuple[str, int], str] = field(default_factory=dict)
+    progress: dict[str, str] = field(default_factory=dict)
 
     def stamp(self, caller: Principal) -> Stamp:
         """A change by this caller, now."""
@@ -72,6 +81,17 @@ class Resources:
             raise version_not_found(name, number)
         return version
 
+    def version_by_id(self, connection: Connection, version_id: str) -> ModelVersion:
+        """The version, whatever its model is called now. Raises `NotFound`."""
+        version = repository.find_version_by_id(connection, version_id)
+        if version is None:
+            raise NotFound("The model version was deleted meanwhile. Make a new one.", param="version")
+        return version
+
+    def pending(self, connection: Connection, version_id: str) -> ModelVersion:
+        """The version, to add files to it. Raises `NotFound`, or `Conflict` once it is final."""
+        return still_pending(self.version_by_id(connection, version_id))
+
     def refuse_while_served(self, version_ids: frozenset[str], which: str, what: str) -> None:
         """Raise `Conflict` while an endpoint needs one of these versions; only `served.settled()` keeps it true."""
         endpoints = self.served.serving(version_ids)
@@ -94,3 +114,22 @@ class Resources:
     def _digests(self) -> frozenset[str]:
         with self.database.transaction() as connection:
             return repository.digests(connection)
+
+
+def still_pending(version: ModelVersion) -> ModelVersion:
+    """The version, whose files may change. Raises `Conflict` once it is final."""
+    if version.status is not VersionStatus.PENDING:
+        raise Conflict(
+            f"Version {version.version} of '{version.name}' is {version.status.value}; its files do not change any "
+            "more. Make a new version."
+        )
+    return version
+
+
+def refuse_while_fetched(version: ModelVersion) -> None:
+    """Raise `Conflict` while the server itself is fetching the version's files."""
+    if version.status is VersionStatus.PENDING and version.tags.get(SOURCE_KIND_TAG) == HUB_KIND:
+        raise Conflict(
+            f"The server is fetching version {version.version} of '{version.name}' and makes it READY by itself. "
+            "Wait for it, or delete the version."
+        )

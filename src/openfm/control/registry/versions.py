@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from sqlalchemy import Connection
+
 from openfm.control.registry import repository
 from openfm.control.registry.ports import Inspector
 from openfm.control.registry.repository import Page
-from openfm.control.registry.resources import Resources
+from openfm.control.registry.resources import Resources, refuse_while_fetched
 from openfm.control.registry.service import (
     changed_tags,
     checked_comment,
@@ -136,39 +138,58 @@ class Versions:
 
         A version that `openfm models register` made fails when its files are corrupt or refused. Everything else is
         READY, a model that nothing here serves too (an MLflow model of another flavor); it keeps the reason. Raises
-        `Conflict` when files arrive meanwhile.
+        `Conflict` when files arrive meanwhile, and while the server fetches them itself.
         """
         with self._own.database.transaction() as connection:
             self._own.changeable(connection, name, caller)
             version = self._own.version(connection, name, number)
-            manifest = repository.manifest(connection, name, number)
-        if version.status is VersionStatus.READY:
-            return version
-        if version.status is VersionStatus.FAILED:
-            raise InvalidParameterValue(
-                f"Version {number} of '{name}' failed: {version.status_message} Make a new version.", param="version"
-            )
+        refuse_while_fetched(version)
+        return self.conclude(version.id, caller)
+
+    def conclude(self, version_id: str, caller: Principal) -> ModelVersion:
+        """`finalize` for whoever knows the version by its id, and may do it. Raises `NotFound` once it is deleted."""
+        with self._own.database.transaction() as connection:
+            version = self._own.version_by_id(connection, version_id)
+            manifest = repository.manifest(connection, version.name, version.version)
+        if version.status is not VersionStatus.PENDING:
+            return _concluded(version)
         outcome = self._inspected(version, manifest)
         with self._own.database.transaction() as connection:
-            arrived = repository.manifest(connection, name, number)
-            if manifest_digest(arrived) != manifest_digest(manifest):
-                raise Conflict(f"Files of version {number} of '{name}' are still arriving. Finalize when all are here.")
-            repository.change_version(connection, name, number, outcome, self._own.stamp(caller))
-            if outcome["status"] == VersionStatus.FAILED.value:
-                repository.remove_files(connection, name, number)
-            done = self._own.version(connection, name, number)
-        self._own.end_uploads(name, number)
+            version = self._own.version_by_id(connection, version_id)  # it may be called otherwise, or be final by now
+            if version.status is not VersionStatus.PENDING:
+                return _concluded(version)
+            done = self._settle(connection, version, manifest, outcome, caller)
+        self._own.end_uploads(done.name, done.version)
         if done.status is VersionStatus.FAILED:
             self._own.collect()
         return done
 
-    def fail(self, name: ModelName, caller: Principal, number: int, reason: str) -> None:
-        """End the registration without a result."""
+    def fail(self, version_id: str, caller: Principal, reason: str) -> None:
+        """End a registration without a result. A version that is final, or gone, stays as it is."""
         values = {"status": VersionStatus.FAILED.value, "status_message": reason}
         with self._own.database.transaction() as connection:
-            repository.change_version(connection, name, number, values, self._own.stamp(caller))
-            repository.remove_files(connection, name, number)
+            version = repository.find_version_by_id(connection, version_id)
+            if version is not None and version.status is VersionStatus.PENDING:
+                repository.change_version(connection, version.name, version.version, values, self._own.stamp(caller))
+                repository.remove_files(connection, version.name, version.version)
         self._own.collect()
+
+    def _settle(
+        self,
+        connection: Connection,
+        version: ModelVersion,
+        manifest: Manifest,
+        outcome: Mapping[str, Any],
+        caller: Principal,
+    ) -> ModelVersion:
+        """Keep what inspection of these files said. Raises `Conflict` if they are not the version's files any more."""
+        name, number = version.name, version.version
+        if manifest_digest(repository.manifest(connection, name, number)) != manifest_digest(manifest):
+            raise Conflict(f"Files of version {number} of '{name}' are still arriving. Finalize when all are here.")
+        repository.change_version(connection, name, number, outcome, self._own.stamp(caller))
+        if outcome["status"] == VersionStatus.FAILED.value:
+            repository.remove_files(connection, name, number)
+        return self._own.version(connection, name, number)
 
     def _change(self, name: ModelName, caller: Principal, number: int, values: Mapping[str, Any]) -> ModelVersion:
         with self._own.database.transaction() as connection:
@@ -196,8 +217,18 @@ class Versions:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _with_progress(self, version: ModelVersion) -> ModelVersion:
-        told = self._own.progress.get((version.name.full_name, version.version))
+        told = self._own.progress.get(version.id)
         return replace(version, status_message=told) if told and version.status is VersionStatus.PENDING else version
+
+
+def _concluded(version: ModelVersion) -> ModelVersion:
+    """The READY version. Raises `InvalidParameterValue` for one that failed."""
+    if version.status is VersionStatus.FAILED:
+        raise InvalidParameterValue(
+            f"Version {version.version} of '{version.name}' failed: {version.status_message} Make a new version.",
+            param="version",
+        )
+    return version
 
 
 def _check_base(version: ModelVersion, changes: Mapping[str, str | None]) -> None:

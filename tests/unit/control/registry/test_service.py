@@ -1,5 +1,7 @@
 """Models and versions: who may do what, what an end of a registration means, and what is refused."""
 
+from pathlib import Path
+
 import pytest
 
 from openfm.control.registry.service import ModelChanges, Models, page_token_after
@@ -14,7 +16,7 @@ from openfm.core.errors import (
 )
 from openfm.core.registry import SOURCE_KIND_TAG, ModelName, VersionStatus
 from openfm.weights.errors import CorruptModel, UnsupportedModel
-from tests.unit.control.registry.conftest import ADMIN, FACTS, NAME, OTHER, OWNER, World, contents, put
+from tests.unit.control.registry.conftest import ADMIN, FACTS, NAME, OTHER, OWNER, Inspected, World, contents, put
 
 LOCAL = NewVersion(source="/m.gguf", tags={SOURCE_KIND_TAG: "local"})
 
@@ -162,6 +164,34 @@ def test_files_of_openfm_that_are_corrupt_fail_and_are_collected(
         versions.finalize(NAME, OWNER, 1)
     with pytest.raises(InvalidParameterValue, match="failed to register: The file is cut off"):
         registry.servable.find(NAME.full_name, 1, OWNER)
+
+
+def test_what_inspection_found_is_not_kept_for_another_version_of_the_same_name_and_number(
+    registry: Registry, models: Models, world: World
+) -> None:
+    def made_anew(folder: Path) -> Inspected:
+        models.delete(NAME, OWNER)
+        models.create(NAME, OWNER)
+        registry.versions.create(NAME, OWNER, LOCAL)
+        return world.inspect(folder)
+
+    registry.versions.create(NAME, OWNER, LOCAL)
+    with pytest.raises(NotFound, match="deleted meanwhile"):
+        Versions(registry.resources, made_anew).finalize(NAME, OWNER, 1)
+    assert registry.versions.get(NAME, OWNER, 1).status is VersionStatus.PENDING
+
+
+def test_two_who_finalize_at_once_both_learn_that_it_is_ready(
+    registry: Registry, versions: Versions, world: World
+) -> None:
+    def finalized_by_another(folder: Path) -> Inspected:
+        versions.finalize(NAME, OWNER, 1)
+        return world.inspect(folder)
+
+    versions.create(NAME, OWNER, LOCAL)
+    put(registry, "m.gguf", b"weights")
+    both = Versions(registry.resources, finalized_by_another).finalize(NAME, OWNER, 1)
+    assert (both.status, both.digest) == (VersionStatus.READY, versions.get(NAME, OWNER, 1).digest)
 
 
 @pytest.mark.parametrize(
