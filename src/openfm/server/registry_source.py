@@ -1,7 +1,6 @@
 """Registered models: their files out of the store, checked, and converted where no engine reads them as they are."""
 
 import asyncio
-import hashlib
 import shutil
 import uuid
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from openfm.store.blobs import BlobStore
 from openfm.weights.convert_environment import installed
 from openfm.weights.converter import Converter
 from openfm.weights.facts import ModelFacts
+from openfm.weights.kept_digest import kept_digest
 from openfm.weights.preparation import PreparedModel, PrepareOptions, Quantization, prepare
 
 _QUANTIZATIONS: Mapping[str, Quantization] = {"f16": "f16", "q8_0": "q8_0"}
@@ -121,16 +121,7 @@ def _ready(prepared: PreparedModel, known: Mapping[Path, str], facts: ModelFacts
     return ReadyModel(
         engine=prepared.engine,
         files=prepared.files,
-        digests={role: known.get(file) or _converted_digest(file) for role, file in prepared.files.items()},
+        digests={role: known.get(file) or kept_digest(file) for role, file in prepared.files.items()},
         weight_bytes=sum(file.stat().st_size for file in prepared.files.values()),
         sequence_bytes=context_length * facts.kv_bytes_per_token,
     )
-
-
-def _converted_digest(file: Path) -> str:
-    """The SHA-256 that the file had when it was made."""
-    known = file.with_name(file.name + ".sha256")
-    if not known.exists():
-        with file.open("rb") as opened:
-            known.write_text(hashlib.file_digest(opened, "sha256").hexdigest(), encoding="utf-8")
-    return known.read_text(encoding="utf-8")

@@ -17,6 +17,7 @@ from openfm.weights.facts import ModelFacts, ModelFormat
 from openfm.weights.folder import ModelFolder
 from openfm.weights.gguf_header import read_header
 from openfm.weights.hugging_face import ADAPTER_WEIGHTS, inspect_hugging_face
+from openfm.weights.kept_digest import digest_file, keep_digest
 from openfm.weights.mlflow_model import servable_part
 from openfm.weights.staging import adapter_task, small_bytes, stage
 
@@ -134,6 +135,8 @@ async def _convert(
         await convert(options.converter, conversion, on_progress)
         # What the engine reads next is judged like a file from outside.
         await asyncio.to_thread(read_header, conversion.out)
+        await asyncio.to_thread(keep_digest, conversion.out)
+        digest_file(conversion.out).replace(digest_file(out))
         conversion.out.replace(out)
 
 
