@@ -23,6 +23,9 @@ from openfm.weights.staging import adapter_task, small_bytes, stage
 
 Quantization = Literal["f16", "q8_0"]
 
+SCRATCH_PREFIX = ".convert-"
+"""How folders of conversions in progress begin; what a killed server left of them may go."""
+
 _BITS = {"f16": 16.0, "q8_0": 8.5}
 _SPARE_BYTES = 1024 * 1024
 
@@ -149,7 +152,7 @@ def _scratch(out_dir: Path, expected: int) -> Iterator[Path]:
             f"The conversion needs {expected} bytes in {out_dir}, where {free} are free. Make room and try again.",
             retry_after_s=60,
         )
-    scratch = Path(tempfile.mkdtemp(prefix=".convert-", dir=out_dir))
+    scratch = Path(tempfile.mkdtemp(prefix=SCRATCH_PREFIX, dir=out_dir))
     try:
         yield scratch
     finally:
