@@ -17,9 +17,14 @@ from openfm.weights.convert_environment import installed
 from openfm.weights.converter import Converter
 from openfm.weights.facts import ModelFacts
 from openfm.weights.kept_digest import kept_digest
-from openfm.weights.preparation import SCRATCH_PREFIX, PreparedModel, PrepareOptions, Quantization, prepare
-
-_QUANTIZATIONS: Mapping[str, Quantization] = {"f16": "f16", "q8_0": "q8_0"}
+from openfm.weights.preparation import (
+    QUANTIZATIONS,
+    SCRATCH_PREFIX,
+    PreparedModel,
+    PrepareOptions,
+    Quantization,
+    prepare,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +137,13 @@ def _remove_all_but(digests: frozenset[str], folder: Path) -> None:
 
 def _quantization(version: ServableVersion) -> Quantization:
     asked = version.tags.get(QUANTIZATION_TAG, "f16")
-    if asked not in _QUANTIZATIONS:
+    if asked not in QUANTIZATIONS:  # of an older openfm, which took any
         raise InvalidParameterValue(
-            f"The tag {QUANTIZATION_TAG} is '{asked}'; use one of: {', '.join(_QUANTIZATIONS)}.", param=QUANTIZATION_TAG
+            f"The tag {QUANTIZATION_TAG} is '{asked}'; use one of: {', '.join(QUANTIZATIONS)}. "
+            "Register the model again as a new version.",
+            param=QUANTIZATION_TAG,
         )
-    return _QUANTIZATIONS[asked]
+    return QUANTIZATIONS[asked]
 
 
 def _ready(prepared: PreparedModel, known: Mapping[Path, str], facts: ModelFacts, context_length: int) -> ReadyModel:

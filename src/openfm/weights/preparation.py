@@ -22,6 +22,7 @@ from openfm.weights.mlflow_model import servable_part
 from openfm.weights.staging import adapter_task, small_bytes, stage
 
 Quantization = Literal["f16", "q8_0"]
+QUANTIZATIONS: Mapping[str, Quantization] = {"f16": "f16", "q8_0": "q8_0"}
 
 SCRATCH_PREFIX = ".convert-"
 """How folders of conversions in progress begin; what a killed server left of them may go."""

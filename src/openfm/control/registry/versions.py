@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from openfm.control.registry import repository
+from openfm.control.registry.own_tags import check_changes, check_values
 from openfm.control.registry.ports import Inspector
 from openfm.control.registry.repository import Page
 from openfm.control.registry.resources import Resources, refuse_while_fetched
@@ -23,7 +24,7 @@ from openfm.control.registry.service import (
 from openfm.core.errors import Conflict, InvalidParameterValue
 from openfm.core.principal import Principal
 from openfm.core.registry import (
-    BASE_TAG,
+    QUANTIZATION_TAG,
     SOURCE_KIND_TAG,
     Manifest,
     ModelName,
@@ -62,7 +63,7 @@ class Versions:
     def create(self, name: ModelName, caller: Principal, new: NewVersion) -> ModelVersion:
         """A version that waits for its files."""
         checked_comment(new.comment)
-        checked_tags(new.tags)
+        check_values(checked_tags(new.tags))
         stamp = self._own.stamp(caller)
         with self._own.database.transaction() as connection:
             self._own.changeable(connection, name, caller)
@@ -107,11 +108,14 @@ class Versions:
     def set_tags(
         self, name: ModelName, caller: Principal, number: int, changes: Mapping[str, str | None]
     ) -> ModelVersion:
-        """Set tags; None removes one."""
-        with self._own.database.transaction() as connection:
+        """Set tags; None removes one. Raises `Conflict` for how to convert what an endpoint serves already."""
+        with self._own.served.settled(), self._own.database.transaction() as connection:
             self._own.changeable(connection, name, caller)
             version = self._own.version(connection, name, number)
-            _check_base(version, changes)
+            check_changes(version, changes)
+            if changes.get(QUANTIZATION_TAG, version.tags.get(QUANTIZATION_TAG)) != version.tags.get(QUANTIZATION_TAG):
+                which = f"Version {number} of '{name}'"
+                self._own.refuse_while_served(frozenset({version.id}), which, "converted in another way")
             values = {"tags": dict(changed_tags(version.tags, changes))}
             repository.change_version(connection, name, number, values, self._own.stamp(caller))
             return self._own.version(connection, name, number)
@@ -229,14 +233,3 @@ def _concluded(version: ModelVersion) -> ModelVersion:
             param="version",
         )
     return version
-
-
-def _check_base(version: ModelVersion, changes: Mapping[str, str | None]) -> None:
-    """An adapter keeps its base: who may serve it was judged by the base it had. Raises `InvalidParameterValue`."""
-    known = version.tags.get(BASE_TAG)
-    if known is not None and changes.get(BASE_TAG, known) != known:
-        raise InvalidParameterValue(
-            f"The tag {BASE_TAG} of '{version.name}' version {version.version} is '{known}' and stays so. "
-            "Register the adapter again for another base.",
-            param=BASE_TAG,
-        )

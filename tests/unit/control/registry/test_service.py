@@ -14,7 +14,7 @@ from openfm.core.errors import (
     NotFound,
     PermissionDenied,
 )
-from openfm.core.registry import SOURCE_KIND_TAG, ModelName, VersionStatus
+from openfm.core.registry import BASE_TAG, QUANTIZATION_TAG, SOURCE_KIND_TAG, ModelName, VersionStatus
 from openfm.weights.errors import CorruptModel, UnsupportedModel
 from tests.unit.control.registry.conftest import ADMIN, FACTS, NAME, OTHER, OWNER, Inspected, World, contents, put
 
@@ -221,6 +221,40 @@ def test_two_versions_share_what_is_the_same(registry: Registry, versions: Versi
     assert contents(registry) == 1
     versions.delete(NAME, OWNER, 2)
     assert contents(registry) == 0
+
+
+# ----------------------------------------------------------------------------------------------------------- own tags
+
+
+@pytest.mark.parametrize("tag", [QUANTIZATION_TAG, BASE_TAG])
+def test_a_tag_that_decides_what_is_served_can_be_set_once(versions: Versions, tag: str) -> None:
+    versions.create(NAME, OWNER, LOCAL)
+    versions.set_tags(NAME, OWNER, 1, {tag: "q8_0"})
+    assert versions.set_tags(NAME, OWNER, 1, {tag: "q8_0", "team": "nlp"}).tags["team"] == "nlp"
+    for other in ("f16", None):
+        with pytest.raises(InvalidParameterValue, match="is 'q8_0' and stays so"):
+            versions.set_tags(NAME, OWNER, 1, {tag: other})
+
+
+def test_how_to_convert_what_is_served_is_not_to_be_changed(versions: Versions, world: World) -> None:
+    world.served.add(versions.create(NAME, OWNER, LOCAL).id)
+    with pytest.raises(Conflict, match="converted in another way"):
+        versions.set_tags(NAME, OWNER, 1, {QUANTIZATION_TAG: "q8_0"})
+    assert versions.set_tags(NAME, OWNER, 1, {"team": "nlp"}).tags["team"] == "nlp"
+
+
+def test_an_unknown_quantization_is_refused_when_it_is_said(versions: Versions) -> None:
+    with pytest.raises(InvalidParameterValue, match="use one of: f16, q8_0"):
+        versions.create(NAME, OWNER, NewVersion(tags={QUANTIZATION_TAG: "q2"}))
+    versions.create(NAME, OWNER, LOCAL)
+    with pytest.raises(InvalidParameterValue, match="use one of: f16, q8_0"):
+        versions.set_tags(NAME, OWNER, 1, {QUANTIZATION_TAG: "q2"})
+
+
+def test_where_a_version_came_from_is_said_once(versions: Versions) -> None:
+    versions.create(NAME, OWNER, NewVersion())
+    with pytest.raises(InvalidParameterValue, match="how the version came here"):
+        versions.set_tags(NAME, OWNER, 1, {SOURCE_KIND_TAG: "hub"})
 
 
 # ------------------------------------------------------------------------------------------------------- what is served
