@@ -46,8 +46,10 @@ from openfm.server.elsewhere import Elsewhere
 from openfm.server.engine_room import EngineRoom, Plant
 from openfm.server.external import KeyedLauncher
 from openfm.server.home import HomeInUse, announced, locked_home
+from openfm.server.housekeeping import Chore, housekeeping
 from openfm.server.leases import LeaseDesk
 from openfm.server.listener import Address, CannotListen, Listener, is_loopback, make_server, open_socket, url_of
+from openfm.server.log_keeper import LogKeeper
 from openfm.server.logs import LogShelf
 from openfm.server.registry_source import RegistrySource, Workplace
 from openfm.server.router import AsgiApp, FrontDoor, Health, HostDescription, MetricsPage, Planes
@@ -263,8 +265,8 @@ async def _engine_room(settings: Settings, catalog: Catalog, state: State) -> As
     registered = RegistrySource(
         state.models, state.registry.resources.blobs, Workplace(settings.files_dir / "served", settings.home)
     )
+    logs = LogKeeper(_log_dir(settings), state.directory.deployment_ids, time.time)
     await asyncio.to_thread(registered.sweep)
-    state.registry.resources.on_collect.append(registered.sweep_deleted)
     try:
         with shown(sys.stderr) as on_progress:
             plant = Plant(
@@ -279,10 +281,19 @@ async def _engine_room(settings: Settings, catalog: Catalog, state: State) -> As
                 cold_start_deadline_s=settings.cold_start_deadline_s,
             )
             room = EngineRoom(state.directory, plant)
-            async with room.running():
+            async with room.running(), _housekept(registered.tidy, logs.tidy):
                 yield room
     finally:
         shutil.rmtree(runtime_dir, ignore_errors=True)
+
+
+@asynccontextmanager
+async def _housekept(*chores: Chore) -> AsyncIterator[None]:
+    work = [started(housekeeping(chores), "housekeeping")]
+    try:
+        yield
+    finally:
+        await cancelled(work)
 
 
 def _machine(settings: Settings) -> Machine:
