@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from openfm.load.objective import Objective, goodput_per_s
+from openfm.core.objective import Objective
+from openfm.load.goodput import goodput_per_s
 from openfm.load.outcome import Outcome
 
 PERCENTILES = (50.0, 90.0, 95.0, 99.0)

@@ -3,8 +3,8 @@
 import json
 from xml.etree import ElementTree as ET
 
+from openfm.core.objective import Objective
 from openfm.load.html_report import html_report
-from openfm.load.objective import Objective
 from openfm.load.outcome import Outcome
 from openfm.load.plots import Axes, Series, plot
 from openfm.load.report import FORMULAS, Run, run_to_json

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openfm.core.errors import InvalidParameterValue
-from openfm.load.objective import Objective
+from openfm.core.objective import Objective
 from openfm.load.outcome import Outcome
 from openfm.load.statistics import percentile, summarise
 

@@ -22,10 +22,10 @@ from openfm.cli.errors import CliError, ExitCode, reported
 from openfm.cli.output import print_json
 from openfm.cli.profile import Given, HomeOption, TokenOption, UrlOption, environment, find_server
 from openfm.core.errors import InvalidParameterValue
+from openfm.core.objective import Objective
 from openfm.load.arrivals import ArrivalKind, constant_arrivals, parse_trace, poisson_arrivals, trace_arrivals
 from openfm.load.html_report import html_report
 from openfm.load.lengths import parse_lengths
-from openfm.load.objective import Objective
 from openfm.load.prompts import shared_prefix
 from openfm.load.report import Run, run_to_json
 from openfm.load.runner import OpenLoop, Planned, Shapes, planned

@@ -1,12 +1,11 @@
-"""What is good enough: the objective that goodput is judged by."""
+"""What is good enough: the latency objective that goodput, and a promise of throughput, are judged by."""
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
 from openfm.core.errors import InvalidParameterValue
-from openfm.load.outcome import Outcome
+from openfm.core.model import Task
 
 _LONGEST_MS = 3_600_000.0
 
@@ -32,18 +31,6 @@ class Objective:
         if not (math.isfinite(self.percentile) and 50 <= self.percentile < 100):
             raise InvalidParameterValue(f"percentile is {self.percentile}; it must be 50 to 99.99.", param="percentile")
 
-    def is_met_by(self, outcome: Outcome) -> bool:
-        """Whether this answer came whole and kept every bound."""
-        return outcome.is_ok and all(
-            bound is None or (value is not None and value * 1000 <= bound)
-            for bound, value in (
-                (self.ttft_ms, outcome.ttft_s),
-                # An answer of one token has no time per token to break.
-                (self.tpot_ms, outcome.tpot_s if outcome.completion_tokens > 1 else 0.0),
-                (self.e2e_ms, outcome.e2e_s),
-            )
-        )
-
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         return {
@@ -65,6 +52,12 @@ class Objective:
         return (", ".join(shown) or "an answer") + f" at p{self.percentile:g}"
 
 
-def goodput_per_s(outcomes: Iterable[Outcome], objective: Objective, seconds: float) -> float:
-    """Requests that kept every bound of the objective, per second of the run (DistServe, OSDI 2024, section 2.2)."""
-    return sum(objective.is_met_by(outcome) for outcome in outcomes) / seconds
+def default_objective(task: Task) -> Objective:
+    """What an endpoint of this task is held to until its owner says otherwise.
+
+    A conversation begins within 3 s and goes on at no less than 5 tokens a second, about as fast as people read;
+    embeddings are there within 2 s.
+    """
+    if task is Task.EMBEDDINGS:
+        return Objective(e2e_ms=2000.0)
+    return Objective(ttft_ms=3000.0, tpot_ms=200.0)
