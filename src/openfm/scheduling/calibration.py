@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from openfm.scheduling.work import CostWeights
 
-_LEAST_SECONDS_PER_TOKEN = 1e-12
+_COMPLETION = 2
 
 
 class CannotFit(Exception):
@@ -49,10 +49,12 @@ def fit_cost(points: Sequence[SaturatedPoint]) -> Fit:
         raise CannotFit("nothing was measured")
     rows = [(p.prompt / p.seconds, p.cached / p.seconds, p.completion / p.seconds) for p in usable]
     kinds = [kind for kind in range(3) if any(row[kind] > 0 for row in rows)]
-    sets = [active for size in range(1, len(kinds) + 1) for active in itertools.combinations(kinds, size)]
+    subsets = (active for size in range(1, len(kinds) + 1) for active in itertools.combinations(kinds, size))
+    # Where something was completed, that cost something: it is the measure of all else.
+    sets = [active for active in subsets if _COMPLETION in active or _COMPLETION not in kinds]
     solved = [found for active in sets if (found := _solve(rows, active)) is not None]
     if not solved:
-        raise CannotFit("no token was counted, or every run had the same shape")
+        raise CannotFit("no token was counted")
     best = min(solved, key=lambda costs: sum(error**2 for error in _errors(rows, costs)))
     return _fit(rows, best)
 
@@ -60,10 +62,8 @@ def fit_cost(points: Sequence[SaturatedPoint]) -> Fit:
 def _fit(rows: Sequence[tuple[float, float, float]], costs: tuple[float, float, float]) -> Fit:
     prompt, cached, completion = costs
     worst = max(abs(error) for error in _errors(rows, costs))
-    if completion > _LEAST_SECONDS_PER_TOKEN:
+    if completion > 0:
         return Fit(CostWeights(prompt / completion, cached / completion, 1.0), 1 / completion, worst)
-    if any(row[2] > 0 for row in rows):
-        raise CannotFit("completion tokens seem to cost nothing: the runs were too short or too alike")
     # Nothing is completed (embeddings): then a prompt token is the measure, and one of completion costs as much.
     return Fit(CostWeights(1.0, cached / prompt, 1.0), 1 / prompt, worst)
 
