@@ -20,6 +20,7 @@ import uvloop
 from openfm import __version__
 from openfm.catalog.catalog import Catalog, load_catalog
 from openfm.control.api import ControlPlane, management_api
+from openfm.control.calibrations.routes import CalibrationDesk
 from openfm.control.endpoints.rollout import Rollouts
 from openfm.control.endpoints.routes import Desk
 from openfm.control.endpoints.service import EndpointService
@@ -42,6 +43,7 @@ from openfm.ops.pull import PullTools
 from openfm.server.audit import EngineAudit
 from openfm.server.banner import welcome
 from openfm.server.books import Books, open_books, usage_desk
+from openfm.server.calibrator import Bench, Calibrator
 from openfm.server.catalogue_source import CatalogueSource, Warehouse
 from openfm.server.desired import EngineSettings, Workers
 from openfm.server.engine_room import EngineRoom, Plant
@@ -51,7 +53,7 @@ from openfm.server.listener import Address, CannotListen, Listener, Tls, is_loop
 from openfm.server.logs import LogShelf
 from openfm.server.registry_source import RegistrySource, Workplace
 from openfm.server.router import FrontDoor, Health, HostDescription, MetricsPage, Planes
-from openfm.server.state import State, StateOptions, endpoint_service, open_state
+from openfm.server.state import State, StateOptions, calibration_service, endpoint_service, open_state
 from openfm.server.vitals import EndpointVitals
 from openfm.settings import Settings, environment
 from openfm.store.database import CannotOpenDatabase, Database
@@ -94,7 +96,8 @@ async def _serve(settings: Settings) -> None:
     ):
         metrics = Metrics()
         service = _service(state, room)
-        planes = _planes(settings, state, room, _Instruments(metrics, service, books, limits))
+        calibrator = _calibrator(state, room)
+        planes = _planes(settings, state, room, _Instruments(metrics, service, books, limits, calibrator))
         health = Health(lambda: _offered(state), room.deployments)
         door = FrontDoor(
             planes,
@@ -110,6 +113,7 @@ async def _serve(settings: Settings) -> None:
             _started(EngineAudit(room.reconciler.everyone, metrics).run(), "engine audit"),
             _started(_tell_when_ready(health, room), "ready"),
             _started(_rollouts(state, service, room).run(), "rollouts"),
+            _started(calibrator.run(), "calibrations"),
             _started(_end_without_engines(room, server), "engines"),
         ]
         await state.registry.imports.resume()
@@ -156,6 +160,7 @@ class _Instruments:
     service: EndpointService
     books: Books
     limits: LimitStore
+    calibrator: Calibrator
 
 
 def _planes(settings: Settings, state: State, room: EngineRoom, instruments: _Instruments) -> Planes:
@@ -183,9 +188,26 @@ def _planes(settings: Settings, state: State, room: EngineRoom, instruments: _In
                 settings.public_url,
                 usage_desk(state.database),
                 state.limits,
+                _calibration_desk(state, instruments.calibrator),
             )
         ),
     )
+
+
+def _calibrator(state: State, room: EngineRoom) -> Calibrator:
+    bench = Bench(calibration_service(state), state.models, state.directory, room, state.profiles.here)
+    calibrator = Calibrator(bench)
+    room.on_change(calibrator.on_fleet_change)
+    return calibrator
+
+
+def _calibration_desk(state: State, calibrator: Calibrator) -> CalibrationDesk:
+    loop = asyncio.get_running_loop()
+
+    def nudge() -> None:
+        loop.call_soon_threadsafe(calibrator.nudge)
+
+    return CalibrationDesk(calibration_service(state), nudge)
 
 
 def _service(state: State, room: EngineRoom) -> EndpointService:

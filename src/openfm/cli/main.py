@@ -39,6 +39,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "usage": Verb("openfm.cli.usage", "Show what was used and what it costs."),
         "chat": Verb("openfm.cli.chat", "Talk with a chat endpoint."),
         "bench": Verb("openfm.cli.bench.command", "Load an endpoint, or any OpenAI-compatible URL, and measure it."),
+        "calibrate": Verb("openfm.cli.throughput.calibrate", "Measure what a model can do on the server's machine."),
         "doctor": Verb("openfm.cli.doctor", "Check this machine and say what to do."),
         "version": Verb("openfm.cli.version", "Show the versions of openfm, Python and the engines."),
     }

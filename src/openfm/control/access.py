@@ -132,6 +132,9 @@ CALLER         GET               /api/2.0/openfm/limits
 ADMIN          PUT               /api/2.0/openfm/limits
 ADMIN          DELETE            /api/2.0/openfm/limits/{limit_id}
 OWN            GET               /api/2.0/openfm/usage/invoice
+ADMIN          GET POST          /api/2.0/openfm/calibrations
+ADMIN          GET DELETE        /api/2.0/openfm/calibrations/{calibration_id}
+EXECUTE        GET               /api/2.0/openfm/models/{full_name}/{version}/throughput-profiles
 
 CALLER         POST              /api/2.0/mlflow/unity-catalog/registered-models/create
 EXECUTE        GET               /api/2.0/mlflow/unity-catalog/registered-models/get

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from openfm.catalog.catalog import Catalog
 from openfm.control.access_setup import Access, open_access
+from openfm.control.calibrations.profiles import Here, ProfileBook
+from openfm.control.calibrations.service import CalibrationOffice, CalibrationService
 from openfm.control.endpoints.defaults import alias_endpoints, ensure_default_endpoints
 from openfm.control.endpoints.directory import EndpointDirectory
 from openfm.control.endpoints.loading import load_endpoints
@@ -18,6 +20,7 @@ from openfm.control.limits.service import LimitBook
 from openfm.control.registry.setup import Neighbours, Registry
 from openfm.control.workspace.service import ensure_workspace
 from openfm.server.fetcher import HubFetcher
+from openfm.server.here import engine_version, this_hardware
 from openfm.store.blobs import BlobStore
 from openfm.store.database import Database
 from openfm.weights.inspection import inspect
@@ -45,6 +48,7 @@ class State:
     models: KnownModels
     registry: Registry
     limits: LimitBook
+    profiles: ProfileBook
 
 
 def now_ms() -> int:
@@ -59,7 +63,11 @@ def open_state(database: Database, catalog: Catalog, options: StateOptions) -> S
     limits = LimitBook(database)
     access = open_access(database, options.home, options.admin_token, now_ms, limits.reload)
     directory = EndpointDirectory(access.grants)
-    neighbours = Neighbours(access.grants, directory, partial(inspect, links_into=options.registry_dir), HubFetcher())
+    profiles = ProfileBook(database, Here(this_hardware(), engine_version))
+    profiles.reload()
+    neighbours = Neighbours(
+        access.grants, directory, partial(inspect, links_into=options.registry_dir), HubFetcher(), profiles
+    )
     registry = Registry(database, BlobStore(options.registry_dir), catalog, neighbours)
     registry.prepare()
     models = KnownModels(registry.servable, options.longest_context)
@@ -67,7 +75,12 @@ def open_state(database: Database, catalog: Catalog, options: StateOptions) -> S
     endpoints = load_endpoints(database, models)
     aliases = alias_endpoints(catalog, endpoints) if options.has_aliases else []
     directory.publish([*endpoints, *aliases])
-    return State(database, workspace_id, access, directory, models, registry, limits)
+    return State(database, workspace_id, access, directory, models, registry, limits, profiles)
+
+
+def calibration_service(state: State) -> CalibrationService:
+    """The one writer of calibrations."""
+    return CalibrationService(CalibrationOffice(state.database, state.registry.servable, state.profiles, now_ms))
 
 
 def endpoint_service(state: State, on_change: Callable[[], None]) -> EndpointService:
