@@ -40,6 +40,7 @@ from openfm.ops.index_config import index_config
 from openfm.ops.machine import available_memory_bytes, gpus
 from openfm.ops.progress import shown
 from openfm.ops.pull import PullTools
+from openfm.server.account import MachineAccount
 from openfm.server.audit import EngineAudit
 from openfm.server.banner import welcome
 from openfm.server.books import Books, open_books, usage_desk
@@ -53,7 +54,14 @@ from openfm.server.listener import Address, CannotListen, Listener, Tls, is_loop
 from openfm.server.logs import LogShelf
 from openfm.server.registry_source import RegistrySource, Workplace
 from openfm.server.router import FrontDoor, Health, HostDescription, MetricsPage, Planes
-from openfm.server.state import State, StateOptions, calibration_service, endpoint_service, open_state
+from openfm.server.state import (
+    State,
+    StateOptions,
+    calibration_service,
+    endpoint_service,
+    open_state,
+    throughput_service,
+)
 from openfm.server.vitals import EndpointVitals
 from openfm.settings import Settings, environment
 from openfm.store.database import CannotOpenDatabase, Database
@@ -177,6 +185,7 @@ def _planes(settings: Settings, state: State, room: EngineRoom, instruments: _In
     instruments.metrics.watch_ledger(books.lag_bytes)
     exchanges = ExchangeLog(books.journal, books.attempts, sinks, instruments.metrics, time.time)
     gateway = _gateway(settings, state, room, instruments.limits)
+    usage = usage_desk(state.database)
     return Planes(
         DataPlane(gateway, state.access.token_book, exchanges, _wire_options(settings)),
         management_api(
@@ -186,9 +195,10 @@ def _planes(settings: Settings, state: State, room: EngineRoom, instruments: _In
                 state.registry,
                 state.workspace_id,
                 settings.public_url,
-                usage_desk(state.database),
+                usage,
                 state.limits,
                 _calibration_desk(state, instruments.calibrator),
+                throughput_service(state, usage.prices, MachineAccount(room.machine, room.reconciler)),
             )
         ),
     )

@@ -10,18 +10,19 @@ from openfm.calibration.steps import Pace, Step, StepKind, knee_shape, make_step
 from openfm.core.errors import EngineFailed, InvalidParameterValue
 from openfm.core.model import ModelProfile
 from openfm.core.objective import Objective
+from openfm.core.percentiles import percentile
 from openfm.engines.base import Engine
 from openfm.load.arrivals import poisson_arrivals
 from openfm.load.lengths import FixedLength, UniformLength
 from openfm.load.outcome import Outcome
 from openfm.load.prompts import shared_prefix
 from openfm.load.runner import OpenLoop, Planned, Shapes, endless, planned, run_closed_loop
-from openfm.load.statistics import is_met, percentile
+from openfm.load.statistics import is_met
 from openfm.load.window import worked_within
 from openfm.scheduling.calibration import KneeSearch, SaturatedPoint, fit_cost, work_of
 from openfm.scheduling.points import Point
 
-_CLOSE_ENOUGH = 0.05
+_CLOSE_ENOUGH = 0.1
 _PATIENCE_S = 60.0
 _FEWEST_ROUNDS = 2
 
@@ -96,17 +97,25 @@ class Session:
         began = clock()
         ended: list[float] = []
         done = 0
+        has_failed = False
+
+        async def send(request: Planned, due_s: float) -> Outcome:
+            nonlocal has_failed
+            outcome = await self._sender.send(request, due_s)
+            has_failed = has_failed or not outcome.is_ok
+            return outcome
 
         def is_over() -> bool:
             nonlocal done
             done += 1  # each caller asks before its first request, and after each that ended
             enough = done >= step.concurrency * (1 + _FEWEST_ROUNDS)
-            if not ended and enough and clock() - began >= pace.warm_up_s + pace.measure_s:
+            is_time = enough and clock() - began >= pace.warm_up_s + pace.measure_s
+            if not ended and (is_time or has_failed):  # an engine that fails at once would be asked without end
                 ended.append(clock())
             return bool(ended)
 
         outcomes = await run_closed_loop(
-            endless(self._shapes(step), self._chance(step.key)), step.concurrency, self._sender.send, clock, is_over
+            endless(self._shapes(step), self._chance(step.key)), step.concurrency, send, clock, is_over
         )
         return self._point(step, _Ran(step.key, outcomes, began + pace.warm_up_s, ended[0]))
 

@@ -11,7 +11,7 @@ PROMPT_TOKENS, OUTPUT_TOKENS = 128, 64
 _EMBEDDED_TOKENS = 64
 
 # Prompt tokens, how many of them all requests share, completion tokens: far apart, so that each kind's cost shows.
-_MIXES = ((256, 0, 16), (128, 0, 48), (64, 0, 96), (16, 0, 128), (256, 192, 32), (128, 96, 64))
+_MIXES = ((192, 0, 16), (96, 0, 48), (48, 0, 96), (16, 0, 96), (192, 144, 32))
 _QUICK_MIXES = ((128, 0, 16), (16, 0, 64), (160, 128, 32))
 _EMBEDDED_LENGTHS = (16, 64, 192)
 
@@ -62,7 +62,7 @@ class Pace:
     turns: int = 1
 
 
-FULL = Pace(warm_up_s=1.0, measure_s=5.0, probe_s=20.0, probes=4, turns=2)
+FULL = Pace(warm_up_s=1.0, measure_s=4.0, probe_s=20.0, probes=4, turns=3)
 """About four minutes on two cores."""
 QUICK = Pace(warm_up_s=0.5, measure_s=3.0, probe_s=0.0, probes=0, solo_requests=2)
 """About half a minute."""
@@ -81,7 +81,7 @@ def _all_steps(task: Task, slots: int, context_length: int, pace: Pace) -> Seque
     mixes = _QUICK_MIXES if pace.probes == 0 else _MIXES
     return [
         Step(StepKind.SOLO, 1, min(PROMPT_TOKENS, most), min(OUTPUT_TOKENS, most)),
-        *(Step(StepKind.PREFILL, batch, min(256, most), 1) for batch in batches),
+        *(Step(StepKind.PREFILL, batch, min(192, most), 1) for batch in batches),
         *(Step(StepKind.DECODE, batch, min(8, most), min(64, most)) for batch in batches),
         *(
             Step(StepKind.MIX, slots, min(prompt, most), min(output, most), min(shared, most // 2), turn)

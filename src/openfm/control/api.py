@@ -20,6 +20,8 @@ from openfm.control.endpoints.routes import Desk
 from openfm.control.limits import routes as limit_routes
 from openfm.control.limits.service import LimitBook
 from openfm.control.registry.setup import Registry
+from openfm.control.throughput import routes as throughput_routes
+from openfm.control.throughput.service import ThroughputService
 from openfm.control.usage import routes as usage_routes
 from openfm.control.usage.routes import UsageDesk
 from openfm.core.errors import ApiError, InvalidParameterValue, MethodNotAllowed, NotFound
@@ -41,6 +43,7 @@ class ControlPlane:
     usage: UsageDesk
     limits: LimitBook
     calibrations: CalibrationDesk
+    throughput: ThroughputService
 
 
 def management_api(plane: ControlPlane) -> FastAPI:
@@ -59,6 +62,7 @@ def management_api(plane: ControlPlane) -> FastAPI:
     api.state.usage = plane.usage
     api.state.limits = plane.limits
     api.state.calibrations = plane.calibrations
+    api.state.throughput = plane.throughput
     plane.access.install(api)
     plane.registry.install(api)
     api.include_router(endpoint_routes.router)
@@ -66,6 +70,7 @@ def management_api(plane: ControlPlane) -> FastAPI:
     api.include_router(usage_routes.router)
     api.include_router(limit_routes.router)
     api.include_router(calibration_routes.router)
+    api.include_router(throughput_routes.router)
     api.add_middleware(JsonBodies, tokens=plane.access.token_book)
     api.middleware("http")(_with_request_id)
     api.exception_handler(ApiError)(_api_error)

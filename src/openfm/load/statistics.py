@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from openfm.core.objective import Objective
+from openfm.core.percentiles import percentile
 from openfm.load.goodput import goodput_per_s
 from openfm.load.outcome import Outcome
 
@@ -50,17 +51,6 @@ class Summary:
     goodput_per_s: float
     goodput_share: float
     is_objective_met: bool
-
-
-def percentile(values: Sequence[float], rank: float) -> float | None:
-    """The smallest value that at least `rank` percent of `values` do not exceed ("nearest rank"); None without values.
-
-    Nearest rank gives a value that was measured, never one between two.
-    """
-    if not values:
-        return None
-    ordered = sorted(values)
-    return ordered[max(0, math.ceil(rank / 100 * len(ordered)) - 1)]
 
 
 def summarise(outcomes: Sequence[Outcome], objective: Objective, offered_s: float) -> Summary:

@@ -4,10 +4,14 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 
 from openfm.scheduling.work import CostWeights
 
 _COMPLETION = 2
+_ROUNDS = 30
+_EXACT = 1e-4
+_Row = tuple[float, float, float]
 
 
 class CannotFit(Exception):
@@ -28,21 +32,23 @@ class SaturatedPoint:
 class Fit:
     """What a token costs. `work_per_s` is what the engine does when saturated, in completion tokens' worth a second.
 
-    `worst_error` is the largest share by which a point's time is missed: how far the cost is from linear.
+    `typical_error` is the share by which half of the points' times are missed at most: how far cost is from linear, and
+    how restless the machine was.
     """
 
     weights: CostWeights
     work_per_s: float
-    worst_error: float
+    typical_error: float
 
 
 def fit_cost(points: Sequence[SaturatedPoint]) -> Fit:
-    """The weights by which the points' times are predicted best: least squares of relative errors, none negative.
+    """The weights by which the points' times are predicted best: least absolute relative errors, none negative.
 
     time = p·prompt + k·cached + c·completion, in seconds a token; then a = p/c, b = k/c, and 1/c is the work a second.
-    Relative, so that a long run does not outvote a short one. Negative costs are ruled out by trying every set of
-    kinds that cost something (active sets of Lawson and Hanson, "Solving Least Squares Problems", chapter 23: with
-    three kinds there are seven). Raises `CannotFit`.
+    Relative, so that a long run does not outvote a short one. Absolute (by least squares that are reweighted:
+    Schlossmacher, JASA 1973), for a run that something else on the machine slowed down is far off, and squares would
+    follow it. Negative costs are ruled out by trying every set of kinds that cost something (active sets of Lawson and
+    Hanson, "Solving Least Squares Problems", chapter 23: with three kinds there are seven). Raises `CannotFit`.
     """
     usable = [point for point in points if point.seconds > 0]
     if not usable:
@@ -52,20 +58,20 @@ def fit_cost(points: Sequence[SaturatedPoint]) -> Fit:
     subsets = (active for size in range(1, len(kinds) + 1) for active in itertools.combinations(kinds, size))
     # Where something was completed, that cost something: it is the measure of all else.
     sets = [active for active in subsets if _COMPLETION in active or _COMPLETION not in kinds]
-    solved = [found for active in sets if (found := _solve(rows, active)) is not None]
+    solved = [found for active in sets if (found := _least_absolute(rows, active)) is not None]
     if not solved:
         raise CannotFit("no token was counted")
-    best = min(solved, key=lambda costs: sum(error**2 for error in _errors(rows, costs)))
+    best = min(solved, key=lambda costs: sum(abs(error) for error in _errors(rows, costs)))
     return _fit(rows, best)
 
 
-def _fit(rows: Sequence[tuple[float, float, float]], costs: tuple[float, float, float]) -> Fit:
+def _fit(rows: Sequence[_Row], costs: _Row) -> Fit:
     prompt, cached, completion = costs
-    worst = max(abs(error) for error in _errors(rows, costs))
+    typical = median(abs(error) for error in _errors(rows, costs))
     if completion > 0:
-        return Fit(CostWeights(prompt / completion, cached / completion, 1.0), 1 / completion, worst)
+        return Fit(CostWeights(prompt / completion, cached / completion, 1.0), 1 / completion, typical)
     # Nothing is completed (embeddings): then a prompt token is the measure, and one of completion costs as much.
-    return Fit(CostWeights(1.0, cached / prompt, 1.0), 1 / prompt, worst)
+    return Fit(CostWeights(1.0, cached / prompt, 1.0), 1 / prompt, typical)
 
 
 def work_of(weights: CostWeights, prompt: float, cached: float, completion: float) -> float:
@@ -73,11 +79,23 @@ def work_of(weights: CostWeights, prompt: float, cached: float, completion: floa
     return weights.prompt * (prompt - cached) + weights.cached_prompt * cached + weights.completion * completion
 
 
-def _solve(rows: Sequence[tuple[float, float, float]], active: Sequence[int]) -> tuple[float, float, float] | None:
+def _least_absolute(rows: Sequence[_Row], active: Sequence[int]) -> _Row | None:
+    trust = [1.0] * len(rows)
+    costs = _solve(rows, trust, active)
+    for _ in range(_ROUNDS):
+        if costs is None:
+            return None
+        trust = [1 / max(abs(error), _EXACT) for error in _errors(rows, costs)]
+        costs = _solve(rows, trust, active)
+    return costs
+
+
+def _solve(rows: Sequence[_Row], trust: Sequence[float], active: Sequence[int]) -> _Row | None:
     """The least squares costs with only `active` kinds, or None where they are negative or not determined."""
     size = len(active)
-    matrix = [[math.fsum(row[i] * row[j] for row in rows) for j in active] for i in active]
-    right = [math.fsum(row[i] for row in rows) for i in active]
+    trusted = list(zip(rows, trust, strict=True))
+    matrix = [[math.fsum(by * row[i] * row[j] for row, by in trusted) for j in active] for i in active]
+    right = [math.fsum(by * row[i] for row, by in trusted) for i in active]
     scale = [math.sqrt(matrix[i][i]) for i in range(size)]
     if min(scale) == 0:
         return None
@@ -112,7 +130,7 @@ def _eliminate(matrix: list[list[float]], right: list[float]) -> list[float] | N
     return solution
 
 
-def _errors(rows: Sequence[tuple[float, float, float]], costs: tuple[float, float, float]) -> list[float]:
+def _errors(rows: Sequence[_Row], costs: _Row) -> list[float]:
     return [sum(cost * amount for cost, amount in zip(costs, row, strict=True)) - 1 for row in rows]
 
 

@@ -165,7 +165,7 @@ def make_profile(setting: Setting, points: Sequence[Point]) -> ThroughputProfile
         saturated_work_per_s=round(fit.work_per_s, 3),
         knee_work_per_s=round(knee * work, 3),
         knee_requests_per_s=round(knee, 4),
-        fit_error=round(fit.worst_error, 4),
+        fit_error=round(fit.typical_error, 4),
         prefill=tuple(_rate(p, p.prompt) for p in points if p.kind == "prefill"),
         decode=tuple(_rate(p, p.completion) for p in points if p.kind == "decode"),
         points=tuple(Point.from_json(point.to_json()) for point in points),

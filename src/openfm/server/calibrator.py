@@ -10,7 +10,7 @@ import psutil
 import structlog
 
 from openfm.calibration.session import Means, Session, Subject
-from openfm.calibration.steps import FULL, QUICK, knee_shape
+from openfm.calibration.steps import FULL, QUICK, Pace, knee_shape
 from openfm.control.calibrations.profiles import Here
 from openfm.control.calibrations.records import Calibration, CalibrationRequest
 from openfm.control.calibrations.service import CalibrationService
@@ -34,13 +34,15 @@ _LOOK_AGAIN_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What calibrations are done with."""
+    """What calibrations are done with, and how long they take."""
 
     service: CalibrationService
     models: KnownModels
     directory: EndpointDirectory
     room: EngineRoom
     here: Here
+    full: Pace = FULL
+    quick: Pace = QUICK
 
 
 class Calibrator:
@@ -49,12 +51,18 @@ class Calibrator:
     def __init__(self, bench: Bench) -> None:
         self._own = bench
         self._nudged = asyncio.Event()
+        self._idle = asyncio.Event()
         self._first_loads: dict[frozenset[str], ServedEntity] = {}
         self._asked: set[frozenset[str]] = set()
 
     def nudge(self) -> None:
         """There may be more to do, or what is being done is not wanted any more."""
+        self._idle.clear()
         self._nudged.set()
+
+    async def settled(self) -> None:
+        """Wait until nothing is to be measured."""
+        await self._idle.wait()
 
     def on_fleet_change(self) -> None:
         """A replica's state changed: the first load of a provisioned version asks for a quick calibration."""
@@ -64,6 +72,10 @@ class Calibrator:
                 self._asked.add(entity.version_ids)
                 self._first_loads[entity.version_ids] = entity
                 self.nudge()
+
+    def is_asked(self, version_ids: frozenset[str]) -> bool:
+        """Whether a first load of this version was seen since the server began."""
+        return version_ids in self._asked
 
     async def run(self) -> None:
         """Work until cancelled. What is under way then goes on at the next start, from what was measured."""
@@ -76,6 +88,8 @@ class Calibrator:
                 if one is not None:
                     await self._one(one)
             if one is None:
+                if not self._nudged.is_set():
+                    self._idle.set()
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_LOOK_AGAIN_S):
                         await self._nudged.wait()
@@ -146,7 +160,7 @@ class Calibrator:
         async def tell(fraction: float, sentence: str, points: Sequence[Point]) -> None:
             await self._note(one, fraction, sentence, points)
 
-        pace = QUICK if one.is_provisional else FULL
+        pace = self._own.quick if one.is_provisional else self._own.full
         with replica.hold() as engine:
             subject = Subject(engine, entity.model, replica.slots, one.objective)
             means = Means(time.monotonic, asyncio.sleep, one.seed, pace, tell)

@@ -18,6 +18,9 @@ from openfm.control.endpoints.parsing import Workshop
 from openfm.control.endpoints.service import EndpointService, Office
 from openfm.control.limits.service import LimitBook
 from openfm.control.registry.setup import Neighbours, Registry
+from openfm.control.throughput.ports import FleetAccount
+from openfm.control.throughput.service import ThroughputOffice, ThroughputService
+from openfm.control.usage.ports import Prices
 from openfm.control.workspace.service import ensure_workspace
 from openfm.server.fetcher import HubFetcher
 from openfm.server.here import engine_version, this_hardware
@@ -81,6 +84,21 @@ def open_state(database: Database, catalog: Catalog, options: StateOptions) -> S
 def calibration_service(state: State) -> CalibrationService:
     """The one writer of calibrations."""
     return CalibrationService(CalibrationOffice(state.database, state.registry.servable, state.profiles, now_ms))
+
+
+def throughput_service(state: State, prices: Prices, fleet: FleetAccount) -> ThroughputService:
+    """Who answers questions about throughput."""
+    return ThroughputService(
+        ThroughputOffice(
+            state.database,
+            state.directory,
+            state.registry.servable,
+            state.profiles,
+            prices,
+            fleet,
+            lambda: time.time_ns() // 1000,
+        )
+    )
 
 
 def endpoint_service(state: State, on_change: Callable[[], None]) -> EndpointService:

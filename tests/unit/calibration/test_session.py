@@ -45,7 +45,7 @@ def test_it_finds_what_tokens_cost() -> None:
     assert fit.weights.prompt == pytest.approx(0.4, rel=0.1)
     assert fit.weights.cached_prompt == pytest.approx(0.04, abs=0.06)
     assert fit.work_per_s == pytest.approx(100, rel=0.1)
-    assert fit.worst_error < 0.1
+    assert fit.typical_error < 0.1
 
 
 def test_the_knee_is_below_what_a_saturated_engine_does_and_meets_the_objective() -> None:

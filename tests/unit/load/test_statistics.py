@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from openfm.core.errors import InvalidParameterValue
 from openfm.core.objective import Objective
+from openfm.core.percentiles import percentile
 from openfm.load.outcome import Outcome
-from openfm.load.statistics import percentile, summarise
+from openfm.load.statistics import summarise
 
 STRICT = Objective(ttft_ms=200, tpot_ms=50)
 

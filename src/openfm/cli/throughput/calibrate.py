@@ -14,6 +14,7 @@ from openfm.cli.output import Output, OutputOption, print_json, print_table
 from openfm.cli.profile import Given, HomeOption, TokenOption, UrlOption
 from openfm.cli.text import neutral
 from openfm.cli.throughput.profile_text import print_profile
+from openfm.cli.throughput.versions import newest_version, split_version
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -76,12 +77,6 @@ def calibrate(
                 print_profile(profile)
 
 
-def split_version(model: str) -> tuple[str, str | None]:
-    """`MODEL/VERSION`, the version if there is one."""
-    name, _, version = model.partition("/")
-    return name, version or None
-
-
 async def _calibrated(client: Client, wanted: Facts) -> list[Facts]:
     running = await _running(client, str(wanted["entity_name"]), wanted["entity_version"])
     one = running or await client.call("POST", _PATH, wanted)
@@ -102,7 +97,7 @@ async def _calibrated(client: Client, wanted: Facts) -> list[Facts]:
 
 
 async def _profiles(client: Client, name: str, version: str | None) -> list[Facts]:
-    number = version or await _newest(client, name)
+    number = version or await newest_version(client, name)
     path = f"/api/2.0/openfm/models/{quote(name, safe='')}/{quote(number, safe='')}/throughput-profiles"
     found = list((await client.call("GET", path))["profiles"])
     if not found:
@@ -110,14 +105,6 @@ async def _profiles(client: Client, name: str, version: str | None) -> list[Fact
             f"'{name}' version {number} was not calibrated.", ExitCode.NOT_FOUND, hint=f"openfm calibrate {name}"
         )
     return [{"entity_name": name, "entity_version": number, **profile} for profile in found]
-
-
-async def _newest(client: Client, name: str) -> str:
-    answer = await client.call("GET", f"/api/2.1/unity-catalog/models/{quote(name, safe='')}/versions")
-    versions = [int(one["version"]) for one in answer.get("model_versions") or []]
-    if not versions:
-        raise CliError(f"'{name}' has no version.", ExitCode.NOT_FOUND)
-    return str(max(versions))
 
 
 async def _all(client: Client, model: str | None) -> list[Facts]:

@@ -25,7 +25,7 @@ def print_profile(profile: Facts) -> None:
             ("objective", _objective(objective)),
             ("load", f"{setting['load_s']:.1f} s, {setting['memory_bytes'] / 2**20:.0f} MiB"),
             ("work a token", _weights(weights)),
-            ("fit", f"{profile['fit_error']:.1%} at worst, seed {setting['seed']}"),
+            ("fit", f"half of the runs within {profile['fit_error']:.1%}, seed {setting['seed']}"),
             ("saturated", f"{profile['saturated_work_per_s']:.1f} tokens/s of work"),
             ("within objective", _knee(profile, shape)),
             ("sold in", f"{profile['throughput_chunk_size']} tokens/s a replica"),

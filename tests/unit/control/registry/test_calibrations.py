@@ -10,8 +10,9 @@ from openfm.control.calibrations.records import Calibration, CalibrationRequest,
 from openfm.control.calibrations.service import CalibrationOffice, CalibrationService
 from openfm.control.registry.setup import Registry
 from openfm.core.errors import Conflict, InvalidParameterValue, NotFound
+from openfm.scheduling.profile import make_profile
 from tests.unit.control.registry.conftest import ADMIN
-from tests.unit.scheduling.test_profile import FULL, HARDWARE, MIXES, SETTING, make_profile
+from tests.unit.scheduling.test_profile import FULL, HARDWARE, MIXES, SETTING
 
 MODEL = "system.ai.smollm2_135m_instruct"
 
