@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from openfm import __version__
 from openfm.catalog.catalog import Catalog, load_catalog
 from openfm.control.api import ControlPlane, management_api
+from openfm.control.calibrations.routes import CalibrationDesk
 from openfm.control.endpoints.rollout import Rollouts
 from openfm.control.endpoints.routes import Desk
 from openfm.control.endpoints.service import EndpointService
@@ -36,10 +37,12 @@ from openfm.ops.index_config import index_config
 from openfm.ops.machine import available_memory_bytes, gpus
 from openfm.ops.progress import shown
 from openfm.ops.pull import PullTools
+from openfm.server.account import MachineAccount
 from openfm.server.audit import EngineAudit
 from openfm.server.background import cancelled, measure_lag, started
 from openfm.server.banner import welcome
 from openfm.server.books import Books, open_books, usage_desk
+from openfm.server.calibrator import Bench, Calibrator
 from openfm.server.catalogue_source import CatalogueSource, Warehouse
 from openfm.server.desired import EngineSettings, Workers
 from openfm.server.elsewhere import Elsewhere
@@ -53,7 +56,14 @@ from openfm.server.log_keeper import LogKeeper
 from openfm.server.logs import LogShelf
 from openfm.server.registry_source import RegistrySource, Workplace
 from openfm.server.router import AsgiApp, FrontDoor, Health, HostDescription, MetricsPage, Planes
-from openfm.server.state import State, StateOptions, endpoint_service, open_state
+from openfm.server.state import (
+    State,
+    StateOptions,
+    calibration_service,
+    endpoint_service,
+    open_state,
+    throughput_service,
+)
 from openfm.server.usage import open_usage
 from openfm.server.vitals import EndpointVitals
 from openfm.settings import Role, Settings, environment
@@ -98,26 +108,26 @@ async def _serve(settings: Settings) -> None:
         _engine_room(settings, catalog, state) as room,
     ):
         metrics = Metrics()
+        calibrator = _calibrator(state, room)
         health = Health(lambda: _offered(state), room.deployments)
         service, counters = _service(state, room), EndpointCounters(time.time)
         front = _front(settings, state, room, _Instruments(metrics, counters, books, limits, health))
-        management = _management(settings, state, _desk(settings, state, room, service, counters), sql)
-        door = FrontDoor(
-            Planes(front.data, management, front.gateways),
-            health,
-            _metrics_page(settings, state, metrics),
-            HostDescription(state.workspace_id, settings.public_url),
-        )
+        desk = _desk(settings, state, room, service, counters)
+        management = _management(settings, state, room, desk, _Extras(sql, calibrator))
+        planes, page = Planes(front.data, management, front.gateways), _metrics_page(settings, state, metrics)
+        door = FrontDoor(planes, health, page, HostDescription(state.workspace_id, settings.public_url))
         server = make_server(door, tls, settings.drain_timeout_s)
         server.end_on_signals(lambda: print("Stopping: running requests may end first.", flush=True))
         print(welcome(url, settings.home, token if is_new_token else None, _offered(state)), flush=True)
-        background = [
-            started(measure_lag(metrics), "loop lag"),
-            started(front.work(), "engine audit or leases"),
-            started(_tell_when_ready(health, room), "ready"),
-            started(_rollouts(state, service, room).run(), "rollouts"),
-            started(_end_without_engines(room, server), "engines"),
-        ]
+        work = {
+            "loop lag": measure_lag(metrics),
+            "engine audit or leases": front.work(),
+            "ready": _tell_when_ready(health, room),
+            "rollouts": _rollouts(state, service, room).run(),
+            "calibrations": calibrator.run(),
+            "engines": _end_without_engines(room, server),
+        }
+        background = [started(one, name) for name, one in work.items()]
         await state.registry.imports.resume()
         _keep_what_is_here()
         with announced(settings.home, url, __version__):
@@ -170,6 +180,12 @@ class _Instruments:
 
 
 @dataclass(frozen=True, slots=True)
+class _Extras:
+    sql: SqlDesk
+    calibrator: Calibrator
+
+
+@dataclass(frozen=True, slots=True)
 class _Front:
     """What queries and gateways meet, and the work beside it."""
 
@@ -204,7 +220,8 @@ def _desk(
     )
 
 
-def _management(settings: Settings, state: State, desk: Desk, sql: SqlDesk) -> FastAPI:
+def _management(settings: Settings, state: State, room: EngineRoom, desk: Desk, extras: _Extras) -> FastAPI:
+    usage = usage_desk(state.database, state.prices)
     return management_api(
         ControlPlane(
             access=state.access,
@@ -212,11 +229,29 @@ def _management(settings: Settings, state: State, desk: Desk, sql: SqlDesk) -> F
             registry=state.registry,
             workspace_id=state.workspace_id,
             public_url=settings.public_url,
-            usage=usage_desk(state.database, state.prices),
+            usage=usage,
             limits=state.limits,
-            sql=sql,
+            sql=extras.sql,
+            calibrations=_calibration_desk(state, extras.calibrator),
+            throughput=throughput_service(state, usage.prices, MachineAccount(room.machine, room.reconciler)),
         )
     )
+
+
+def _calibrator(state: State, room: EngineRoom) -> Calibrator:
+    bench = Bench(calibration_service(state), state.models, state.directory, room, state.profiles.here)
+    calibrator = Calibrator(bench)
+    room.on_change(calibrator.on_fleet_change)
+    return calibrator
+
+
+def _calibration_desk(state: State, calibrator: Calibrator) -> CalibrationDesk:
+    loop = asyncio.get_running_loop()
+
+    def nudge() -> None:
+        loop.call_soon_threadsafe(calibrator.nudge)
+
+    return CalibrationDesk(calibration_service(state), nudge)
 
 
 def _service(state: State, room: EngineRoom) -> EndpointService:
