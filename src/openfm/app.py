@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from openfm.core.endpoint import EndpointType, ServingEndpoint
 from openfm.engines.catalog import make_launcher
 from openfm.fleet.placement import Machine
 from openfm.gateway.exchange import ExchangeLog
+from openfm.gateway.ports import UsageSink
 from openfm.gateway.routes import DataPlane
 from openfm.limits.limiter import Limiter
 from openfm.limits.opening import CannotShareLimits, open_limits
@@ -71,8 +72,7 @@ from openfm.store.database import CannotOpenDatabase, Database
 from openfm.telemetry.endpoint_metrics import EndpointCounters
 from openfm.telemetry.logging import configure_logging
 from openfm.telemetry.metrics import Metrics
-from openfm.telemetry.usage_log import UsageLog
-from openfm.wiring import make_gateway, tls_of, wire_options
+from openfm.wiring import CannotTrace, make_gateway, tls_of, usage_sinks, wire_options
 
 _ASK_A_GATEWAY = (
     "This is the workspace's control server (role control), which answers no queries. Send them to a gateway."
@@ -88,7 +88,7 @@ def serve(settings: Settings) -> int:
     try:
         with locked_home(settings.home):
             uvloop.run(_serve(settings))
-    except (HomeInUse, CannotListen, CannotOpenDatabase, CannotShareLimits) as error:
+    except (HomeInUse, CannotListen, CannotOpenDatabase, CannotShareLimits, CannotTrace) as error:
         sys.stderr.write(f"openfm: {error}\n")
         return 1
     return 0
@@ -100,18 +100,19 @@ async def _serve(settings: Settings) -> None:
     listening = open_socket(Address(settings.host, settings.port, tls, settings.insecure))
     url = url_of(listening, tls)
     token, is_new_token = _admin_token(settings)
+    metrics, counters = Metrics(), EndpointCounters(time.time)
     async with (
+        usage_sinks(settings, metrics, counters) as sinks,
         _opened_state(settings, catalog, token) as state,
         open_books(state.database, settings.home / "ledger") as books,
         open_limits(settings.url_of_limits) as limits,
         open_usage(state, settings.home / "usage", _sql_bounds(settings), environment()) as sql,
         _engine_room(settings, catalog, state) as room,
     ):
-        metrics = Metrics()
         calibrator = _calibrator(state, room)
         health = Health(lambda: _offered(state), room.deployments)
-        service, counters = _service(state, room), EndpointCounters(time.time)
-        front = _front(settings, state, room, _Instruments(metrics, counters, books, limits, health))
+        service = _service(state, room)
+        front = _front(settings, state, room, _Instruments(metrics, sinks, books, limits, health))
         desk = _desk(settings, state, room, service, counters)
         management = _management(settings, state, room, desk, _Extras(sql, calibrator))
         planes, page = Planes(front.data, management, front.gateways), _metrics_page(settings, state, metrics)
@@ -173,7 +174,7 @@ def _keep_what_is_here() -> None:
 @dataclass(frozen=True, slots=True)
 class _Instruments:
     metrics: Metrics
-    counters: EndpointCounters
+    sinks: Sequence[UsageSink]
     books: Books
     limits: LimitStore
     health: Health
@@ -200,8 +201,7 @@ def _front(settings: Settings, state: State, room: EngineRoom, instruments: _Ins
         desk = LeaseDesk(state, room, lambda: instruments.health.waiting_for)
         return _Front(Elsewhere(_ASK_A_GATEWAY), desk, desk.run)
     books, metrics = instruments.books, instruments.metrics
-    sinks = (UsageLog(), metrics, instruments.counters)
-    exchanges = ExchangeLog(books.journal, books.attempts, sinks, metrics, time.time)
+    exchanges = ExchangeLog(books.journal, books.attempts, instruments.sinks, metrics, time.time)
     limiter = Limiter(instruments.limits, lambda: state.limits.rules)
     gateway = make_gateway(settings, state.directory, room.fleet, limiter)
     data = DataPlane(gateway, state.access.token_book, exchanges, state.prices, wire_options(settings))

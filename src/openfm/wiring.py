@@ -1,18 +1,21 @@
 """What every role of the server makes of its settings."""
 
+import importlib
 import random
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 
 from openfm.gateway.admission import Admission, QueueLimits
 from openfm.gateway.body import BodyLimits
 from openfm.gateway.invoke import Gateway
-from openfm.gateway.ports import Directory, Roster
+from openfm.gateway.ports import Directory, Roster, UsageSink
 from openfm.gateway.routes import WireOptions
 from openfm.limits.limiter import Limiter
 from openfm.server.listener import Tls
 from openfm.settings import Settings
+from openfm.telemetry.usage_log import UsageLog
 from openfm.wire.to_core import BatchLimits
 
 
@@ -38,3 +41,21 @@ def tls_of(settings: Settings) -> Tls | None:
     if settings.tls_certificate is None or settings.tls_key is None:
         return None
     return Tls(settings.tls_certificate, settings.tls_key)
+
+
+class CannotTrace(Exception):  # the message is for people
+    """Traces are wanted, and cannot be made."""
+
+
+@asynccontextmanager
+async def usage_sinks(settings: Settings, *sinks: UsageSink) -> AsyncIterator[tuple[UsageSink, ...]]:
+    """Who is told of each request: these, the log, and traces where they are wanted. Raises `CannotTrace`."""
+    if not settings.tracing:
+        yield (UsageLog(), *sinks)
+        return
+    try:
+        tracing = importlib.import_module("openfm.telemetry.tracing")
+    except ModuleNotFoundError as error:
+        raise CannotTrace(f"Traces need the package {error.name}. Install it: pip install 'openfm[otel]'.") from None
+    with tracing.open_traces() as traces:
+        yield (UsageLog(), traces, *sinks)
