@@ -23,6 +23,7 @@ from openfm.control.endpoints.rollout import Rollouts
 from openfm.control.endpoints.routes import Desk
 from openfm.control.endpoints.service import EndpointService
 from openfm.control.identity.admin_token import ensure_admin_token
+from openfm.control.limits.platform import Platform
 from openfm.core.endpoint import EndpointType, ServingEndpoint
 from openfm.engines.catalog import make_launcher
 from openfm.fleet.placement import Machine
@@ -55,6 +56,7 @@ from openfm.server.leases import LeaseDesk
 from openfm.server.listener import Address, CannotListen, Listener, is_loopback, make_server, open_socket, url_of
 from openfm.server.log_keeper import LogKeeper
 from openfm.server.logs import LogShelf
+from openfm.server.platform import Offer
 from openfm.server.registry_source import RegistrySource, Workplace
 from openfm.server.router import AsgiApp, FrontDoor, Health, HostDescription, MetricsPage, Planes
 from openfm.server.state import (
@@ -72,7 +74,7 @@ from openfm.store.database import CannotOpenDatabase, Database
 from openfm.telemetry.endpoint_metrics import EndpointCounters
 from openfm.telemetry.logging import configure_logging
 from openfm.telemetry.metrics import Metrics
-from openfm.wiring import CannotTrace, make_gateway, tls_of, usage_sinks, wire_options
+from openfm.wiring import CannotTrace, make_gateway, platform_limits, tls_of, usage_sinks, wire_options
 
 _ASK_A_GATEWAY = (
     "This is the workspace's control server (role control), which answers no queries. Send them to a gateway."
@@ -114,7 +116,9 @@ async def _serve(settings: Settings) -> None:
         service = _service(state, room)
         front = _front(settings, state, room, _Instruments(metrics, sinks, books, limits, health))
         desk = _desk(settings, state, room, service, counters)
-        management = _management(settings, state, room, desk, _Extras(sql, calibrator))
+        management = _management(
+            settings, state, room, desk, _Extras(_platform(settings, catalog, state), sql, calibrator)
+        )
         planes, page = Planes(front.data, management, front.gateways), _metrics_page(settings, state, metrics)
         door = FrontDoor(planes, health, page, HostDescription(state.workspace_id, settings.public_url))
         server = make_server(door, tls, settings.drain_timeout_s)
@@ -135,6 +139,11 @@ async def _serve(settings: Settings) -> None:
             await server.serve(sockets=[listening])
         await state.registry.imports.stop()
         await cancelled(background)
+
+
+def _platform(settings: Settings, catalog: Catalog, state: State) -> Platform:
+    offer = Offer(catalog, state.directory, settings.weights_dir)
+    return Platform(settings.region, platform_limits(settings), offer.models)
 
 
 def _sql_bounds(settings: Settings) -> SqlBounds:
@@ -182,6 +191,7 @@ class _Instruments:
 
 @dataclass(frozen=True, slots=True)
 class _Extras:
+    platform: Platform
     sql: SqlDesk
     calibrator: Calibrator
 
@@ -231,6 +241,7 @@ def _management(settings: Settings, state: State, room: EngineRoom, desk: Desk, 
             public_url=settings.public_url,
             usage=usage,
             limits=state.limits,
+            platform=extras.platform,
             sql=extras.sql,
             calibrations=_calibration_desk(state, extras.calibrator),
             throughput=throughput_service(state, usage.prices, MachineAccount(room.machine, room.reconciler)),

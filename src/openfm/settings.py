@@ -59,6 +59,7 @@ class Settings(BaseSettings):
     )
     admin_token: SecretStr | None = Field(None, description="The admin's token; made and kept in HOME when not set.")
     public_url: str | None = Field(None, description="URL under which clients see the server, if not the request's.")
+    region: str = Field("local", description="What this deployment calls itself where Databricks has a region.")
     insecure: bool = Field(default=False, description="Allow plain HTTP on an address that is not loopback.")
     tls_certificate: Path | None = Field(None, description="PEM file; with tls_key, HTTPS is served.")
     tls_key: Path | None = Field(None, description="PEM file of the certificate's key.")

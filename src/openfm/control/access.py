@@ -129,6 +129,7 @@ MANAGE         POST              /api/2.0/openfm/models/{full_name}/{version}/ha
 CALLER         GET               /api/2.0/openfm/prices
 ADMIN          POST              /api/2.0/openfm/prices
 CALLER         GET               /api/2.0/openfm/limits
+CALLER         GET               /api/2.0/openfm/limits/platform
 ADMIN          PUT               /api/2.0/openfm/limits
 ADMIN          DELETE            /api/2.0/openfm/limits/{limit_id}
 OWN            GET               /api/2.0/openfm/usage/invoice

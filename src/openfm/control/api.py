@@ -18,6 +18,7 @@ from openfm.control.endpoints import detail_routes
 from openfm.control.endpoints import routes as endpoint_routes
 from openfm.control.endpoints.routes import Desk
 from openfm.control.limits import routes as limit_routes
+from openfm.control.limits.platform import Platform
 from openfm.control.limits.service import LimitBook
 from openfm.control.registry.setup import Registry
 from openfm.control.sql import routes as sql_routes
@@ -44,6 +45,7 @@ class ControlPlane:
     public_url: str | None
     usage: UsageDesk
     limits: LimitBook
+    platform: Platform
     sql: Sql
     calibrations: CalibrationDesk
     throughput: ThroughputService
@@ -64,6 +66,7 @@ def management_api(plane: ControlPlane) -> FastAPI:
     api.state.public_url = plane.public_url
     api.state.usage = plane.usage
     api.state.limits = plane.limits
+    api.state.platform = plane.platform
     api.state.sql = plane.sql
     api.state.calibrations = plane.calibrations
     api.state.throughput = plane.throughput

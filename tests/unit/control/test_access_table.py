@@ -25,7 +25,7 @@ def api(people: World, tmp_path: Path) -> FastAPI:
     neighbours = Neighbours(people.access.grants, directory, nobody, nobody, nobody)
     registry = Registry(people.database, BlobStore(tmp_path / "blobs"), load_catalog(), neighbours)
     desk = Desk(directory, nobody, nobody, nobody, nobody)
-    nobodies = dict.fromkeys(("usage", "sql", "calibrations", "throughput"), nobody)
+    nobodies = dict.fromkeys(("usage", "platform", "sql", "calibrations", "throughput"), nobody)
     return management_api(ControlPlane(people.access, desk, registry, "1", None, limits=people.limits, **nobodies))
 
 
