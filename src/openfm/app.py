@@ -115,14 +115,12 @@ async def _serve(settings: Settings) -> None:
         health = Health(lambda: _offered(state), room.deployments)
         service = _service(state, room)
         front = _front(settings, state, room, _Instruments(metrics, sinks, books, limits, health))
-        desk = _desk(settings, state, room, service, counters)
-        management = _management(
-            settings, state, room, desk, _Extras(_platform(settings, catalog, state), sql, calibrator)
-        )
+        extras = _Extras(_platform(settings, catalog, state), sql, calibrator)
+        management = _management(settings, state, room, _desk(settings, state, room, service, counters), extras)
         planes, page = Planes(front.data, management, front.gateways), _metrics_page(settings, state, metrics)
         door = FrontDoor(planes, health, page, HostDescription(state.workspace_id, settings.public_url))
         server = make_server(door, tls, settings.drain_timeout_s)
-        server.end_on_signals(lambda: print("Stopping: running requests may end first.", flush=True))
+        server.end_on_signals(_tell_stopping)
         print(welcome(url, settings.home, token if is_new_token else None, _offered(state)), flush=True)
         work = {
             "loop lag": measure_lag(metrics),
@@ -139,6 +137,10 @@ async def _serve(settings: Settings) -> None:
             await server.serve(sockets=[listening])
         await state.registry.imports.stop()
         await cancelled(background)
+
+
+def _tell_stopping() -> None:
+    print("Stopping: running requests may end first.", flush=True)
 
 
 def _platform(settings: Settings, catalog: Catalog, state: State) -> Platform:
