@@ -47,6 +47,7 @@ from openfm.server.home import HomeInUse, announced, locked_home
 from openfm.server.leases import LeaseDesk
 from openfm.server.listener import Address, CannotListen, Listener, is_loopback, make_server, open_socket, url_of
 from openfm.server.logs import LogShelf
+from openfm.server.promises import Promises, provisional
 from openfm.server.registry_source import RegistrySource, Workplace
 from openfm.server.router import AsgiApp, FrontDoor, Health, HostDescription, MetricsPage, Planes
 from openfm.server.state import State, StateOptions, endpoint_service, open_state
@@ -177,9 +178,18 @@ def _front(settings: Settings, state: State, room: EngineRoom, instruments: _Ins
     sinks = (UsageLog(), metrics, instruments.counters)
     exchanges = ExchangeLog(books.journal, books.attempts, sinks, metrics, time.time)
     limiter = Limiter(instruments.limits, lambda: state.limits.rules)
-    gateway = make_gateway(settings, state.directory, room.fleet, limiter)
+    gateway = make_gateway(settings, state.directory, room.fleet, limiter, _promises(settings, state))
+    metrics.watch_provisioned(gateway.admission.provisions.utilisations)
     data = DataPlane(gateway, state.access.token_book, exchanges, state.prices, wire_options(settings))
     return _Front(data, Elsewhere(_NO_GATEWAYS), EngineAudit(room.reconciler.everyone, metrics).run)
+
+
+def _promises(settings: Settings, state: State) -> Promises:
+    return Promises(provisional(state.models.throughput_chunk_size), _threads(settings))
+
+
+def _threads(settings: Settings) -> int:
+    return settings.engine_threads or len(_cores())
 
 
 def _management(
@@ -244,9 +254,7 @@ async def _engine_room(settings: Settings, catalog: Catalog, state: State) -> As
     environ = environment()
     runtime_dir = Path(tempfile.mkdtemp(prefix="openfm-"))
     _log_dir(settings).mkdir(exist_ok=True)
-    engines = EngineSettings(
-        settings.engine_slots, settings.engine_threads or len(_cores()), _log_dir(settings), runtime_dir
-    )
+    engines = EngineSettings(settings.engine_slots, _threads(settings), _log_dir(settings), runtime_dir)
     tools = PullTools(index_config(environ, settings.package_index))
     registered = RegistrySource(
         state.models, state.registry.resources.blobs, Workplace(settings.files_dir / "served", settings.home)

@@ -91,6 +91,17 @@ class LeakyBucket:
             return None
         return self._book(work, key, now)
 
+    def is_open(self, work: float, key: str, now: float) -> bool:
+        """Whether `take` would let it in."""
+        self._leak(now)
+        is_free = self._level < self.capacity and (not self._open or self._spare > 0)
+        return is_free or self._claimable(work, key, now) is not None
+
+    def is_due(self, work: float, key: str, now: float) -> bool:
+        """Whether this is a booked request that comes back at its time."""
+        self._leak(now)
+        return self._claimable(work, key, now) is not None
+
     def correct(self, work: float, now: float) -> None:
         """So much more was done than estimated; below zero, so much less."""
         self._leak(now)
@@ -116,14 +127,18 @@ class LeakyBucket:
             self._spare, self._booked_until = 0.0, now
 
     def _claim(self, work: float, key: str, now: float) -> bool:
-        """Whether this is a booked request that comes back at its time."""
+        booking = self._claimable(work, key, now)
+        if booking is not None:
+            self._close(key, booking)
+        return booking is not None
+
+    def _claimable(self, work: float, key: str, now: float) -> _Booking | None:
         for booking in self._open.get(key, ()):
             if booking.due_s > now + _CLOCK_ERROR_S:
-                return False
+                return None
             if work <= booking.work:
-                self._close(key, booking)
-                return True
-        return False
+                return booking
+        return None
 
     def _is_room(self, work: float) -> bool:
         if self._level >= self.capacity:
