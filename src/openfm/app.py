@@ -316,7 +316,9 @@ async def _engine_room(settings: Settings, catalog: Catalog, state: State) -> As
     environ = environment()
     runtime_dir = Path(tempfile.mkdtemp(prefix="openfm-"))
     _log_dir(settings).mkdir(exist_ok=True)
-    engines = EngineSettings(settings.engine_slots, _threads(settings), _log_dir(settings), runtime_dir)
+    engines = EngineSettings(
+        settings.engine_slots, _threads(settings), _log_dir(settings), runtime_dir, settings.engine_precedence
+    )
     tools = PullTools(index_config(environ, settings.package_index))
     registered = RegistrySource(
         state.models, state.registry.resources.blobs, Workplace(settings.files_dir / "served", settings.home)

@@ -25,7 +25,7 @@ def make_gateway(
     settings: Settings, directory: Directory, roster: Roster, limiter: Limiter, promised: ThroughputBook
 ) -> Gateway:
     """Takes requests to engines."""
-    limits = QueueLimits(settings.queue_length, settings.queue_deadline_s)
+    limits = QueueLimits(settings.queue_length, settings.queue_deadline_s, settings.engine_precedence)
     draw: Callable[[], float] = partial(random.uniform, 0, 100)  # a split of traffic needs no secrecy
     provisions = Provisions(promised, time.monotonic)
     admission = Admission(limits, time.monotonic, provisions=provisions)

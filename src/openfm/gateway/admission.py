@@ -25,10 +25,14 @@ _RANKS = MappingProxyType({ServiceTier.PRIORITY: 0, ServiceTier.DEFAULT: 1})
 
 @dataclass(frozen=True, slots=True)
 class QueueLimits:
-    """`length` requests may wait, each up to `deadline_s` seconds."""
+    """`length` requests may wait, each up to `deadline_s` seconds.
+
+    `has_precedence`: while provisioned throughput waits, others do not start on its hardware.
+    """
 
     length: int = 256
     deadline_s: float = 60.0
+    has_precedence: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +269,7 @@ class Admission:
 
     def _is_held_back(self, line: _Line) -> bool:
         """Whether somebody waits for what he was promised on the hardware that this line computes on."""
-        if line.seats.is_provisioned:
+        if line.seats.is_provisioned or not self._limits.has_precedence:
             return False
         return any(other.is_pressing and line.gives_way_to(other) for other in self._promised.values())
 
