@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from openfm import __version__
 from openfm.catalog.catalog import Catalog, load_catalog
 from openfm.control.api import ControlPlane, management_api
+from openfm.control.budgets.bookkeeping import BudgetBookkeeper
 from openfm.control.endpoints.rollout import Rollouts
 from openfm.control.endpoints.routes import Desk
 from openfm.control.endpoints.service import EndpointService
@@ -27,9 +28,7 @@ from openfm.engines.catalog import make_launcher
 from openfm.fleet.placement import Machine
 from openfm.gateway.exchange import ExchangeLog
 from openfm.gateway.routes import DataPlane
-from openfm.limits.limiter import Limiter
-from openfm.limits.opening import CannotShareLimits, open_limits
-from openfm.limits.store import LimitStore
+from openfm.limits.opening import CannotShareLimits, Counts, open_counts
 from openfm.ops.index_config import index_config
 from openfm.ops.machine import available_memory_bytes, gpus
 from openfm.ops.progress import shown
@@ -49,7 +48,7 @@ from openfm.server.listener import Address, CannotListen, Listener, is_loopback,
 from openfm.server.logs import LogShelf
 from openfm.server.registry_source import RegistrySource, Workplace
 from openfm.server.router import AsgiApp, FrontDoor, Health, HostDescription, MetricsPage, Planes
-from openfm.server.state import State, StateOptions, endpoint_service, open_state
+from openfm.server.state import State, StateOptions, endpoint_service, now_us, open_state
 from openfm.server.vitals import EndpointVitals
 from openfm.settings import Role, Settings, environment
 from openfm.store.database import CannotOpenDatabase, Database
@@ -57,7 +56,7 @@ from openfm.telemetry.endpoint_metrics import EndpointCounters
 from openfm.telemetry.logging import configure_logging
 from openfm.telemetry.metrics import Metrics
 from openfm.telemetry.usage_log import UsageLog
-from openfm.wiring import make_gateway, tls_of, wire_options
+from openfm.wiring import make_gateway, make_guards, tls_of, wire_options
 
 _ASK_A_GATEWAY = (
     "This is the workspace's control server (role control), which answers no queries. Send them to a gateway."
@@ -88,13 +87,14 @@ async def _serve(settings: Settings) -> None:
     async with (
         _opened_state(settings, catalog, token) as state,
         open_books(state.database, settings.home / "ledger") as books,
-        open_limits(settings.url_of_limits) as limits,
+        open_counts(settings.url_of_limits) as counts,
         _engine_room(settings, catalog, state) as room,
     ):
         metrics = Metrics()
+        bookkeeper = await _bookkeeper(state, counts, metrics)
         health = Health(lambda: _offered(state), room.deployments)
         service, counters = _service(state, room), EndpointCounters(time.time)
-        front = _front(settings, state, room, _Instruments(metrics, counters, books, limits, health))
+        front = _front(settings, state, room, _Instruments(metrics, counters, books, counts, health))
         planes = Planes(front.data, _management(settings, state, room, service, counters), front.gateways)
         door = FrontDoor(
             planes,
@@ -108,6 +108,7 @@ async def _serve(settings: Settings) -> None:
         background = [
             started(measure_lag(metrics), "loop lag"),
             started(front.work(), "engine audit or leases"),
+            started(bookkeeper.run(now_us), "budgets"),
             started(_tell_when_ready(health, room), "ready"),
             started(_rollouts(state, service, room).run(), "rollouts"),
             started(_end_without_engines(room, server), "engines"),
@@ -134,6 +135,14 @@ async def _opened_state(settings: Settings, catalog: Catalog, token: str) -> Asy
         await asyncio.to_thread(database.close)
 
 
+async def _bookkeeper(state: State, counts: Counts, metrics: Metrics) -> BudgetBookkeeper:
+    """Counts for the budgets; what an earlier server left is counted before anybody spends."""
+    bookkeeper = BudgetBookkeeper(state.database, state.budgets, counts.budgets, metrics)
+    while await bookkeeper.turn():
+        pass
+    return bookkeeper
+
+
 def _state_options(settings: Settings, admin_token: str) -> StateOptions:
     return StateOptions(
         settings.home, settings.files_dir, admin_token, settings.alias_missing, settings.engine_context_length
@@ -155,7 +164,7 @@ class _Instruments:
     metrics: Metrics
     counters: EndpointCounters
     books: Books
-    limits: LimitStore
+    counts: Counts
     health: Health
 
 
@@ -176,8 +185,8 @@ def _front(settings: Settings, state: State, room: EngineRoom, instruments: _Ins
     books, metrics = instruments.books, instruments.metrics
     sinks = (UsageLog(), metrics, instruments.counters)
     exchanges = ExchangeLog(books.journal, books.attempts, sinks, metrics, time.time)
-    limiter = Limiter(instruments.limits, lambda: state.limits.rules)
-    gateway = make_gateway(settings, state.directory, room.fleet, limiter)
+    guards = make_guards(instruments.counts, lambda: state.limits.rules, lambda: state.budgets.state, state.prices)
+    gateway = make_gateway(settings, state.directory, room.fleet, guards)
     data = DataPlane(gateway, state.access.token_book, exchanges, state.prices, wire_options(settings))
     return _Front(data, Elsewhere(_NO_GATEWAYS), EngineAudit(room.reconciler.everyone, metrics).run)
 
@@ -201,6 +210,7 @@ def _management(
             settings.public_url,
             usage_desk(state.database, state.prices),
             state.limits,
+            state.budgets,
         )
     )
 

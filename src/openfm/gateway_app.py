@@ -17,8 +17,7 @@ from openfm.control.identity.admin_token import ADMIN_TOKEN_FILE
 from openfm.engines.catalog import make_launcher
 from openfm.gateway.exchange import ExchangeLog
 from openfm.gateway.routes import DataPlane
-from openfm.limits.limiter import Limiter
-from openfm.limits.opening import CannotShareLimits, open_limits
+from openfm.limits.opening import CannotShareLimits, open_counts
 from openfm.server.background import cancelled, measure_lag, started
 from openfm.server.books import Books, open_gateway_books
 from openfm.server.control_link import ControlLink, ControlUnreachable, control_link
@@ -34,7 +33,7 @@ from openfm.telemetry.endpoint_metrics import EndpointCounters
 from openfm.telemetry.logging import configure_logging
 from openfm.telemetry.metrics import Metrics
 from openfm.telemetry.usage_log import UsageLog
-from openfm.wiring import make_gateway, tls_of, wire_options
+from openfm.wiring import make_gateway, make_guards, tls_of, wire_options
 
 _ASK_THE_CONTROL = "This is a gateway (role gateway), which only answers queries. Send this to the control server."
 
@@ -64,14 +63,14 @@ async def _serve(settings: Settings, token: str) -> None:
     async with (
         _database(settings) as database,
         open_gateway_books(database, settings.home / "ledger") as books,
-        open_limits(settings.url_of_limits) as limits,
+        open_counts(settings.url_of_limits) as counts,
         control_link(settings.home, settings.control_url, token, settings.cold_start_deadline_s) as control,
     ):
         metrics = Metrics()
         state = await asyncio.to_thread(_state, settings, database, token)
         fleet = _fleet(settings, state, control)
-        limiter = Limiter(limits, lambda: state.limits.rules)
-        gateway = make_gateway(settings, state.directory, fleet, limiter)
+        guards = make_guards(counts, lambda: state.limits.rules, lambda: state.budgets.state, state.prices)
+        gateway = make_gateway(settings, state.directory, fleet, guards)
         exchanges, options = _exchanges(books, metrics), wire_options(settings)
         data = DataPlane(gateway, state.access.token_book, exchanges, state.prices, options)
         asked = Elsewhere(_ASK_THE_CONTROL)

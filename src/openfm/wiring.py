@@ -2,25 +2,36 @@
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
+from openfm.core.limits import LimitRule
 from openfm.gateway.admission import Admission, QueueLimits
 from openfm.gateway.body import BodyLimits
+from openfm.gateway.guards import Guards
 from openfm.gateway.invoke import Gateway
-from openfm.gateway.ports import Directory, Roster
+from openfm.gateway.ports import Directory, Prices, Roster
 from openfm.gateway.routes import WireOptions
+from openfm.limits.budgets import BudgetKeeper, BudgetState
 from openfm.limits.limiter import Limiter
+from openfm.limits.opening import Counts
 from openfm.server.listener import Tls
 from openfm.settings import Settings
 from openfm.wire.to_core import BatchLimits
 
 
-def make_gateway(settings: Settings, directory: Directory, roster: Roster, limiter: Limiter) -> Gateway:
+def make_gateway(settings: Settings, directory: Directory, roster: Roster, guards: Guards) -> Gateway:
     """Takes requests to engines."""
     limits = QueueLimits(settings.queue_length, settings.queue_deadline_s)
     draw: Callable[[], float] = partial(random.uniform, 0, 100)  # a split of traffic needs no secrecy
-    return Gateway(directory, roster, Admission(limits, time.monotonic), limiter, draw)
+    return Gateway(directory, roster, Admission(limits, time.monotonic), guards, draw)
+
+
+def make_guards(
+    counts: Counts, rules: Callable[[], Sequence[LimitRule]], budgets: Callable[[], BudgetState], prices: Prices
+) -> Guards:
+    """What each request takes before it is dispatched; `rules` and `budgets` are as they are now."""
+    return Guards(Limiter(counts.limits, rules), BudgetKeeper(counts.budgets, budgets, prices))
 
 
 def wire_options(settings: Settings) -> WireOptions:

@@ -131,6 +131,9 @@ ADMIN          POST              /api/2.0/openfm/prices
 CALLER         GET               /api/2.0/openfm/limits
 ADMIN          PUT               /api/2.0/openfm/limits
 ADMIN          DELETE            /api/2.0/openfm/limits/{limit_id}
+CALLER         GET               /api/2.0/openfm/budgets
+CALLER         GET               /api/2.0/openfm/budgets/{budget}
+ADMIN          PUT DELETE        /api/2.0/openfm/budgets/{budget}
 OWN            GET               /api/2.0/openfm/usage/invoice
 
 CALLER         POST              /api/2.0/mlflow/unity-catalog/registered-models/create

@@ -12,6 +12,8 @@ from starlette.exceptions import HTTPException
 from openfm.control.access import enforce
 from openfm.control.access_setup import Access
 from openfm.control.bodies import JsonBodies
+from openfm.control.budgets import routes as budget_routes
+from openfm.control.budgets.service import BudgetBook
 from openfm.control.endpoints import detail_routes
 from openfm.control.endpoints import routes as endpoint_routes
 from openfm.control.endpoints.routes import Desk
@@ -38,6 +40,7 @@ class ControlPlane:
     public_url: str | None
     usage: UsageDesk
     limits: LimitBook
+    budgets: BudgetBook
 
 
 def management_api(plane: ControlPlane) -> FastAPI:
@@ -55,12 +58,14 @@ def management_api(plane: ControlPlane) -> FastAPI:
     api.state.public_url = plane.public_url
     api.state.usage = plane.usage
     api.state.limits = plane.limits
+    api.state.budgets = plane.budgets
     plane.access.install(api)
     plane.registry.install(api)
     api.include_router(endpoint_routes.router)
     api.include_router(detail_routes.router)
     api.include_router(usage_routes.router)
     api.include_router(limit_routes.router)
+    api.include_router(budget_routes.router)
     api.add_middleware(JsonBodies, tokens=plane.access.token_book)
     api.middleware("http")(_with_request_id)
     api.exception_handler(ApiError)(_api_error)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from openfm.core.errors import ApiError, RateLimited
+from openfm.core.errors import ApiError, BudgetExceeded, RateLimited
 from openfm.core.principal import Principal
 from openfm.core.usage import UsageRecord
 from openfm.gateway.asgi import Header
@@ -104,8 +104,8 @@ class Exchange:
         self.bill.close(self.status)
         if self.bill.attempt is not None and not self.bill.is_charged:
             self.attempts.forget(self.bill.attempt)
-        if self._invocation is not None and self._invocation.allowance is not None:
-            await self._invocation.allowance.settle(self.meter.worked)
+        if self._invocation is not None:
+            await self._invocation.settle()
 
     def fail(self, error: ApiError) -> None:
         """The answer is an error, or ends with one."""
@@ -164,6 +164,8 @@ class ExchangeLog:
         self._metrics.request_ended()
         if isinstance(exchange.error, RateLimited) and exchange.error.measure is not None:
             self._metrics.limit_hit(exchange.invocation.endpoint.name, exchange.error.measure)
+        if isinstance(exchange.error, BudgetExceeded):
+            self._metrics.budget_refused(exchange.error.budget)
         usage = exchange.usage(self._clock())
         if usage is not None:
             for sink in self._sinks:

@@ -9,6 +9,7 @@ from openfm.core.ledger import LedgerEntry, Settlement
 from openfm.core.limits import Standing
 from openfm.core.price import Price
 from openfm.core.principal import Principal
+from openfm.core.spending import Spending
 from openfm.core.usage import Demand, TokenCounts, UsageRecord
 from openfm.engines.base import Engine
 
@@ -97,6 +98,25 @@ class Limiter(Protocol):
 
         Raises `RateLimited`; `PermissionDenied` for a caller who is blocked; `InvalidRequest` for a demand that no wait
         would admit.
+        """
+        ...
+
+
+class Hold(Protocol):
+    """What one request holds of its budgets."""
+
+    async def settle(self, entity: ServedEntity, billed: TokenCounts) -> None:
+        """The request left; `entity` answered, and so much is billed: the rest is given back."""
+        ...
+
+
+class Budgets(Protocol):
+    """Knows how much money is left."""
+
+    async def hold(self, spending: Spending, entities: Sequence[ServedEntity], demand: Demand) -> Hold | None:
+        """Hold the most that any of the entities can cost, of every budget that applies or of none; None for nothing.
+
+        Asked again for the same request, it holds the greater amount. Raises `BudgetExceeded`.
         """
         ...
 

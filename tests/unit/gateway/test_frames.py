@@ -18,6 +18,7 @@ from openfm.core.usage import TokenCounts
 from openfm.engines.scripted import FOREVER, ScriptedEngine
 from openfm.gateway.admission import Admission, QueueLimits
 from openfm.gateway.exchange import ExchangeLog
+from openfm.gateway.guards import Guards
 from openfm.gateway.idempotency import Attempts
 from openfm.gateway.invoke import Gateway
 from openfm.gateway.routes import DataPlane
@@ -75,7 +76,7 @@ def plane_over(engine: ScriptedEngine, ledger: FakeLedger) -> DataPlane:
         FakeDirectory(ENDPOINT),
         FakeRoster([FakeReplica(engine)]),
         Admission(QueueLimits(), time.monotonic),
-        FakeLimiter(),
+        Guards(FakeLimiter()),
         lambda: 0.0,
     )
     exchanges = ExchangeLog(ledger, Attempts(time.time), (UsageLog(),), Metrics(), time.time)
