@@ -18,7 +18,6 @@ from fastapi import FastAPI
 from openfm import __version__
 from openfm.catalog.catalog import Catalog, load_catalog
 from openfm.control.api import ControlPlane, management_api
-from openfm.control.budgets.bookkeeping import BudgetBookkeeper
 from openfm.control.endpoints.rollout import Rollouts
 from openfm.control.endpoints.routes import Desk
 from openfm.control.endpoints.service import EndpointService
@@ -26,17 +25,19 @@ from openfm.control.identity.admin_token import ensure_admin_token
 from openfm.core.endpoint import EndpointType, ServingEndpoint
 from openfm.engines.catalog import make_launcher
 from openfm.fleet.placement import Machine
-from openfm.gateway.exchange import ExchangeLog
+from openfm.gateway.exchange import ExchangeLog, Sinks
 from openfm.gateway.routes import DataPlane
 from openfm.limits.opening import CannotShareLimits, Counts, open_counts
+from openfm.metering.keeping import RetentionDesk
 from openfm.ops.index_config import index_config
 from openfm.ops.machine import available_memory_bytes, gpus
 from openfm.ops.progress import shown
 from openfm.ops.pull import PullTools
+from openfm.server.accounts import Accounts, open_accounts
 from openfm.server.audit import EngineAudit
 from openfm.server.background import cancelled, measure_lag, started
 from openfm.server.banner import welcome
-from openfm.server.books import Books, open_books, usage_desk
+from openfm.server.books import Books, open_books, retention_desk, usage_desk
 from openfm.server.catalogue_source import CatalogueSource, Warehouse
 from openfm.server.desired import EngineSettings, Workers
 from openfm.server.elsewhere import Elsewhere
@@ -48,7 +49,7 @@ from openfm.server.listener import Address, CannotListen, Listener, is_loopback,
 from openfm.server.logs import LogShelf
 from openfm.server.registry_source import RegistrySource, Workplace
 from openfm.server.router import AsgiApp, FrontDoor, Health, HostDescription, MetricsPage, Planes
-from openfm.server.state import State, StateOptions, endpoint_service, now_us, open_state
+from openfm.server.state import State, StateOptions, endpoint_service, open_state
 from openfm.server.vitals import EndpointVitals
 from openfm.settings import Role, Settings, environment
 from openfm.store.database import CannotOpenDatabase, Database
@@ -84,18 +85,19 @@ async def _serve(settings: Settings) -> None:
     listening = open_socket(Address(settings.host, settings.port, tls, settings.insecure))
     url = url_of(listening, tls)
     token, is_new_token = _admin_token(settings)
+    metrics = Metrics()
     async with (
         _opened_state(settings, catalog, token) as state,
         open_books(state.database, settings.home / "ledger") as books,
         open_counts(settings.url_of_limits) as counts,
         _engine_room(settings, catalog, state) as room,
+        open_accounts(state, room, counts.budgets, _retention(settings, state), metrics) as accounts,
     ):
-        metrics = Metrics()
-        bookkeeper = await _bookkeeper(state, counts, metrics)
         health = Health(lambda: _offered(state), room.deployments)
         service, counters = _service(state, room), EndpointCounters(time.time)
-        front = _front(settings, state, room, _Instruments(metrics, counters, books, counts, health))
-        planes = Planes(front.data, _management(settings, state, room, service, counters), front.gateways)
+        front = _front(settings, state, room, _Instruments(metrics, counters, books, counts, accounts, health))
+        desk = _desk(settings, state, room, service, counters)
+        planes = Planes(front.data, _management(settings, state, desk, accounts.retention), front.gateways)
         door = FrontDoor(
             planes,
             health,
@@ -108,7 +110,6 @@ async def _serve(settings: Settings) -> None:
         background = [
             started(measure_lag(metrics), "loop lag"),
             started(front.work(), "engine audit or leases"),
-            started(bookkeeper.run(now_us), "budgets"),
             started(_tell_when_ready(health, room), "ready"),
             started(_rollouts(state, service, room).run(), "rollouts"),
             started(_end_without_engines(room, server), "engines"),
@@ -135,14 +136,6 @@ async def _opened_state(settings: Settings, catalog: Catalog, token: str) -> Asy
         await asyncio.to_thread(database.close)
 
 
-async def _bookkeeper(state: State, counts: Counts, metrics: Metrics) -> BudgetBookkeeper:
-    """Counts for the budgets; what an earlier server left is counted before anybody spends."""
-    bookkeeper = BudgetBookkeeper(state.database, state.budgets, counts.budgets, metrics)
-    while await bookkeeper.turn():
-        pass
-    return bookkeeper
-
-
 def _state_options(settings: Settings, admin_token: str) -> StateOptions:
     return StateOptions(
         settings.home, settings.files_dir, admin_token, settings.alias_missing, settings.engine_context_length
@@ -165,6 +158,7 @@ class _Instruments:
     counters: EndpointCounters
     books: Books
     counts: Counts
+    accounts: Accounts
     health: Health
 
 
@@ -183,7 +177,7 @@ def _front(settings: Settings, state: State, room: EngineRoom, instruments: _Ins
         desk = LeaseDesk(state, room, lambda: instruments.health.waiting_for)
         return _Front(Elsewhere(_ASK_A_GATEWAY), desk, desk.run)
     books, metrics = instruments.books, instruments.metrics
-    sinks = (UsageLog(), metrics, instruments.counters)
+    sinks = Sinks((UsageLog(), metrics, instruments.counters), instruments.accounts.payloads)
     exchanges = ExchangeLog(books.journal, books.attempts, sinks, metrics, time.time)
     guards = make_guards(instruments.counts, lambda: state.limits.rules, lambda: state.budgets.state, state.prices)
     gateway = make_gateway(settings, state.directory, room.fleet, guards)
@@ -191,16 +185,24 @@ def _front(settings: Settings, state: State, room: EngineRoom, instruments: _Ins
     return _Front(data, Elsewhere(_NO_GATEWAYS), EngineAudit(room.reconciler.everyone, metrics).run)
 
 
-def _management(
+def _desk(
     settings: Settings, state: State, room: EngineRoom, service: EndpointService, counters: EndpointCounters
-) -> FastAPI:
-    desk = Desk(
+) -> Desk:
+    return Desk(
         state.directory,
         service,
         room.deployments,
         LogShelf(_log_dir(settings), room.depot),
         EndpointVitals(counters, room.reconciler.replicas),
     )
+
+
+def _retention(settings: Settings, state: State) -> RetentionDesk:
+    days = settings.ledger_retention_days, settings.inference_table_retention_days
+    return retention_desk(state.database, *days)
+
+
+def _management(settings: Settings, state: State, desk: Desk, retention: RetentionDesk) -> FastAPI:
     return management_api(
         ControlPlane(
             state.access,
@@ -208,9 +210,10 @@ def _management(
             state.registry,
             state.workspace_id,
             settings.public_url,
-            usage_desk(state.database, state.prices),
+            usage_desk(state.database, state.prices, retention),
             state.limits,
             state.budgets,
+            retention.payloads,
         )
     )
 

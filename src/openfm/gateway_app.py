@@ -15,9 +15,10 @@ from openfm import __version__
 from openfm.catalog.catalog import load_catalog
 from openfm.control.identity.admin_token import ADMIN_TOKEN_FILE
 from openfm.engines.catalog import make_launcher
-from openfm.gateway.exchange import ExchangeLog
+from openfm.gateway.exchange import ExchangeLog, Sinks
 from openfm.gateway.routes import DataPlane
 from openfm.limits.opening import CannotShareLimits, open_counts
+from openfm.metering.payloads import PayloadWriter
 from openfm.server.background import cancelled, measure_lag, started
 from openfm.server.books import Books, open_gateway_books
 from openfm.server.control_link import ControlLink, ControlUnreachable, control_link
@@ -71,7 +72,8 @@ async def _serve(settings: Settings, token: str) -> None:
         fleet = _fleet(settings, state, control)
         guards = make_guards(counts, lambda: state.limits.rules, lambda: state.budgets.state, state.prices)
         gateway = make_gateway(settings, state.directory, fleet, guards)
-        exchanges, options = _exchanges(books, metrics), wire_options(settings)
+        payloads = PayloadWriter(database, metrics.payload_dropped)
+        exchanges, options = _exchanges(books, payloads, metrics), wire_options(settings)
         data = DataPlane(gateway, state.access.token_book, exchanges, state.prices, options)
         asked = Elsewhere(_ASK_THE_CONTROL)
         is_local = is_loopback(settings.host) and settings.public_url is None
@@ -84,6 +86,7 @@ async def _serve(settings: Settings, token: str) -> None:
         server = make_server(door, tls, settings.drain_timeout_s)
         server.end_on_signals(lambda: print("Stopping: running requests may end first.", flush=True))
         background = [started(measure_lag(metrics), "loop lag"), started(fleet.run(), "fleet")]
+        background.append(started(payloads.run(), "inference tables"))
         await fleet.joined()
         print(f"openfm {__version__} gateway listens on {url_of(listening, tls)}", flush=True)
         await server.serve(sockets=[listening])
@@ -110,8 +113,8 @@ def _fleet(settings: Settings, state: GatewayState, control: ControlLink) -> Lea
     return LeasedFleet(control, externals, state.catch_up, state.take_used, settings.cold_start_deadline_s)
 
 
-def _exchanges(books: Books, metrics: Metrics) -> ExchangeLog:
-    sinks = (UsageLog(), metrics, EndpointCounters(time.time))
+def _exchanges(books: Books, payloads: PayloadWriter, metrics: Metrics) -> ExchangeLog:
+    sinks = Sinks((UsageLog(), metrics, EndpointCounters(time.time)), payloads)
     return ExchangeLog(books.journal, books.attempts, sinks, metrics, time.time)
 
 

@@ -1,6 +1,7 @@
 """`openfm budgets`: how much money may be spent."""
 
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -42,7 +43,7 @@ def show(
 ) -> None:
     """Show one budget, and what was spent in each of its periods."""
     with reported(as_json=output.is_json):
-        _print(talk(Given(url, token, home), lambda client: client.call("GET", f"{_PATH}/{name}")), output)
+        _print(talk(Given(url, token, home), lambda client: client.call("GET", _path(name))), output)
 
 
 @app.command("set")
@@ -80,7 +81,10 @@ def set_budget(
             body |= {"scope": scope, "target": target}
         if alert_only:
             body["action"] = "alert"
-        _print(talk(Given(url, token, home), lambda client: client.call("PUT", f"{_PATH}/{name}", body)), output)
+        _print(
+            talk(Given(url, token, home), lambda client: client.call("PUT", _path(name), body)),
+            output,
+        )
 
 
 @app.command()
@@ -92,7 +96,11 @@ def delete(
 ) -> None:
     """Remove a budget; for admins."""
     with reported(as_json=False):
-        talk(Given(url, token, home), lambda client: client.call("DELETE", f"{_PATH}/{name}"))
+        talk(Given(url, token, home), lambda client: client.call("DELETE", _path(name)))
+
+
+def _path(name: str) -> str:
+    return f"{_PATH}/{quote(name, safe='')}"
 
 
 def _print(budget: Facts, output: Output) -> None:

@@ -135,6 +135,9 @@ CALLER         GET               /api/2.0/openfm/budgets
 CALLER         GET               /api/2.0/openfm/budgets/{budget}
 ADMIN          PUT DELETE        /api/2.0/openfm/budgets/{budget}
 OWN            GET               /api/2.0/openfm/usage/invoice
+OWN            GET               /api/2.0/openfm/usage/report
+ADMIN          GET POST          /api/2.0/openfm/usage/retention
+CAN_MANAGE     GET               /api/2.0/openfm/inference-tables/{name}
 
 CALLER         POST              /api/2.0/mlflow/unity-catalog/registered-models/create
 EXECUTE        GET               /api/2.0/mlflow/unity-catalog/registered-models/get

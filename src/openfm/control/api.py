@@ -19,6 +19,8 @@ from openfm.control.endpoints import routes as endpoint_routes
 from openfm.control.endpoints.routes import Desk
 from openfm.control.limits import routes as limit_routes
 from openfm.control.limits.service import LimitBook
+from openfm.control.payloads import routes as payload_routes
+from openfm.control.payloads.ports import Payloads
 from openfm.control.registry.setup import Registry
 from openfm.control.usage import routes as usage_routes
 from openfm.control.usage.routes import UsageDesk
@@ -41,6 +43,7 @@ class ControlPlane:
     usage: UsageDesk
     limits: LimitBook
     budgets: BudgetBook
+    payloads: Payloads
 
 
 def management_api(plane: ControlPlane) -> FastAPI:
@@ -59,6 +62,7 @@ def management_api(plane: ControlPlane) -> FastAPI:
     api.state.usage = plane.usage
     api.state.limits = plane.limits
     api.state.budgets = plane.budgets
+    api.state.payloads = plane.payloads
     plane.access.install(api)
     plane.registry.install(api)
     api.include_router(endpoint_routes.router)
@@ -66,6 +70,7 @@ def management_api(plane: ControlPlane) -> FastAPI:
     api.include_router(usage_routes.router)
     api.include_router(limit_routes.router)
     api.include_router(budget_routes.router)
+    api.include_router(payload_routes.router)
     api.add_middleware(JsonBodies, tokens=plane.access.token_book)
     api.middleware("http")(_with_request_id)
     api.exception_handler(ApiError)(_api_error)

@@ -165,6 +165,12 @@ class EndpointDetails:
         fallback = (self.ai_gateway or {}).get("fallback_config")
         return isinstance(fallback, Mapping) and fallback.get("enabled") is True
 
+    @property
+    def has_inference_table(self) -> bool:
+        """Whether requests and answers are kept."""
+        table = (self.ai_gateway or {}).get("inference_table_config")
+        return isinstance(table, Mapping) and table.get("enabled") is True
+
 
 @dataclass(frozen=True, slots=True)
 class ServingEndpoint:

@@ -7,6 +7,7 @@ from typing import Protocol
 from openfm.core.endpoint import ServedEntity, ServingEndpoint
 from openfm.core.ledger import LedgerEntry, Settlement
 from openfm.core.limits import Standing
+from openfm.core.payload import Payload
 from openfm.core.price import Price
 from openfm.core.principal import Principal
 from openfm.core.spending import Spending
@@ -142,6 +143,14 @@ class Prices(Protocol):
 
     def price(self, endpoint_name: str, entity_name: str, at_us: int) -> Price:
         """The price of a request that was received then (microseconds since the epoch); one of 0 where none is set."""
+        ...
+
+
+class PayloadSink(Protocol):
+    """Takes requests and answers of endpoints that have an inference table."""
+
+    def record(self, payload: Payload) -> None:
+        """Keep it, where there is room. Must not wait."""
         ...
 
 

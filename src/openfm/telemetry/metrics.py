@@ -37,6 +37,7 @@ class Metrics:
         self._budgets = Gauge(
             "openfm_budget_spent_ratio", "Share of a budget that is spent.", ("budget",), registry=self._registry
         )
+        self._dropped = self._counter("payloads_dropped", "Requests left out of an inference table.")
         self._ledger_lag = Gauge(
             "openfm_ledger_lag_bytes", "Bytes of journals that are not in the ledger yet.", registry=self._registry
         )
@@ -87,6 +88,10 @@ class Metrics:
     def budget_refused(self, budget: str) -> None:
         """A budget had less left than a request may cost."""
         self._over_budget.labels(budget).inc()
+
+    def payload_dropped(self) -> None:
+        """A request was left out of its inference table: there was no room, or the database cannot keep it."""
+        self._dropped.inc()
 
     def budgets_stand(self, shares: Mapping[str, float]) -> None:
         """The share of each budget that is spent, by name: 1 is all of it."""

@@ -25,7 +25,8 @@ def api(people: World, tmp_path: Path) -> FastAPI:
     neighbours = Neighbours(people.access.grants, directory, nobody, nobody)
     registry = Registry(people.database, BlobStore(tmp_path / "blobs"), load_catalog(), neighbours)
     desk = Desk(directory, nobody, nobody, nobody, nobody)
-    return management_api(ControlPlane(people.access, desk, registry, "1", None, nobody, people.limits, people.budgets))
+    plane = ControlPlane(people.access, desk, registry, "1", None, nobody, people.limits, people.budgets, nobody)
+    return management_api(plane)
 
 
 def routes_of(api: FastAPI) -> set[tuple[str, str]]:

@@ -17,7 +17,7 @@ from openfm.core.price_book import PriceBook
 from openfm.core.usage import TokenCounts
 from openfm.engines.scripted import FOREVER, ScriptedEngine
 from openfm.gateway.admission import Admission, QueueLimits
-from openfm.gateway.exchange import ExchangeLog
+from openfm.gateway.exchange import ExchangeLog, Sinks
 from openfm.gateway.guards import Guards
 from openfm.gateway.idempotency import Attempts
 from openfm.gateway.invoke import Gateway
@@ -79,7 +79,7 @@ def plane_over(engine: ScriptedEngine, ledger: FakeLedger) -> DataPlane:
         Guards(FakeLimiter()),
         lambda: 0.0,
     )
-    exchanges = ExchangeLog(ledger, Attempts(time.time), (UsageLog(),), Metrics(), time.time)
+    exchanges = ExchangeLog(ledger, Attempts(time.time), Sinks((UsageLog(),)), Metrics(), time.time)
     return DataPlane(gateway, TokenBook({"t": ADMIN}), exchanges, PriceBook(()))
 
 
