@@ -35,6 +35,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "service-principals": Verb("openfm.cli.service_principals", "Identities of programs, and their secrets."),
         "secrets": Verb("openfm.cli.secrets", "Keep keys of other providers, encrypted, in scopes."),
         "limits": Verb("openfm.cli.limits", "List and set limits: how much callers may use."),
+        "budgets": Verb("openfm.cli.budgets", "List and set budgets: how much money may be spent."),
         "prices": Verb("openfm.cli.prices", "Show and set prices."),
         "sql": Verb("openfm.cli.sql", "Ask about usage in SQL."),
         "usage": Verb("openfm.cli.usage", "Show what was used and what it costs."),
