@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,47 +18,64 @@ from fastapi import FastAPI
 from openfm import __version__
 from openfm.catalog.catalog import Catalog, load_catalog
 from openfm.control.api import ControlPlane, management_api
+from openfm.control.calibrations.routes import CalibrationDesk
 from openfm.control.endpoints.rollout import Rollouts
 from openfm.control.endpoints.routes import Desk
 from openfm.control.endpoints.service import EndpointService
 from openfm.control.identity.admin_token import ensure_admin_token
+from openfm.control.limits.platform import Platform
 from openfm.core.endpoint import EndpointType, ServingEndpoint
 from openfm.engines.catalog import make_launcher
 from openfm.fleet.placement import Machine
 from openfm.gateway.exchange import ExchangeLog
+from openfm.gateway.ports import UsageSink
 from openfm.gateway.routes import DataPlane
 from openfm.limits.limiter import Limiter
 from openfm.limits.opening import CannotShareLimits, open_limits
 from openfm.limits.store import LimitStore
+from openfm.metering.sql.desk import SqlDesk
+from openfm.metering.sql.processes import SqlBounds
 from openfm.ops.index_config import index_config
 from openfm.ops.machine import available_memory_bytes, gpus
 from openfm.ops.progress import shown
 from openfm.ops.pull import PullTools
+from openfm.server.account import MachineAccount
 from openfm.server.audit import EngineAudit
 from openfm.server.background import cancelled, measure_lag, started
 from openfm.server.banner import welcome
 from openfm.server.books import Books, open_books, usage_desk
+from openfm.server.calibrator import Bench, Calibrator
 from openfm.server.catalogue_source import CatalogueSource, Warehouse
 from openfm.server.desired import EngineSettings, Workers
 from openfm.server.elsewhere import Elsewhere
 from openfm.server.engine_room import EngineRoom, Plant
 from openfm.server.external import KeyedLauncher
 from openfm.server.home import HomeInUse, announced, locked_home
+from openfm.server.housekeeping import Chore, housekeeping
 from openfm.server.leases import LeaseDesk
 from openfm.server.listener import Address, CannotListen, Listener, is_loopback, make_server, open_socket, url_of
+from openfm.server.log_keeper import LogKeeper
 from openfm.server.logs import LogShelf
-from openfm.server.promises import Promises, provisional
+from openfm.server.platform import Offer
+from openfm.server.promises import Promises, measured
 from openfm.server.registry_source import RegistrySource, Workplace
 from openfm.server.router import AsgiApp, FrontDoor, Health, HostDescription, MetricsPage, Planes
-from openfm.server.state import State, StateOptions, endpoint_service, open_state
+from openfm.server.state import (
+    State,
+    StateOptions,
+    calibration_service,
+    endpoint_service,
+    open_state,
+    throughput_service,
+)
+from openfm.server.usage import open_usage
 from openfm.server.vitals import EndpointVitals
 from openfm.settings import Role, Settings, environment
 from openfm.store.database import CannotOpenDatabase, Database
 from openfm.telemetry.endpoint_metrics import EndpointCounters
 from openfm.telemetry.logging import configure_logging
 from openfm.telemetry.metrics import Metrics
-from openfm.telemetry.usage_log import UsageLog
-from openfm.wiring import make_gateway, tls_of, wire_options
+from openfm.wiring import CannotTrace, make_gateway, platform_limits, tls_of, usage_sinks, wire_options
 
 _ASK_A_GATEWAY = (
     "This is the workspace's control server (role control), which answers no queries. Send them to a gateway."
@@ -74,7 +91,7 @@ def serve(settings: Settings) -> int:
     try:
         with locked_home(settings.home):
             uvloop.run(_serve(settings))
-    except (HomeInUse, CannotListen, CannotOpenDatabase, CannotShareLimits) as error:
+    except (HomeInUse, CannotListen, CannotOpenDatabase, CannotShareLimits, CannotTrace) as error:
         sys.stderr.write(f"openfm: {error}\n")
         return 1
     return 0
@@ -86,39 +103,54 @@ async def _serve(settings: Settings) -> None:
     listening = open_socket(Address(settings.host, settings.port, tls, settings.insecure))
     url = url_of(listening, tls)
     token, is_new_token = _admin_token(settings)
+    metrics, counters = Metrics(), EndpointCounters(time.time)
     async with (
+        usage_sinks(settings, metrics, counters) as sinks,
         _opened_state(settings, catalog, token) as state,
         open_books(state.database, settings.home / "ledger") as books,
         open_limits(settings.url_of_limits) as limits,
+        open_usage(state, settings.home / "usage", _sql_bounds(settings), environment()) as sql,
         _engine_room(settings, catalog, state) as room,
     ):
-        metrics = Metrics()
+        calibrator = _calibrator(state, room)
         health = Health(lambda: _offered(state), room.deployments)
-        service, counters = _service(state, room), EndpointCounters(time.time)
-        front = _front(settings, state, room, _Instruments(metrics, counters, books, limits, health))
-        planes = Planes(front.data, _management(settings, state, room, service, counters), front.gateways)
-        door = FrontDoor(
-            planes,
-            health,
-            _metrics_page(settings, state, metrics),
-            HostDescription(state.workspace_id, settings.public_url),
-        )
+        service = _service(state, room)
+        front = _front(settings, state, room, _Instruments(metrics, sinks, books, limits, health))
+        extras = _Extras(_platform(settings, catalog, state), sql, calibrator)
+        management = _management(settings, state, room, _desk(settings, state, room, service, counters), extras)
+        planes, page = Planes(front.data, management, front.gateways), _metrics_page(settings, state, metrics)
+        door = FrontDoor(planes, health, page, HostDescription(state.workspace_id, settings.public_url))
         server = make_server(door, tls, settings.drain_timeout_s)
-        server.end_on_signals(lambda: print("Stopping: running requests may end first.", flush=True))
+        server.end_on_signals(_tell_stopping)
         print(welcome(url, settings.home, token if is_new_token else None, _offered(state)), flush=True)
-        background = [
-            started(measure_lag(metrics), "loop lag"),
-            started(front.work(), "engine audit or leases"),
-            started(_tell_when_ready(health, room), "ready"),
-            started(_rollouts(state, service, room).run(), "rollouts"),
-            started(_end_without_engines(room, server), "engines"),
-        ]
+        work = {
+            "loop lag": measure_lag(metrics),
+            "engine audit or leases": front.work(),
+            "ready": _tell_when_ready(health, room),
+            "rollouts": _rollouts(state, service, room).run(),
+            "calibrations": calibrator.run(),
+            "engines": _end_without_engines(room, server),
+        }
+        background = [started(one, name) for name, one in work.items()]
         await state.registry.imports.resume()
         _keep_what_is_here()
         with announced(settings.home, url, __version__):
             await server.serve(sockets=[listening])
         await state.registry.imports.stop()
         await cancelled(background)
+
+
+def _tell_stopping() -> None:
+    print("Stopping: running requests may end first.", flush=True)
+
+
+def _platform(settings: Settings, catalog: Catalog, state: State) -> Platform:
+    offer = Offer(catalog, state.directory, settings.weights_dir)
+    return Platform(settings.region, platform_limits(settings), offer.models)
+
+
+def _sql_bounds(settings: Settings) -> SqlBounds:
+    return SqlBounds(settings.sql_memory, settings.sql_timeout_s)
 
 
 @asynccontextmanager
@@ -154,10 +186,17 @@ def _keep_what_is_here() -> None:
 @dataclass(frozen=True, slots=True)
 class _Instruments:
     metrics: Metrics
-    counters: EndpointCounters
+    sinks: Sequence[UsageSink]
     books: Books
     limits: LimitStore
     health: Health
+
+
+@dataclass(frozen=True, slots=True)
+class _Extras:
+    platform: Platform
+    sql: SqlDesk
+    calibrator: Calibrator
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +214,7 @@ def _front(settings: Settings, state: State, room: EngineRoom, instruments: _Ins
         desk = LeaseDesk(state, room, lambda: instruments.health.waiting_for)
         return _Front(Elsewhere(_ASK_A_GATEWAY), desk, desk.run)
     books, metrics = instruments.books, instruments.metrics
-    sinks = (UsageLog(), metrics, instruments.counters)
-    exchanges = ExchangeLog(books.journal, books.attempts, sinks, metrics, time.time)
+    exchanges = ExchangeLog(books.journal, books.attempts, instruments.sinks, metrics, time.time)
     limiter = Limiter(instruments.limits, lambda: state.limits.rules)
     gateway = make_gateway(settings, state.directory, room.fleet, limiter, _promises(settings, state))
     metrics.watch_provisioned(gateway.admission.provisions.utilisations)
@@ -185,34 +223,58 @@ def _front(settings: Settings, state: State, room: EngineRoom, instruments: _Ins
 
 
 def _promises(settings: Settings, state: State) -> Promises:
-    return Promises(provisional(state.models.throughput_chunk_size), _threads(settings))
+    return Promises(measured(state.profiles, state.models.throughput_chunk_size), _threads(settings))
 
 
 def _threads(settings: Settings) -> int:
     return settings.engine_threads or len(_cores())
 
 
-def _management(
+def _desk(
     settings: Settings, state: State, room: EngineRoom, service: EndpointService, counters: EndpointCounters
-) -> FastAPI:
-    desk = Desk(
+) -> Desk:
+    return Desk(
         state.directory,
         service,
         room.deployments,
         LogShelf(_log_dir(settings), room.depot),
         EndpointVitals(counters, room.reconciler.replicas),
     )
+
+
+def _management(settings: Settings, state: State, room: EngineRoom, desk: Desk, extras: _Extras) -> FastAPI:
+    usage = usage_desk(state.database, state.prices)
     return management_api(
         ControlPlane(
-            state.access,
-            desk,
-            state.registry,
-            state.workspace_id,
-            settings.public_url,
-            usage_desk(state.database, state.prices),
-            state.limits,
+            access=state.access,
+            desk=desk,
+            registry=state.registry,
+            workspace_id=state.workspace_id,
+            public_url=settings.public_url,
+            usage=usage,
+            limits=state.limits,
+            platform=extras.platform,
+            sql=extras.sql,
+            calibrations=_calibration_desk(state, extras.calibrator),
+            throughput=throughput_service(state, usage.prices, MachineAccount(room.machine, room.reconciler)),
         )
     )
+
+
+def _calibrator(state: State, room: EngineRoom) -> Calibrator:
+    bench = Bench(calibration_service(state), state.models, state.directory, room, state.profiles.here)
+    calibrator = Calibrator(bench)
+    room.on_change(calibrator.on_fleet_change)
+    return calibrator
+
+
+def _calibration_desk(state: State, calibrator: Calibrator) -> CalibrationDesk:
+    loop = asyncio.get_running_loop()
+
+    def nudge() -> None:
+        loop.call_soon_threadsafe(calibrator.nudge)
+
+    return CalibrationDesk(calibration_service(state), nudge)
 
 
 def _service(state: State, room: EngineRoom) -> EndpointService:
@@ -261,8 +323,8 @@ async def _engine_room(settings: Settings, catalog: Catalog, state: State) -> As
     registered = RegistrySource(
         state.models, state.registry.resources.blobs, Workplace(settings.files_dir / "served", settings.home)
     )
+    logs = LogKeeper(_log_dir(settings), state.directory.deployment_ids, time.time)
     await asyncio.to_thread(registered.sweep)
-    state.registry.resources.on_collect.append(registered.sweep_deleted)
     try:
         with shown(sys.stderr) as on_progress:
             plant = Plant(
@@ -277,10 +339,19 @@ async def _engine_room(settings: Settings, catalog: Catalog, state: State) -> As
                 cold_start_deadline_s=settings.cold_start_deadline_s,
             )
             room = EngineRoom(state.directory, plant)
-            async with room.running():
+            async with room.running(), _housekept(registered.tidy, logs.tidy):
                 yield room
     finally:
         shutil.rmtree(runtime_dir, ignore_errors=True)
+
+
+@asynccontextmanager
+async def _housekept(*chores: Chore) -> AsyncIterator[None]:
+    work = [started(housekeeping(chores), "housekeeping")]
+    try:
+        yield
+    finally:
+        await cancelled(work)
 
 
 def _machine(settings: Settings) -> Machine:

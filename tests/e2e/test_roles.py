@@ -108,7 +108,7 @@ async def test_a_token_works_on_every_gateway_at_once_and_a_revoked_one_nowhere(
 async def test_a_rolling_update_fails_no_request_on_any_gateway(
     workspace: Workspace, management: Management, session: aiohttp.ClientSession
 ) -> None:
-    await create(management, "rolling", name="old", environment_vars={"FOR": "old"})
+    await create(management, "rolling", name="old", workload_type="CPU_MEDIUM")
     first, second = workspace.gateways
     for gateway in workspace.gateways:
         assert await until_status(session, gateway, "rolling", 200) < _CHANGES_ARRIVE_S

@@ -19,8 +19,8 @@ _ROOT = "/api/2.0/serving-endpoints"
 
 
 def entity(name: str, **change: object) -> dict[str, object]:
-    """A served entity; another value of a variable is another deployment of the same model."""
-    return {"name": name, "entity_name": _CHAT, "entity_version": "1", "environment_vars": {"FOR": name}} | change
+    """A served entity."""
+    return {"name": name, "entity_name": _CHAT, "entity_version": "1"} | change
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,8 @@ async def test_a_rolling_update_under_load_fails_no_request_and_cuts_no_stream(
     await created(management, "rolling", entity("old"))
     async with Load(own, "rolling", clients=32, max_tokens=12) as load:
         await load.until(32)
-        await management.ask("PUT", f"{_ROOT}/rolling/config", {"served_entities": [entity("new")]})
+        config = {"served_entities": [entity("new", workload_type="CPU_MEDIUM")]}  # replicas of its own
+        await management.ask("PUT", f"{_ROOT}/rolling/config", config)
         ended: Any = await management.settled("rolling")
         await load.until(64)
     assert ended["config"]["config_version"] == 2

@@ -83,7 +83,8 @@ class Route:
 class EntitySettings:
     """How a served entity is to be run. Throughput is in tokens per second; None where it was not asked for.
 
-    `environment_vars` may refer to secrets (`{{secrets/scope/key}}`).
+    `environment_vars` are kept and shown for Databricks' sake, references to secrets (`{{secrets/scope/key}}`) as they
+    were written. No engine reads them, so changing them restarts nothing.
     """
 
     workload_size: WorkloadSize = WorkloadSize.SMALL
@@ -234,7 +235,7 @@ def deployment_id(endpoint: str, entity_name: str, entity_version: str, settings
     process["is_provisioned"] = settings.is_provisioned
     for setting in ("min_provisioned_throughput", "max_provisioned_throughput", "provisioned_model_units"):
         del process[setting]
-    del process["scale_to_zero_enabled"], process["burst_scaling_enabled"]
+    del process["scale_to_zero_enabled"], process["burst_scaling_enabled"], process["environment_vars"]
     digest = hashlib.sha256(json.dumps([endpoint, process], sort_keys=True).encode()).hexdigest()
     return f"{entity_name.rpartition('.')[2][:40]}-{entity_version}-{digest[:32]}"
 

@@ -15,10 +15,12 @@ LONGEST_NAME = 255
 SYSTEM_CATALOG = "system"
 SOURCE_KIND_TAG = "openfm.source_kind"
 """Version tag: the version came from `openfm models register`, so a file that cannot be trusted fails it."""
+HUB_KIND = "hub"
+"""Value of `SOURCE_KIND_TAG`: the server fetches the version's files by itself, and nobody else adds to them."""
 QUANTIZATION_TAG = "openfm.quantization"
-QUANTIZATIONS = ("f16", "q8_0")
-BASE_TAG = "openfm.base"
 """Version tag: how Hugging Face weights are converted before they are served, `f16` or `q8_0`."""
+BASE_TAG = "openfm.base"
+"""Version tag: the model and version that a LoRA adapter belongs to, like `main.default.base/1`."""
 
 _LEVELS = ("catalog", "schema", "model")
 _FORBIDDEN = frozenset("./\\ ")

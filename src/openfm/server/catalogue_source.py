@@ -43,6 +43,9 @@ class CatalogueSource:
         digests = {file.role: file.sha256 for file in model.files if file.sha256 is not None}
         return ReadyModel(model.engine, files, digests, model.size_bytes, _sequence_bytes(model))
 
+    def forget(self, entity_name: str, entity_version: str) -> None:
+        """See `ModelSource.forget`: the catalogue's files stay, they are the same for everybody."""
+
 
 def _sequence_bytes(model: CatalogModel) -> int:
     """The catalogue's memory is weights and one sequence at full context; embeddings keep nothing between tokens."""

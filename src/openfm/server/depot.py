@@ -46,6 +46,10 @@ class ModelSource(Protocol):
         """
         ...
 
+    def forget(self, entity_name: str, entity_version: str) -> None:
+        """Nobody needs the model's files any more, until it is brought again. Does not wait."""
+        ...
+
 
 @dataclass(slots=True)
 class _Shelf:
@@ -81,16 +85,12 @@ class Depot:
     def renew(self, entity: ServedEntity) -> None:
         """Forget that the entity's files could not be brought; the next question for them tries again at once."""
         if self.has_failed(entity):
-            shelf = self._shelves.pop((entity.entity_name, entity.entity_version))
-            if shelf.work is not None:
-                shelf.work.cancel()
+            self._drop((entity.entity_name, entity.entity_version))
 
     def forget_all_but(self, wanted: frozenset[tuple[str, str]]) -> None:
         """Drop what no endpoint serves any more: its name and version may come to mean other files."""
         for key in self._shelves.keys() - wanted:
-            shelf = self._shelves.pop(key)
-            if shelf.work is not None:
-                shelf.work.cancel()
+            self._drop(key)
 
     def missing(self, entity: ServedEntity) -> Deployment | None:
         """How the entity's files are doing, or None once they are here or where it needs none."""
@@ -117,6 +117,13 @@ class Depot:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _drop(self, key: tuple[str, str]) -> None:
+        shelf = self._shelves.pop(key)
+        if shelf.work is not None:
+            shelf.work.cancel()
+        for source in self._sources:
+            source.forget(*key)
 
     async def _bring(self, key: tuple[str, str], shelf: _Shelf) -> None:
         def tell(sentence: str) -> None:

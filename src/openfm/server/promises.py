@@ -1,9 +1,11 @@
 """What served entities were promised, and on how many replicas: the gateway's and the fleet's one account of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from openfm.core.endpoint import ServedEntity
 from openfm.scheduling.autoscaling import Bounds
+from openfm.scheduling.profile import ThroughputProfile
 from openfm.scheduling.work import PROVISIONAL_WEIGHTS, Promise, Throughput
 
 _FEWEST_CORES_TO_DIVIDE = 4
@@ -12,11 +14,22 @@ Measured = Callable[[ServedEntity], Throughput]
 """What one replica of an entity's model version can be promised. Must not wait."""
 
 
-def provisional(chunk_size: Callable[[str, str], int]) -> Measured:
-    """What is taken for granted of versions that nobody calibrated; `chunk_size` of a name and version, in tokens/s."""
+class Profiles(Protocol):
+    """Knows what was measured (`control.calibrations.profiles`)."""
+
+    def best(self, version_ids: Iterable[str]) -> ThroughputProfile | None:
+        """The profile that throughput is promised by, or None where nothing was measured."""
+        ...
+
+
+def measured(profiles: Profiles, chunk_size: Callable[[str, str], int]) -> Measured:
+    """By each version's profile; what is taken for granted of one that nobody calibrated has its `chunk_size` alone."""
 
     def throughput(entity: ServedEntity) -> Throughput:
-        return Throughput(PROVISIONAL_WEIGHTS, chunk_size(entity.entity_name, entity.entity_version))
+        profile = profiles.best(entity.version_ids)
+        if profile is None:
+            return Throughput(PROVISIONAL_WEIGHTS, chunk_size(entity.entity_name, entity.entity_version))
+        return Throughput(profile.weights, profile.chunk_size, is_measured=not profile.is_provisional)
 
     return throughput
 

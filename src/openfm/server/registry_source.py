@@ -1,12 +1,9 @@
 """Registered models: their files out of the store, checked, and converted where no engine reads them as they are."""
 
 import asyncio
-import hashlib
-import re
 import shutil
-import uuid
+import threading
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +16,15 @@ from openfm.store.blobs import BlobStore
 from openfm.weights.convert_environment import installed
 from openfm.weights.converter import Converter
 from openfm.weights.facts import ModelFacts
-from openfm.weights.preparation import PreparedModel, PrepareOptions, Quantization, prepare
-
-_DIGEST = re.compile("[0-9a-f]{64}")
-_QUANTIZATIONS: Mapping[str, Quantization] = {"f16": "f16", "q8_0": "q8_0"}
+from openfm.weights.kept_digest import kept_digest
+from openfm.weights.preparation import (
+    QUANTIZATIONS,
+    SCRATCH_PREFIX,
+    PreparedModel,
+    PrepareOptions,
+    Quantization,
+    prepare,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +52,26 @@ class RegistrySource:
         self._models = models
         self._blobs = blobs
         self._workplace = workplace
+        self._brought: Mapping[tuple[str, str], frozenset[str]] = {}
+        self._laying = threading.Lock()
 
     def sweep(self) -> None:
-        """Remove what was laid out or half converted, and `sweep_deleted`. Blocks; call it before anything runs."""
-        shutil.rmtree(self._workplace.files, ignore_errors=True)
-        for scratch in self._workplace.converted.glob("*/.convert-*"):
+        """Remove what an earlier run left, conversions of what is registered apart. Blocks; nothing may run yet."""
+        self.tidy()
+        for scratch in self._workplace.converted.glob(f"*/{SCRATCH_PREFIX}*"):
             shutil.rmtree(scratch, ignore_errors=True)
-        self.sweep_deleted()
 
-    def sweep_deleted(self) -> None:
-        """Remove what was made of versions that are gone: its links would keep their contents on the disk. Blocks."""
-        kept = self._models.digests()
-        for place in (self._workplace.files, self._workplace.converted):
-            for folder in place.glob("*"):
-                if folder.name.partition(".")[0] not in kept:
-                    shutil.rmtree(folder, ignore_errors=True)
+    def tidy(self) -> None:
+        """Remove what was laid out but is not served any more, and conversions of versions that are gone. Blocks."""
+        with self._laying:
+            _remove_all_but(frozenset().union(*self._brought.values()), self._workplace.files)
+        registered = self._models.digests()
+        _remove_all_but(registered.union(*self._brought.values()), self._workplace.converted)
+
+    def forget(self, entity_name: str, entity_version: str) -> None:
+        """See `ModelSource.forget`: they are links to the store's contents, which they would keep on disk."""
+        key = (entity_name, entity_version)
+        self._brought = {known: digests for known, digests in self._brought.items() if known != key}
 
     async def bring(self, entity_name: str, entity_version: str, tell: Tell) -> ReadyModel | None:
         """See `ModelSource.bring`."""
@@ -73,6 +80,8 @@ class RegistrySource:
             return None
         facts = ModelFacts.from_json(version.facts)
         base = await asyncio.to_thread(self._models.base_of, version)
+        digests = frozenset(str(model.digest) for model in (version, base) if model is not None)
+        self._brought = {**self._brought, (entity_name, entity_version): digests}
         folder = await self._laid_out(version, tell)
         base_folder = None if base is None else await self._laid_out(base, tell)
         converter = await asyncio.to_thread(installed, self._workplace.home)
@@ -98,54 +107,50 @@ class RegistrySource:
         tell("Checking its files.")
         await asyncio.to_thread(self._blobs.verify_all, version.manifest)
         folder = self._workplace.files / str(version.digest)
-        if not folder.is_dir():
-            await asyncio.to_thread(self._lay_out, version, folder)
+        await asyncio.to_thread(self._lay_out, version, folder)
         return folder
 
     def _lay_out(self, version: ServableVersion, folder: Path) -> None:
-        """All at once: another version with the same files may be looking."""
-        draft = folder.with_name(f"{folder.name}.{uuid.uuid4().hex}")
-        self._blobs.materialize(version.manifest, draft)
+        """One at a time: another version with the same files may be looking."""
+        with self._laying:
+            if not self._is_laid_out(version, folder):
+                self._blobs.materialize(version.manifest, folder)
+
+    def _is_laid_out(self, version: ServableVersion, folder: Path) -> bool:
+        """Whether the folder's files are the store's, which were replaced if they were damaged."""
         try:
-            draft.rename(folder)
-        except OSError:
-            if not folder.is_dir():
-                raise
-            shutil.rmtree(draft, ignore_errors=True)
+            return all(
+                (folder / path).samefile(self._blobs.path(entry.digest)) for path, entry in version.manifest.items()
+            )
+        except FileNotFoundError:
+            return False
 
     def _converted(self, version: ServableVersion) -> Path:
         return self._workplace.converted / str(version.digest)
 
 
+def _remove_all_but(digests: frozenset[str], folder: Path) -> None:
+    for known in folder.glob("*"):
+        if known.name not in digests:
+            shutil.rmtree(known, ignore_errors=True)
+
+
 def _quantization(version: ServableVersion) -> Quantization:
     asked = version.tags.get(QUANTIZATION_TAG, "f16")
-    if asked not in _QUANTIZATIONS:
+    if asked not in QUANTIZATIONS:  # of an older openfm, which took any
         raise InvalidParameterValue(
-            f"The tag {QUANTIZATION_TAG} is '{asked}'; use one of: {', '.join(_QUANTIZATIONS)}.", param=QUANTIZATION_TAG
+            f"The tag {QUANTIZATION_TAG} is '{asked}'; use one of: {', '.join(QUANTIZATIONS)}. "
+            "Register the model again as a new version.",
+            param=QUANTIZATION_TAG,
         )
-    return _QUANTIZATIONS[asked]
+    return QUANTIZATIONS[asked]
 
 
 def _ready(prepared: PreparedModel, known: Mapping[Path, str], facts: ModelFacts, context_length: int) -> ReadyModel:
     return ReadyModel(
         engine=prepared.engine,
         files=prepared.files,
-        digests={role: known.get(file) or _converted_digest(file) for role, file in prepared.files.items()},
+        digests={role: known.get(file) or kept_digest(file) for role, file in prepared.files.items()},
         weight_bytes=sum(file.stat().st_size for file in prepared.files.values()),
         sequence_bytes=context_length * facts.kv_bytes_per_token,
     )
-
-
-def _converted_digest(file: Path) -> str:
-    """The SHA-256 that the file had when it was made."""
-    known = file.with_name(file.name + ".sha256")
-    with suppress(FileNotFoundError):
-        digest = known.read_text(encoding="utf-8")
-        if _DIGEST.fullmatch(digest):
-            return digest
-    with file.open("rb") as opened:
-        digest = hashlib.file_digest(opened, "sha256").hexdigest()
-    draft = known.with_name(f"{known.name}.{uuid.uuid4().hex}")
-    draft.write_text(digest, encoding="utf-8")
-    draft.replace(known)  # whole or not at all: half a digest would condemn the file for ever
-    return digest

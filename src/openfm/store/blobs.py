@@ -35,8 +35,8 @@ class BlobDamaged(Unavailable):
 
     def __init__(self, digest: str, reason: str) -> None:
         super().__init__(
-            f"The stored file {digest} {reason}. The disk may be failing: check it, delete the model version "
-            "and register it again.",
+            f"The stored file {digest} {reason}. The disk may be failing: check it, then register the model again: "
+            "that puts the file right for every version that has it.",
             retry_after_s=_RETRY_S,
         )
         self.digest = digest
@@ -57,7 +57,7 @@ class BlobStore:
         self._root = root
         self._lock = threading.Lock()
         self._held: Counter[str] = Counter()
-        self._damaged: set[str] = set()
+        self._damaged = set[str]()
 
     @property
     def root(self) -> Path:
@@ -74,10 +74,8 @@ class BlobStore:
         return self._root / digest[:2] / digest
 
     def has(self, digest: str) -> bool:
-        """Whether the content is here, and was not found to be damaged: then it may be sent again."""
-        if _DIGEST.fullmatch(digest) is None or digest in self._damaged:
-            return False
-        return self.path(digest).is_file()
+        """Whether the content is here. One that was found damaged is not: it is to be sent again."""
+        return _DIGEST.fullmatch(digest) is not None and digest not in self._damaged and self.path(digest).is_file()
 
     def reserve(self, size: int) -> None:
         """Return if so many more bytes fit. Raises `Unavailable` with the numbers if not."""
@@ -134,6 +132,7 @@ class BlobStore:
         if actual != digest:
             self._damaged.add(digest)
             raise BlobDamaged(digest, f"has SHA-256 {actual}")
+        self._damaged.discard(digest)
 
     def verify_all(self, manifest: Manifest) -> None:
         """Check every file of a version, each content once; called at each load. Raises `BlobDamaged`."""
@@ -148,6 +147,7 @@ class BlobStore:
         except FileNotFoundError:
             raise BlobDamaged(blob.digest, "is missing") from None
         if size != blob.size:
+            self._damaged.add(blob.digest)
             raise BlobDamaged(blob.digest, f"has {size} bytes, not {blob.size}")
         return path
 
@@ -181,7 +181,7 @@ class BlobStore:
     def adopt(self, temporary: Path, blob: Blob) -> None:
         """Move a finished file to its place and hold it.
 
-        Also where one is: that may be damaged, and this one was hashed just now.
+        It replaces what is there: of the new file it is known what it holds, of the old one only what it once held.
         """
         target = self.path(blob.digest)
         with self._lock:

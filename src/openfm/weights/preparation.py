@@ -17,10 +17,15 @@ from openfm.weights.facts import ModelFacts, ModelFormat
 from openfm.weights.folder import ModelFolder
 from openfm.weights.gguf_header import read_header
 from openfm.weights.hugging_face import ADAPTER_WEIGHTS, inspect_hugging_face
+from openfm.weights.kept_digest import digest_file, keep_digest
 from openfm.weights.mlflow_model import servable_part
 from openfm.weights.staging import adapter_task, small_bytes, stage
 
 Quantization = Literal["f16", "q8_0"]
+QUANTIZATIONS: Mapping[str, Quantization] = {"f16": "f16", "q8_0": "q8_0"}
+
+SCRATCH_PREFIX = ".convert-"
+"""How folders of conversions in progress begin; what a killed server left of them may go."""
 
 _BITS = {"f16": 16.0, "q8_0": 8.5}
 _SPARE_BYTES = 1024 * 1024
@@ -134,6 +139,8 @@ async def _convert(
         await convert(options.converter, conversion, on_progress)
         # What the engine reads next is judged like a file from outside.
         await asyncio.to_thread(read_header, conversion.out)
+        await asyncio.to_thread(keep_digest, conversion.out)
+        digest_file(conversion.out).replace(digest_file(out))
         conversion.out.replace(out)
 
 
@@ -146,7 +153,7 @@ def _scratch(out_dir: Path, expected: int) -> Iterator[Path]:
             f"The conversion needs {expected} bytes in {out_dir}, where {free} are free. Make room and try again.",
             retry_after_s=60,
         )
-    scratch = Path(tempfile.mkdtemp(prefix=".convert-", dir=out_dir))
+    scratch = Path(tempfile.mkdtemp(prefix=SCRATCH_PREFIX, dir=out_dir))
     try:
         yield scratch
     finally:

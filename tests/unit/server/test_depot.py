@@ -21,6 +21,7 @@ class Source:
 
     def __init__(self, *answers: ReadyModel | Exception | None) -> None:
         self._answers = deque(answers)
+        self.forgotten: list[tuple[str, str]] = []
 
     async def bring(self, entity_name: str, entity_version: str, tell: Tell) -> ReadyModel | None:
         del entity_name, entity_version
@@ -29,6 +30,9 @@ class Source:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    def forget(self, entity_name: str, entity_version: str) -> None:
+        self.forgotten.append((entity_name, entity_version))
 
 
 @pytest.mark.parametrize(
@@ -89,3 +93,16 @@ async def test_a_model_that_failed_is_brought_at_once_when_it_is_asked_for_anew(
             await is_told.wait()
     assert depot.model(ENTITY) == READY
     await depot.close()
+
+
+async def test_the_sources_learn_which_models_nobody_wants_any_more() -> None:
+    is_told, source = asyncio.Event(), Source(READY)
+    depot = Depot((source,), is_told.set)
+    depot.model(ENTITY)
+    async with asyncio.timeout(10):
+        await is_told.wait()
+    key = (ENTITY.entity_name, ENTITY.entity_version)
+    depot.forget_all_but(frozenset({key}))
+    assert source.forgotten == []
+    depot.forget_all_but(frozenset())
+    assert source.forgotten == [key]

@@ -54,7 +54,7 @@ def test_a_changed_content_is_found_when_it_is_verified(blobs: BlobStore) -> Non
     blobs.verify(blob.digest)
     blobs.path(blob.digest).chmod(0o644)
     blobs.path(blob.digest).write_bytes(b"weightz")
-    with pytest.raises(BlobDamaged, match="register it again"):
+    with pytest.raises(BlobDamaged, match="register the model again"):
         blobs.verify_all({"model.gguf": FileEntry(blob.digest, blob.size, 0)})
 
 
@@ -77,17 +77,27 @@ def test_the_same_content_heals_a_file_that_was_cut(blobs: BlobStore) -> None:
     blobs.verify(blob.digest)
 
 
-def test_the_same_content_heals_a_file_of_the_same_size_whose_bits_flipped(blobs: BlobStore) -> None:
+def test_the_same_content_heals_a_file_that_was_changed_and_is_asked_for_until_then(blobs: BlobStore) -> None:
     blob = stored(blobs, b"weights")
-    path = blobs.path(blob.digest)
-    path.chmod(0o644)
-    path.write_bytes(b"weighty")
+    blobs.path(blob.digest).chmod(0o644)
+    blobs.path(blob.digest).write_bytes(b"weightz")
     with pytest.raises(BlobDamaged):
         blobs.verify(blob.digest)
     assert not blobs.has(blob.digest)
+    with blobs.holding(frozenset({blob.digest})) as here:
+        assert here == frozenset()
     stored(blobs, b"weights")
     blobs.verify(blob.digest)
     assert blobs.has(blob.digest)
+    assert files(blobs) == [blobs.path(blob.digest)]
+
+
+def test_a_file_that_is_a_contents_own_link_can_be_added_again(blobs: BlobStore, tmp_path: Path) -> None:
+    (tmp_path / "fetched").write_bytes(b"weights")
+    with blobs.add(tmp_path / "fetched") as one, blobs.add(tmp_path / "fetched") as two:
+        blobs.verify(one.digest)
+    assert one == two
+    assert files(blobs) == [blobs.path(one.digest)]
 
 
 def test_a_version_is_laid_out_without_copying(blobs: BlobStore, tmp_path: Path) -> None:

@@ -64,6 +64,16 @@ class EndpointDirectory:
         """Whether an endpoint still wants that deployment."""
         return deployment_id in self._now.served
 
+    def deployment_ids(self) -> frozenset[str]:
+        """Every deployment that an endpoint names: those that run, that are to run, and that failed to."""
+        configs = (
+            config
+            for endpoint in self.endpoints
+            for config in (endpoint.config, endpoint.pending_config)
+            if config is not None
+        )
+        return frozenset(entity.deployment_id for config in configs for entity in config.served_entities)
+
     def queryable(self, name: str, caller: Principal) -> ServingEndpoint:
         """The endpoint, for a query. Raises `EndpointNotFound`, `PermissionDenied`."""
         return self.permitted(name, caller, PermissionLevel.CAN_QUERY)

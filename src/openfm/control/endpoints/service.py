@@ -19,6 +19,7 @@ from openfm.control.endpoints.parsing import (
     parsed_limits,
     parsed_tags,
 )
+from openfm.control.endpoints.rated import check_rated
 from openfm.control.endpoints.spillover import check_not_spilled_to, check_spillover
 from openfm.core.endpoint import (
     EndpointConfig,
@@ -95,6 +96,7 @@ class EndpointService:
             with self._office.database.transaction(self._office.grants.take_over) as connection:
                 if name in repository.names(connection):
                     raise _taken(name)
+                check_rated(connection, endpoint.details)
                 repository.insert_endpoint(connection, endpoint)
                 self._office.grants.grant(connection, identifier, caller, PermissionLevel.CAN_MANAGE)
             self._office.directory.put(endpoint)
@@ -225,6 +227,8 @@ class EndpointService:
             changed = rule(endpoint, version)
             if changed is endpoint:
                 return endpoint
+            if changed.details is not endpoint.details:
+                check_rated(connection, changed.details, endpoint.details)
             changed = replace(changed, last_updated_timestamp=self._office.now_ms())
             if changed.pending_config is not None and changed.pending_config.version == version:
                 repository.insert_config(connection, name, changed.pending_config)

@@ -9,10 +9,10 @@ from sqlalchemy import Connection
 
 from openfm.control.files.paths import FilePath, checked_file
 from openfm.control.registry import repository
-from openfm.control.registry.resources import Resources
-from openfm.core.errors import AlreadyExists, Conflict, InvalidParameterValue, NotFound, PermissionDenied
+from openfm.control.registry.resources import Resources, refuse_while_fetched, still_pending
+from openfm.core.errors import AlreadyExists, InvalidParameterValue, NotFound, PermissionDenied
 from openfm.core.principal import Principal
-from openfm.core.registry import FileEntry, Manifest, ModelName, VersionStatus
+from openfm.core.registry import FileEntry, Manifest, ModelName
 from openfm.store.blobs import Blob, BlobWriter
 from openfm.store.uploads import Part, PartWriter, UploadSession
 
@@ -189,12 +189,7 @@ class Files:
 
     def _pending(self, connection: Connection, name: ModelName, number: int, caller: Principal) -> None:
         self._own.changeable(connection, name, caller)
-        version = self._own.version(connection, name, number)
-        if version.status is not VersionStatus.PENDING:
-            raise Conflict(
-                f"Version {number} of '{name}' is {version.status.value}; its files do not change any more. "
-                "Make a new version."
-            )
+        refuse_while_fetched(still_pending(self._own.version(connection, name, number)))
 
     def _readable(self, connection: Connection, digests: Sequence[str], caller: Principal) -> Mapping[str, int]:
         held = repository.holders(connection, digests)

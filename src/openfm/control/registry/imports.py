@@ -16,11 +16,11 @@ from openfm.control.registry.service import Models
 from openfm.control.registry.versions import NewVersion, Versions
 from openfm.core.errors import AlreadyExists, ApiError, InvalidParameterValue, Unavailable
 from openfm.core.principal import Principal
-from openfm.core.registry import SOURCE_KIND_TAG, FileEntry, ModelName, ModelVersion, VersionStatus, version_not_found
+from openfm.core.registry import HUB_KIND, SOURCE_KIND_TAG, FileEntry, ModelName, ModelVersion, VersionStatus
+from openfm.telemetry.survival import survived
 
 log = structlog.get_logger(__name__)
 
-HUB_KIND = "hub"
 _HUB_PREFIX = "hf://"
 _WEB_PREFIXES = ("https://huggingface.co/", "https://hf.co/", "http://huggingface.co/", "huggingface.co/")
 _RETRY_S = 5.0
@@ -28,7 +28,10 @@ _SYSTEM = Principal(id="0", name="System user", is_admin=True)
 
 
 class Imports:
-    """Fetches in the background. Its methods are for the event loop's thread, but for `cancel_deleted`."""
+    """Fetches in the background. Its methods are for the event loop's thread, but for `end_orphans`.
+
+    A version is known by its id all the while: its model may be renamed, deleted and made anew meanwhile.
+    """
 
     def __init__(self, resources: Resources, models: Models, versions: Versions, fetcher: Fetcher) -> None:
         self._own = resources
@@ -52,13 +55,14 @@ class Imports:
         for version in versions:
             self._run(version)
 
-    def cancel_deleted(self) -> None:
-        """Stop fetching versions that are gone; called after one was deleted, from any thread."""
-        if self._loop is None:
+    def end_orphans(self) -> None:
+        """Stop fetching versions that are gone; called after some were deleted, from any thread. Blocks."""
+        tasks = dict(self._tasks)
+        if not tasks or self._loop is None:
             return
-        for version_id, task in list(self._tasks.items()):
-            if not self._is_wanted(version_id):
-                self._loop.call_soon_threadsafe(task.cancel)
+        with survived("model.fetch_not_ended"), self._own.database.transaction() as connection:
+            for gone in tasks.keys() - repository.known_version_ids(connection, frozenset(tasks)):
+                self._loop.call_soon_threadsafe(tasks[gone].cancel)
 
     async def stop(self) -> None:
         """End every fetch; the next start goes on with them."""
@@ -76,39 +80,43 @@ class Imports:
         key = version.id
         task = self._loop.create_task(self._fetch(version))
         self._tasks[key] = task
-        self._own.progress[key] = "Waiting for the source."
         task.add_done_callback(lambda _: (self._tasks.pop(key, None), self._own.progress.pop(key, None)))
 
     async def _fetch(self, version: ModelVersion) -> None:
-        key, folder = version.id, self._folder / version.id
-
-        def note(done: int, total: int) -> None:
-            self._own.progress[key] = (
-                f"Fetching: {done:,} of {total:,} bytes." if total else f"Fetching: {done:,} bytes."
-            )
-
-        try:
-            await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-            files = await self._fetcher.fetch(version.source, folder, note)
-            self._own.progress[key] = "Checking the files."
-            await asyncio.to_thread(self._stored, version, files)
-        except ApiError as error:
-            await self._fail(version, error.message)
-        except OSError as error:
-            log.warning("model.disk_failed", model=str(version.name), version=version.version, error=repr(error))
-            await self._fail(version, _told(error))
-        except asyncio.CancelledError:
-            if not await asyncio.to_thread(self._is_wanted, version.id):
-                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-            raise
+        folder = self._folder / version.id
+        with survived("model.not_fetched", model=str(version.name), version=version.version) as outcome:
+            try:
+                await self._bring(version, folder)
+            except ApiError as error:
+                await self._fail(version, error.message)
+            except OSError as error:
+                log.warning("model.disk_failed", model=str(version.name), version=version.version, error=repr(error))
+                await self._fail(version, _told(error))
+            except asyncio.CancelledError:
+                if not await asyncio.to_thread(self._is_wanted, version):
+                    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+                raise
+        if outcome.error is not None:
+            await self._fail(version, f"openfm made an error of its own: {outcome.error!r}. Register the model again.")
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+    async def _bring(self, version: ModelVersion, folder: Path) -> None:
+        def note(done: int, total: int) -> None:
+            told = f"{done:,} of {total:,} bytes" if total else f"{done:,} bytes"
+            self._own.progress[version.id] = f"Fetching: {told}."
+
+        self._own.progress[version.id] = "Waiting for the source."
+        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+        files = await self._fetcher.fetch(version.source, folder, note)
+        self._own.progress[version.id] = "Checking the files."
+        await asyncio.to_thread(self._stored, version, files)
 
     async def _fail(self, version: ModelVersion, reason: str) -> None:
         log.warning("model.not_registered", model=str(version.name), version=version.version, reason=reason)
         is_told = False
         while not is_told:
             try:
-                await asyncio.to_thread(self._versions.fail, version, _SYSTEM, reason)
+                await asyncio.to_thread(self._versions.fail, version.id, _SYSTEM, reason)
                 is_told = True
             except Unavailable as error:  # the database is busy, or its disk as full as ours
                 log.warning("model.failure_not_kept", model=str(version.name), reason=error.message)
@@ -122,7 +130,7 @@ class Imports:
         return self._versions.create(name, caller, NewVersion(source, new.run_id, new.comment, tags))
 
     def _stored(self, version: ModelVersion, files: Path) -> None:
-        """Make the fetched files the version's, then finalize it."""
+        """Make the fetched files the version's, then finalize it. Raises `NotFound` once it is deleted."""
         inside = (self._folder / version.id).resolve()
         for path in sorted(files.rglob("*")):
             if path.is_file():
@@ -131,16 +139,14 @@ class Imports:
                 if not path.resolve().is_relative_to(inside):
                     raise InvalidParameterValue(f"'{name}' is a link out of the model's folder.", param="source")
                 self._take(version, path, name)
-        self._versions.finish(version, _SYSTEM)
+        self._versions.conclude(version.id, _SYSTEM)
 
     def _take(self, version: ModelVersion, path: Path, name: str) -> None:
         with self._own.blobs.add(path.resolve()) as blob:
             entry = FileEntry(blob.digest, blob.size, self._own.now_ms())
             with self._own.database.transaction() as connection:
-                found = repository.version_with_id(connection, version.id)
-                if found is None or found.status is not VersionStatus.PENDING:
-                    raise version_not_found(version.name, version.version)
-                repository.put_files(connection, found.name, found.version, {name: entry})
+                pending = self._own.pending(connection, version.id)
+                repository.put_files(connection, pending.name, pending.version, {name: entry})
 
     def _interrupted(self) -> list[ModelVersion]:
         with self._own.database.transaction() as connection:
@@ -153,9 +159,11 @@ class Imports:
             if folder.name not in kept:
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def _is_wanted(self, version_id: str) -> bool:
-        with self._own.database.transaction() as connection:
-            return repository.version_with_id(connection, version_id) is not None
+    def _is_wanted(self, version: ModelVersion) -> bool:
+        """Whether the version is there still. Without an answer it is: what is left over goes at the next start."""
+        with contextlib.suppress(Unavailable), self._own.database.transaction() as connection:
+            return repository.find_version_by_id(connection, version.id) is not None
+        return True
 
 
 def _told(error: OSError) -> str:

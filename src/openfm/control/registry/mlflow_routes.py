@@ -90,7 +90,7 @@ def delete_model(body: ModelBody, caller: Caller, desk: AtRegistry) -> dict[str,
     """Remove a model with its versions."""
     name = ModelName.parse(body.name)
     desk.models.delete(name, caller)
-    desk.imports.cancel_deleted()
+    desk.imports.end_orphans()
     return {}
 
 
@@ -127,7 +127,7 @@ def delete_version(body: VersionBody, caller: Caller, desk: AtRegistry) -> dict[
     """Remove a version."""
     name, number = ModelName.parse(body.name), version_number(body.version)
     desk.versions.delete(name, caller, number)
-    desk.imports.cancel_deleted()
+    desk.imports.end_orphans()
     return {}
 
 

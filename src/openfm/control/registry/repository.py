@@ -108,13 +108,10 @@ def find_version(connection: Connection, name: ModelName, version: int) -> Model
     return None if row is None else _version(row, _aliases(connection, [name.full_name]).get(name.full_name, {}))
 
 
-def version_with_id(connection: Connection, version_id: str) -> ModelVersion | None:
-    """The version whatever it is called now, or None."""
+def find_version_by_id(connection: Connection, version_id: str) -> ModelVersion | None:
+    """The version, whatever its model is called now; or None. Its aliases are left out."""
     row = connection.execute(select(model_versions).where(model_versions.c.id == version_id)).mappings().one_or_none()
-    if row is None:
-        return None
-    full_name: str = row["full_name"]
-    return _version(row, _aliases(connection, [full_name]).get(full_name, {}))
+    return None if row is None else _version(row, {})
 
 
 def list_versions(connection: Connection, name: ModelName, page: Page) -> Sequence[ModelVersion]:

@@ -9,9 +9,18 @@ from sqlalchemy import Connection
 from openfm.control.registry import repository
 from openfm.control.registry.ports import ModelGrants, ServedVersions
 from openfm.control.registry.repository import Stamp
-from openfm.core.errors import Conflict, PermissionDenied
+from openfm.core.errors import Conflict, NotFound, PermissionDenied
 from openfm.core.principal import Principal
-from openfm.core.registry import ModelName, ModelVersion, RegisteredModel, model_not_found, version_not_found
+from openfm.core.registry import (
+    HUB_KIND,
+    SOURCE_KIND_TAG,
+    ModelName,
+    ModelVersion,
+    RegisteredModel,
+    VersionStatus,
+    model_not_found,
+    version_not_found,
+)
 from openfm.store.blobs import BlobStore
 from openfm.store.database import Database
 from openfm.store.uploads import Uploads
@@ -24,11 +33,7 @@ def _now_ms() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """The registry's state and the answers of others.
-
-    `progress` tells how registrations in progress are doing, by the version's id. `on_collect` are called, in the
-    thread of whoever deletes, when contents went: what others made of them can go too.
-    """
+    """The registry's state and the answers of others. `progress` tells, by a version's id, how its fetch is doing."""
 
     database: Database
     blobs: BlobStore
@@ -37,7 +42,6 @@ class Resources:
     served: ServedVersions
     now_ms: Callable[[], int] = _now_ms
     progress: dict[str, str] = field(default_factory=dict)
-    on_collect: list[Callable[[], None]] = field(default_factory=list)
 
     def stamp(self, caller: Principal) -> Stamp:
         """A change by this caller, now."""
@@ -77,6 +81,17 @@ class Resources:
             raise version_not_found(name, number)
         return version
 
+    def version_by_id(self, connection: Connection, version_id: str) -> ModelVersion:
+        """The version, whatever its model is called now. Raises `NotFound`."""
+        version = repository.find_version_by_id(connection, version_id)
+        if version is None:
+            raise NotFound("The model version was deleted meanwhile. Make a new one.", param="version")
+        return version
+
+    def pending(self, connection: Connection, version_id: str) -> ModelVersion:
+        """The version, to add files to it. Raises `NotFound`, or `Conflict` once it is final."""
+        return still_pending(self.version_by_id(connection, version_id))
+
     def refuse_while_served(self, version_ids: frozenset[str], which: str, what: str) -> None:
         """Raise `Conflict` while an endpoint needs one of these versions; only `served.settled()` keeps it true."""
         endpoints = self.served.serving(version_ids)
@@ -90,8 +105,6 @@ class Resources:
         """Remove contents that no version names any more. What is not removed now goes the next time, or at start."""
         with survived("registry.not_collected"):
             self.blobs.collect(self._digests)
-            for listener in self.on_collect:
-                listener()
 
     def end_uploads(self, name: ModelName, number: int | None = None) -> None:
         """Remove the uploads to a version, or to all of a model's. Those that stay lead nowhere, and go at start."""
@@ -101,3 +114,22 @@ class Resources:
     def _digests(self) -> frozenset[str]:
         with self.database.transaction() as connection:
             return repository.digests(connection)
+
+
+def still_pending(version: ModelVersion) -> ModelVersion:
+    """The version, whose files may change. Raises `Conflict` once it is final."""
+    if version.status is not VersionStatus.PENDING:
+        raise Conflict(
+            f"Version {version.version} of '{version.name}' is {version.status.value}; its files do not change any "
+            "more. Make a new version."
+        )
+    return version
+
+
+def refuse_while_fetched(version: ModelVersion) -> None:
+    """Raise `Conflict` while the server itself is fetching the version's files."""
+    if version.status is VersionStatus.PENDING and version.tags.get(SOURCE_KIND_TAG) == HUB_KIND:
+        raise Conflict(
+            f"The server is fetching version {version.version} of '{version.name}' and makes it READY by itself. "
+            "Wait for it, or delete the version."
+        )

@@ -66,7 +66,7 @@ def delete_model(full_name: str, caller: Caller, desk: AtRegistry) -> dict[str, 
     """Remove a model with all its versions."""
     name = ModelName.parse(full_name)
     desk.models.delete(name, caller)
-    desk.imports.cancel_deleted()
+    desk.imports.end_orphans()
     return {}
 
 
@@ -143,7 +143,7 @@ def delete_version(full_name: str, version: str, caller: Caller, desk: AtRegistr
     """Remove a version."""
     name, number = ModelName.parse(full_name), version_number(version)
     desk.versions.delete(name, caller, number)
-    desk.imports.cancel_deleted()
+    desk.imports.end_orphans()
     return {}
 
 

@@ -9,9 +9,10 @@ from typing import Any
 from sqlalchemy import Connection
 
 from openfm.control.registry import repository
+from openfm.control.registry.own_tags import check_changes, check_values
 from openfm.control.registry.ports import Inspector
 from openfm.control.registry.repository import Page
-from openfm.control.registry.resources import Resources
+from openfm.control.registry.resources import Resources, refuse_while_fetched
 from openfm.control.registry.service import (
     changed_tags,
     checked_comment,
@@ -23,16 +24,13 @@ from openfm.control.registry.service import (
 from openfm.core.errors import Conflict, InvalidParameterValue
 from openfm.core.principal import Principal
 from openfm.core.registry import (
-    BASE_TAG,
     QUANTIZATION_TAG,
-    QUANTIZATIONS,
     SOURCE_KIND_TAG,
     Manifest,
     ModelName,
     ModelVersion,
     VersionStatus,
     manifest_digest,
-    version_not_found,
 )
 from openfm.weights.errors import UnsupportedModel
 
@@ -65,7 +63,7 @@ class Versions:
     def create(self, name: ModelName, caller: Principal, new: NewVersion) -> ModelVersion:
         """A version that waits for its files."""
         checked_comment(new.comment)
-        _checked_new(checked_tags(new.tags))
+        check_values(checked_tags(new.tags))
         stamp = self._own.stamp(caller)
         with self._own.database.transaction() as connection:
             self._own.changeable(connection, name, caller)
@@ -110,11 +108,14 @@ class Versions:
     def set_tags(
         self, name: ModelName, caller: Principal, number: int, changes: Mapping[str, str | None]
     ) -> ModelVersion:
-        """Set tags; None removes one."""
-        with self._own.database.transaction() as connection:
+        """Set tags; None removes one. Raises `Conflict` for how to convert what an endpoint serves already."""
+        with self._own.served.settled(), self._own.database.transaction() as connection:
             self._own.changeable(connection, name, caller)
             version = self._own.version(connection, name, number)
-            _check_frozen(version, changes)
+            check_changes(version, changes)
+            if changes.get(QUANTIZATION_TAG, version.tags.get(QUANTIZATION_TAG)) != version.tags.get(QUANTIZATION_TAG):
+                which = f"Version {number} of '{name}'"
+                self._own.refuse_while_served(frozenset({version.id}), which, "converted in another way")
             values = {"tags": dict(changed_tags(version.tags, changes))}
             repository.change_version(connection, name, number, values, self._own.stamp(caller))
             return self._own.version(connection, name, number)
@@ -141,58 +142,58 @@ class Versions:
 
         A version that `openfm models register` made fails when its files are corrupt or refused. Everything else is
         READY, a model that nothing here serves too (an MLflow model of another flavor); it keeps the reason. Raises
-        `Conflict` when files arrive meanwhile.
+        `Conflict` when files arrive meanwhile, and while the server fetches them itself.
         """
         with self._own.database.transaction() as connection:
             self._own.changeable(connection, name, caller)
             version = self._own.version(connection, name, number)
-        if version.id in self._own.progress:
-            raise Conflict(f"Version {number} of '{name}' is being fetched. It is READY when all of it is here.")
-        return self.finish(version, caller)
+        refuse_while_fetched(version)
+        return self.conclude(version.id, caller)
 
-    def finish(self, version: ModelVersion, caller: Principal) -> ModelVersion:
-        """`finalize`, for the version of that id whatever it is called now. Raises `NotFound` too if it is gone."""
-        name, number = version.name, version.version
+    def conclude(self, version_id: str, caller: Principal) -> ModelVersion:
+        """`finalize` for whoever knows the version by its id, and may do it. Raises `NotFound` once it is deleted."""
         with self._own.database.transaction() as connection:
-            version = self._here(connection, version)
-            manifest = repository.manifest(connection, version.name, number)
-        if version.status is VersionStatus.READY:
-            return version
-        if version.status is VersionStatus.FAILED:
-            raise InvalidParameterValue(
-                f"Version {number} of '{name}' failed: {version.status_message} Make a new version.", param="version"
-            )
+            version = self._own.version_by_id(connection, version_id)
+            manifest = repository.manifest(connection, version.name, version.version)
+        if version.status is not VersionStatus.PENDING:
+            return _concluded(version)
         outcome = self._inspected(version, manifest)
         with self._own.database.transaction() as connection:
-            name = self._here(connection, version).name
-            arrived = repository.manifest(connection, name, number)
-            if manifest_digest(arrived) != manifest_digest(manifest):
-                raise Conflict(f"Files of version {number} of '{name}' are still arriving. Finalize when all are here.")
-            repository.change_version(connection, name, number, outcome, self._own.stamp(caller))
-            if outcome["status"] == VersionStatus.FAILED.value:
-                repository.remove_files(connection, name, number)
-            done = self._own.version(connection, name, number)
-        self._own.end_uploads(name, number)
+            version = self._own.version_by_id(connection, version_id)  # it may be called otherwise, or be final by now
+            if version.status is not VersionStatus.PENDING:
+                return _concluded(version)
+            done = self._settle(connection, version, manifest, outcome, caller)
+        self._own.end_uploads(done.name, done.version)
         if done.status is VersionStatus.FAILED:
             self._own.collect()
         return done
 
-    def fail(self, version: ModelVersion, caller: Principal, reason: str) -> None:
-        """End the registration without a result, if it is not ended."""
+    def fail(self, version_id: str, caller: Principal, reason: str) -> None:
+        """End a registration without a result. A version that is final, or gone, stays as it is."""
         values = {"status": VersionStatus.FAILED.value, "status_message": reason}
         with self._own.database.transaction() as connection:
-            found = repository.version_with_id(connection, version.id)
-            if found is None or found.status is not VersionStatus.PENDING:
-                return
-            repository.change_version(connection, found.name, found.version, values, self._own.stamp(caller))
-            repository.remove_files(connection, found.name, found.version)
+            version = repository.find_version_by_id(connection, version_id)
+            if version is not None and version.status is VersionStatus.PENDING:
+                repository.change_version(connection, version.name, version.version, values, self._own.stamp(caller))
+                repository.remove_files(connection, version.name, version.version)
         self._own.collect()
 
-    def _here(self, connection: Connection, version: ModelVersion) -> ModelVersion:
-        found = repository.version_with_id(connection, version.id)
-        if found is None:
-            raise version_not_found(version.name, version.version)
-        return found
+    def _settle(
+        self,
+        connection: Connection,
+        version: ModelVersion,
+        manifest: Manifest,
+        outcome: Mapping[str, Any],
+        caller: Principal,
+    ) -> ModelVersion:
+        """Keep what inspection of these files said. Raises `Conflict` if they are not the version's files any more."""
+        name, number = version.name, version.version
+        if manifest_digest(repository.manifest(connection, name, number)) != manifest_digest(manifest):
+            raise Conflict(f"Files of version {number} of '{name}' are still arriving. Finalize when all are here.")
+        repository.change_version(connection, name, number, outcome, self._own.stamp(caller))
+        if outcome["status"] == VersionStatus.FAILED.value:
+            repository.remove_files(connection, name, number)
+        return self._own.version(connection, name, number)
 
     def _change(self, name: ModelName, caller: Principal, number: int, values: Mapping[str, Any]) -> ModelVersion:
         with self._own.database.transaction() as connection:
@@ -224,28 +225,11 @@ class Versions:
         return replace(version, status_message=told) if told and version.status is VersionStatus.PENDING else version
 
 
-def _checked_new(tags: Mapping[str, str]) -> None:
-    """Raise `InvalidParameterValue` for tags that no version can have."""
-    asked = tags.get(QUANTIZATION_TAG)
-    if asked is not None and asked not in QUANTIZATIONS:
+def _concluded(version: ModelVersion) -> ModelVersion:
+    """The READY version. Raises `InvalidParameterValue` for one that failed."""
+    if version.status is VersionStatus.FAILED:
         raise InvalidParameterValue(
-            f"The tag {QUANTIZATION_TAG} is '{asked}'; use one of: {', '.join(QUANTIZATIONS)}.", param=QUANTIZATION_TAG
+            f"Version {version.version} of '{version.name}' failed: {version.status_message} Make a new version.",
+            param="version",
         )
-
-
-def _check_frozen(version: ModelVersion, changes: Mapping[str, str | None]) -> None:
-    """Raise `InvalidParameterValue` for a tag that stays as it is once it is set.
-
-    An adapter keeps its base: who may serve it was judged by the base it had. What is served keeps its quantization:
-    another would be served from the next start of its replicas on, without an update.
-    """
-    _checked_new({key: value for key, value in changes.items() if value is not None})
-    for tag in (BASE_TAG, QUANTIZATION_TAG):
-        known = version.tags.get(tag)
-        is_fixed = known is not None or (tag == QUANTIZATION_TAG and version.status is not VersionStatus.PENDING)
-        if is_fixed and changes.get(tag, known) != known:
-            raise InvalidParameterValue(
-                f"The tag {tag} of '{version.name}' version {version.version} is {known!r} and stays so. "
-                "Register the model again as another version.",
-                param=tag,
-            )
+    return version

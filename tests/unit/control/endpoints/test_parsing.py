@@ -55,11 +55,16 @@ def test_the_deprecated_names_mean_the_same() -> None:
 
 
 def test_the_same_model_keeps_its_replicas_when_only_traffic_changes_and_not_when_its_process_does() -> None:
-    first, same, other = (
+    first, same, likewise, other = (
         parsed(served_entities=[entity(**change)]).served_entities[0].deployment_id
-        for change in ({}, {"scale_to_zero_enabled": True}, {"environment_vars": {"A": "b"}})
+        for change in (
+            {},
+            {"scale_to_zero_enabled": True},
+            {"environment_vars": {"A": "b"}},
+            {"workload_type": "CPU_MEDIUM"},
+        )
     )
-    assert first == same != other
+    assert first == same == likewise != other
 
 
 @pytest.mark.parametrize(

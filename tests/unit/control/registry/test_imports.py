@@ -13,7 +13,7 @@ from openfm.control.registry.versions import NewVersion, Versions
 from openfm.core.errors import Conflict, InvalidParameterValue, Unavailable
 from openfm.core.principal import Principal
 from openfm.core.registry import ModelName, ModelVersion, VersionStatus
-from tests.unit.control.registry.conftest import NAME, OWNER, World, contents
+from tests.unit.control.registry.conftest import NAME, OWNER, World, contents, put
 
 HUB = NewVersion(source="hf://org/name")
 
@@ -66,11 +66,11 @@ class BusyOnce(Versions):
 
     num_asked = 0
 
-    def fail(self, version: ModelVersion, caller: Principal, reason: str) -> None:
+    def fail(self, version_id: str, caller: Principal, reason: str) -> None:
         self.num_asked += 1
         if self.num_asked == 1:
             raise Unavailable("The database is busy.", retry_after_s=0.001)
-        super().fail(version, caller, reason)
+        super().fail(version_id, caller, reason)
 
 
 async def test_a_failure_that_could_not_be_kept_is_kept_later(registry: Registry, world: World) -> None:
@@ -110,22 +110,21 @@ async def test_deleting_the_version_ends_its_fetch(registry: Registry, world: Wo
     await registry.imports.start(NAME, OWNER, HUB)
     await world.fetching.wait()
     registry.versions.delete(NAME, OWNER, 1)
-    registry.imports.cancel_deleted()
+    await asyncio.to_thread(registry.imports.end_orphans)
     async with asyncio.timeout(10):
         await registry.imports.settled()
     assert fetched(registry) == []
     assert contents(registry) == 0
 
 
-async def test_a_model_that_is_renamed_meanwhile_gets_its_files_under_its_new_name(
-    registry: Registry, world: World
-) -> None:
+async def test_a_model_that_is_renamed_while_it_is_fetched_becomes_ready(registry: Registry, world: World) -> None:
     world.hub = {"model.gguf": b"weights"}
     await registry.imports.start(NAME, OWNER, HUB)
     await world.fetching.wait()
-    renamed = ModelName.parse("main.default.renamed")
-    registry.models.update(NAME, OWNER, ModelChanges(new_name=renamed))
+    renamed = ModelName.parse("main.default.other")
     world.owners[renamed.full_name] = OWNER.name
+    registry.models.update(NAME, OWNER, ModelChanges(new_name=renamed))
+    assert "1 of 2 bytes" in registry.versions.get(renamed, OWNER, 1).status_message
     world.released.set()
     async with asyncio.timeout(10):
         await registry.imports.settled()
@@ -133,7 +132,35 @@ async def test_a_model_that_is_renamed_meanwhile_gets_its_files_under_its_new_na
     assert set(registry.versions.manifest(renamed, OWNER, 1)) == {"model.gguf"}
 
 
-async def test_a_version_made_anew_under_the_number_gets_nothing_of_the_fetch_before(
+async def test_a_failure_is_kept_for_a_model_that_was_renamed_meanwhile(registry: Registry, world: World) -> None:
+    world.hub = Unavailable("The hub cannot be reached.")
+    await registry.imports.start(NAME, OWNER, HUB)
+    await world.fetching.wait()
+    renamed = ModelName.parse("main.default.other")
+    world.owners[renamed.full_name] = OWNER.name
+    registry.models.update(NAME, OWNER, ModelChanges(new_name=renamed))
+    world.released.set()
+    async with asyncio.timeout(10):
+        await registry.imports.settled()
+    assert registry.versions.get(renamed, OWNER, 1).status is VersionStatus.FAILED
+
+
+async def test_nobody_adds_files_to_a_version_that_is_being_fetched_or_finalizes_it(
+    registry: Registry, world: World
+) -> None:
+    world.hub = {"model.gguf": b"weights"}
+    await registry.imports.start(NAME, OWNER, HUB)
+    await world.fetching.wait()
+    with pytest.raises(Conflict, match="The server is fetching version 1"):
+        registry.versions.finalize(NAME, OWNER, 1)
+    with pytest.raises(Conflict, match="The server is fetching version 1"):
+        put(registry, "config.json", b"{}")
+    world.released.set()
+    assert (await ended(registry)).status is VersionStatus.READY
+    assert registry.versions.finalize(NAME, OWNER, 1).status is VersionStatus.READY
+
+
+async def test_what_was_fetched_for_a_deleted_version_does_not_go_into_the_new_one_of_its_number(
     registry: Registry, world: World
 ) -> None:
     world.hub = {"model.gguf": b"weights"}
@@ -141,22 +168,18 @@ async def test_a_version_made_anew_under_the_number_gets_nothing_of_the_fetch_be
     await world.fetching.wait()
     registry.models.delete(NAME, OWNER)
     registry.models.create(NAME, OWNER)
-    registry.versions.create(NAME, OWNER, NewVersion())
+    assert registry.versions.create(NAME, OWNER, NewVersion()).version == 1
     world.released.set()
-    async with asyncio.timeout(10):
-        await registry.imports.settled()
+    assert (await ended(registry)).status is VersionStatus.PENDING
     assert registry.versions.manifest(NAME, OWNER, 1) == {}
-    assert registry.versions.get(NAME, OWNER, 1).status is VersionStatus.PENDING
+    assert contents(registry) == 0
 
 
-async def test_nobody_ends_a_registration_that_is_being_fetched(registry: Registry, world: World) -> None:
-    world.hub = {"model.gguf": b"weights"}
-    await registry.imports.start(NAME, OWNER, HUB)
-    await world.fetching.wait()
-    with pytest.raises(Conflict, match="being fetched"):
-        registry.versions.finalize(NAME, OWNER, 1)
+async def test_a_bug_of_ours_ends_the_registration_with_a_sentence(registry: Registry, world: World) -> None:
     world.released.set()
-    assert (await ended(registry)).status is VersionStatus.READY
+    await registry.imports.start(NAME, OWNER, HUB)
+    done = await ended(registry)
+    assert (done.status, "nothing to fetch" in done.status_message) == (VersionStatus.FAILED, True)
 
 
 async def test_a_fetch_goes_on_after_a_restart(registry: Registry, world: World) -> None:

@@ -1,5 +1,7 @@
 """Models and versions: who may do what, what an end of a registration means, and what is refused."""
 
+from pathlib import Path
+
 import pytest
 
 from openfm.control.registry.service import ModelChanges, Models, page_token_after
@@ -14,7 +16,7 @@ from openfm.core.errors import (
 )
 from openfm.core.registry import BASE_TAG, QUANTIZATION_TAG, SOURCE_KIND_TAG, ModelName, VersionStatus
 from openfm.weights.errors import CorruptModel, UnsupportedModel
-from tests.unit.control.registry.conftest import ADMIN, FACTS, NAME, OTHER, OWNER, World, contents, put
+from tests.unit.control.registry.conftest import ADMIN, FACTS, NAME, OTHER, OWNER, Inspected, World, contents, put
 
 LOCAL = NewVersion(source="/m.gguf", tags={SOURCE_KIND_TAG: "local"})
 
@@ -164,6 +166,34 @@ def test_files_of_openfm_that_are_corrupt_fail_and_are_collected(
         registry.servable.find(NAME.full_name, 1, OWNER)
 
 
+def test_what_inspection_found_is_not_kept_for_another_version_of_the_same_name_and_number(
+    registry: Registry, models: Models, world: World
+) -> None:
+    def made_anew(folder: Path) -> Inspected:
+        models.delete(NAME, OWNER)
+        models.create(NAME, OWNER)
+        registry.versions.create(NAME, OWNER, LOCAL)
+        return world.inspect(folder)
+
+    registry.versions.create(NAME, OWNER, LOCAL)
+    with pytest.raises(NotFound, match="deleted meanwhile"):
+        Versions(registry.resources, made_anew).finalize(NAME, OWNER, 1)
+    assert registry.versions.get(NAME, OWNER, 1).status is VersionStatus.PENDING
+
+
+def test_two_who_finalize_at_once_both_learn_that_it_is_ready(
+    registry: Registry, versions: Versions, world: World
+) -> None:
+    def finalized_by_another(folder: Path) -> Inspected:
+        versions.finalize(NAME, OWNER, 1)
+        return world.inspect(folder)
+
+    versions.create(NAME, OWNER, LOCAL)
+    put(registry, "m.gguf", b"weights")
+    both = Versions(registry.resources, finalized_by_another).finalize(NAME, OWNER, 1)
+    assert (both.status, both.digest) == (VersionStatus.READY, versions.get(NAME, OWNER, 1).digest)
+
+
 @pytest.mark.parametrize(
     ("new", "verdict"),
     [(NewVersion(), CorruptModel("why")), (NewVersion(), UnsupportedModel("why")), (LOCAL, UnsupportedModel("why"))],
@@ -191,6 +221,40 @@ def test_two_versions_share_what_is_the_same(registry: Registry, versions: Versi
     assert contents(registry) == 1
     versions.delete(NAME, OWNER, 2)
     assert contents(registry) == 0
+
+
+# ----------------------------------------------------------------------------------------------------------- own tags
+
+
+@pytest.mark.parametrize("tag", [QUANTIZATION_TAG, BASE_TAG])
+def test_a_tag_that_decides_what_is_served_can_be_set_once(versions: Versions, tag: str) -> None:
+    versions.create(NAME, OWNER, LOCAL)
+    versions.set_tags(NAME, OWNER, 1, {tag: "q8_0"})
+    assert versions.set_tags(NAME, OWNER, 1, {tag: "q8_0", "team": "nlp"}).tags["team"] == "nlp"
+    for other in ("f16", None):
+        with pytest.raises(InvalidParameterValue, match="is 'q8_0' and stays so"):
+            versions.set_tags(NAME, OWNER, 1, {tag: other})
+
+
+def test_how_to_convert_what_is_served_is_not_to_be_changed(versions: Versions, world: World) -> None:
+    world.served.add(versions.create(NAME, OWNER, LOCAL).id)
+    with pytest.raises(Conflict, match="converted in another way"):
+        versions.set_tags(NAME, OWNER, 1, {QUANTIZATION_TAG: "q8_0"})
+    assert versions.set_tags(NAME, OWNER, 1, {"team": "nlp"}).tags["team"] == "nlp"
+
+
+def test_an_unknown_quantization_is_refused_when_it_is_said(versions: Versions) -> None:
+    with pytest.raises(InvalidParameterValue, match="use one of: f16, q8_0"):
+        versions.create(NAME, OWNER, NewVersion(tags={QUANTIZATION_TAG: "q2"}))
+    versions.create(NAME, OWNER, LOCAL)
+    with pytest.raises(InvalidParameterValue, match="use one of: f16, q8_0"):
+        versions.set_tags(NAME, OWNER, 1, {QUANTIZATION_TAG: "q2"})
+
+
+def test_where_a_version_came_from_is_said_once(versions: Versions) -> None:
+    versions.create(NAME, OWNER, NewVersion())
+    with pytest.raises(InvalidParameterValue, match="how the version came here"):
+        versions.set_tags(NAME, OWNER, 1, {SOURCE_KIND_TAG: "hub"})
 
 
 # ------------------------------------------------------------------------------------------------------- what is served
@@ -237,24 +301,3 @@ def test_a_catalogue_model_is_found_with_the_catalogues_profile(registry: Regist
 def test_tags_are_bounded(models: Models, key: str) -> None:
     with pytest.raises(InvalidParameterValue, match="tag"):
         models.set_tags(NAME, OWNER, {key: "v"})
-
-
-@pytest.mark.parametrize("tag", [BASE_TAG, QUANTIZATION_TAG])
-def test_what_a_version_is_served_as_stays_as_it_was_set(registry: Registry, versions: Versions, tag: str) -> None:
-    versions.create(NAME, OWNER, LOCAL)
-    versions.set_tags(NAME, OWNER, 1, {tag: "q8_0"})
-    put(registry, "m.gguf", b"weights")
-    versions.finalize(NAME, OWNER, 1)
-    for value in ("f16", None):
-        with pytest.raises(InvalidParameterValue, match="stays so"):
-            versions.set_tags(NAME, OWNER, 1, {tag: value})
-    versions.set_tags(NAME, OWNER, 1, {tag: "q8_0", "team": "nlp"})
-    assert versions.get(NAME, OWNER, 1).tags["team"] == "nlp"
-
-
-def test_a_quantization_that_nothing_makes_is_refused_when_it_is_said(versions: Versions) -> None:
-    with pytest.raises(InvalidParameterValue, match="f16, q8_0"):
-        versions.create(NAME, OWNER, NewVersion(tags={QUANTIZATION_TAG: "q2"}))
-    versions.create(NAME, OWNER, LOCAL)
-    with pytest.raises(InvalidParameterValue, match="f16, q8_0"):
-        versions.set_tags(NAME, OWNER, 1, {QUANTIZATION_TAG: "q2"})

@@ -1,0 +1,160 @@
+"""The process that answers one question, or writes one file, and ends: `python -m openfm.metering.sql.worker`.
+
+It reads one JSON line, a job, and writes one JSON line. What it was given is loaded first; then its configuration is
+locked with nothing in reach but those files, and only then is the question looked at.
+"""
+
+import json
+import resource
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+
+from openfm.metering.sql.judge import Refused, judge
+from openfm.metering.sql.tables import (
+    ENTITIES,
+    ENTITY_COLUMNS,
+    LEDGER,
+    LEDGER_COLUMNS,
+    NEW,
+    PRICE_COLUMNS,
+    PRICES,
+    TABLES,
+    view_name,
+)
+
+_CPU_GRACE_S = 5
+
+
+def main() -> None:
+    """Do one job."""
+    line = sys.stdin.buffer.readline()
+    if not line:
+        return  # nobody wants anything any more
+    job: dict[str, Any] = json.loads(line)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CPU, (int(job["seconds"]) + _CPU_GRACE_S,) * 2)
+    try:
+        answer = _written(job) if job["kind"] == "write" else _answered(job)
+    except Refused as refused:
+        answer = {"refused": str(refused)}
+    except duckdb.OutOfMemoryException:
+        answer = {"refused": "The question needs more memory than it may have. Ask for less at a time, or for sums."}
+    except duckdb.Error as error:
+        answer = {"refused": f"The question cannot be answered: {str(error).splitlines()[0]}"}
+    sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _written(job: Mapping[str, Any]) -> dict[str, Any]:
+    """Parquet of rows (JSON lines) or of other Parquet files, in the order of their closing."""
+    connection = _connection(job)
+    source = _json_rows(job["rows"], LEDGER_COLUMNS) if job["rows"] else _parquet(job["files"])
+    connection.execute(
+        f"COPY (SELECT * FROM {source} ORDER BY closing_number) TO {_quoted(job['to'])} "
+        "(FORMAT parquet, COMPRESSION zstd)"
+    )
+    return {"done": True}
+
+
+def _answered(job: Mapping[str, Any]) -> dict[str, Any]:
+    connection = _connection(job)
+    _load(connection, job)
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    question = _readable(connection, str(job["text"]))
+    offset, most = int(job["offset"]), int(job["max_rows"])
+    result = connection.execute(f"SELECT * FROM ({question}) LIMIT {most + 1} OFFSET {offset}")
+    rows = result.fetchall()
+    columns = [{"name": column[0], "type": str(column[1])} for column in result.description or ()]
+    shown = [[_plain(cell) for cell in row] for row in rows[:most]]
+    return {"columns": columns, "rows": shown, "has_more": len(rows) > most}
+
+
+def _connection(job: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(":memory:")
+    for setting in (
+        f"memory_limit = '{int(job['memory_bytes'])}B'",
+        "temp_directory = ''",
+        "threads = 2",
+        "autoinstall_known_extensions = false",
+        "autoload_known_extensions = false",
+        "TimeZone = 'UTC'",
+        "python_enable_replacements = false",
+    ):
+        connection.execute(f"SET {setting}")
+    return connection
+
+
+def _load(connection: duckdb.DuckDBPyConnection, job: Mapping[str, Any]) -> None:
+    """Our tables, as views on exactly the files that the job names."""
+    files: Sequence[str] = job["files"]
+    if files:
+        paths = ", ".join(_quoted(file) for file in files)
+        connection.execute(f"SET allowed_paths = [{paths}]")
+    _table(connection, NEW, job["rows"], LEDGER_COLUMNS)
+    _table(connection, ENTITIES, job["entities"], ENTITY_COLUMNS)
+    _table(connection, PRICES, job["prices"], PRICE_COLUMNS)
+    connection.execute("SET VARIABLE workspace_id = $1", [job["workspace_id"]])
+    parts = [f"SELECT * FROM {NEW}", *([f"SELECT * FROM {_parquet(files)}"] if files else [])]
+    own = "" if job["principal_id"] is None else f" WHERE principal_id = {_quoted(job['principal_id'])}"
+    connection.execute(f"CREATE VIEW {LEDGER} AS SELECT * FROM ({' UNION ALL BY NAME '.join(parts)}){own}")
+    for name, select in TABLES.items():
+        connection.execute(f"CREATE VIEW {view_name(name)} AS {select}")
+
+
+def _table(connection: duckdb.DuckDBPyConnection, name: str, path: str | None, columns: Mapping[str, str]) -> None:
+    if path is None:
+        typed = ", ".join(f'"{column}" {kind}' for column, kind in columns.items())
+        connection.execute(f"CREATE TABLE {name} ({typed})")
+    else:
+        connection.execute(f"CREATE TABLE {name} AS SELECT * FROM {_json_rows(path, columns)}")
+
+
+def _readable(connection: duckdb.DuckDBPyConnection, text: str) -> str:
+    """The question, judged, in DuckDB's own words. Raises `Refused`."""
+    found = connection.execute("SELECT json_serialize_sql($1::VARCHAR)", [text]).fetchone()
+    tree = json.loads(found[0]) if found else {}
+    judged = judge(tree, {name: view_name(name) for name in TABLES})
+    written = connection.execute("SELECT json_deserialize_sql($1::JSON)", [json.dumps(judged)]).fetchone()
+    return str(written[0]) if written else ""
+
+
+def _json_rows(path: str, columns: Mapping[str, str]) -> str:
+    typed = ", ".join(f"{_quoted(name)}: {_quoted(kind)}" for name, kind in columns.items())
+    return f"read_json({_quoted(path)}, format = 'newline_delimited', columns = {{{typed}}})"
+
+
+def _parquet(files: Sequence[str]) -> str:
+    return f"read_parquet([{', '.join(_quoted(file) for file in files)}])"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _plain(cell: Any) -> Any:
+    """As JSON has it, nothing lost."""
+    if isinstance(cell, dict):
+        return {str(key): _plain(value) for key, value in cell.items()}
+    if isinstance(cell, (list, tuple)):
+        return [_plain(value) for value in cell]
+    if isinstance(cell, (datetime, date, time)):
+        return cell.isoformat()
+    if isinstance(cell, (bytes, bytearray)):
+        return cell.hex()
+    if isinstance(cell, Decimal):
+        return format(cell, "f")
+    if cell is None or isinstance(cell, (str, int, bool)):
+        return cell
+    if isinstance(cell, float) and cell == cell and cell not in (float("inf"), float("-inf")):  # noqa: PLR0124  # not NaN
+        return cell
+    return str(cell)
+
+
+if __name__ == "__main__":
+    main()

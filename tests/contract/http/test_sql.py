@@ -1,0 +1,77 @@
+"""Usage in SQL over plain HTTP."""
+
+import asyncio
+import time
+
+import pytest
+
+from tests.conftest import CHAT
+from tests.contract.http.conftest import Http
+
+SQL = "/api/2.0/openfm/sql"
+STATEMENTS = "/api/2.0/sql/statements/"
+
+
+async def test_a_request_is_in_the_usage_table_within_two_seconds_of_its_end(http: Http) -> None:
+    body = {"model": CHAT, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 4}
+    tagged = body | {"usage_context": {"team": "nlp"}, "client_request_id": "mine"}
+    answer = await http.post("/serving-endpoints/chat/completions", tagged)
+    ended, request_id = time.monotonic(), answer.headers["x-request-id"]
+    query = f"SELECT * FROM system.serving.endpoint_usage WHERE databricks_request_id = '{request_id}'"
+    async with asyncio.timeout(20):
+        while not (rows := (await http.post(SQL, {"query": query})).json["rows"]):
+            asked = time.monotonic()
+            assert asked - ended < 2.0
+    (row,) = rows
+    usage = answer.json["usage"]
+    assert (row["input_token_count"], row["output_token_count"]) == (usage["prompt_tokens"], usage["completion_tokens"])
+    assert (row["usage_context"], row["client_request_id"], row["requester"]) == ({"team": "nlp"}, "mine", "admin")
+    assert (row["status_code"], row["request_streaming"], row["state"]) == (200, False, "SETTLED")
+
+
+async def test_rows_come_page_by_page(http: Http) -> None:
+    body = {"query": "SELECT x FROM range(25) t(x) ORDER BY x", "max_rows": 10}
+    pages = []
+    tokens = [""]
+    while tokens:
+        page = (await http.post(SQL, body | {"page_token": tokens.pop()})).json
+        pages.append([row["x"] for row in page["rows"]])
+        tokens += [page["next_page_token"]] if "next_page_token" in page else []
+    assert pages == [list(range(10)), list(range(10, 20)), list(range(20, 25))]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"query": " "},
+        {"query": "SELECT 1", "max_rows": 0},
+        {"query": "SELECT 1", "max_rows": 10**9},
+        {"query": "SELECT 1", "page_token": "nonsense"},
+        {"query": "SELECT " + "1+" * 60_000 + "1"},
+        {"query": "DROP TABLE system.serving.endpoint_usage"},
+        {"query": "SELECT * FROM '/etc/passwd'"},
+    ],
+)
+async def test_what_cannot_be_asked_is_refused_with_a_sentence(http: Http, body: dict[str, object]) -> None:
+    answer = await http.post(SQL, body)
+    assert answer.status == 400
+    assert answer.json["message"].endswith(".")
+
+
+async def test_a_statement_is_answered_as_databricks_does(http: Http) -> None:
+    statement = "SELECT 1 AS one, 'x' AS word, NULL AS nothing, 1.50 AS amount, [1, 2] AS list"
+    answer = (await http.post(STATEMENTS, {"statement": statement, "warehouse_id": "w", "wait_timeout": "10s"})).json
+    assert answer["status"] == {"state": "SUCCEEDED"}
+    assert answer["result"]["data_array"] == [["1", "x", None, "1.50", "[1, 2]"]]
+    columns = answer["manifest"]["schema"]["columns"]
+    assert [(column["name"], column["type_name"]) for column in columns] == [
+        ("one", "INT"),
+        ("word", "STRING"),
+        ("nothing", "STRING"),
+        ("amount", "DECIMAL"),
+        ("list", "ARRAY"),
+    ]
+    failed = (await http.post(STATEMENTS, {"statement": "SELECT nope"})).json
+    assert failed["status"]["state"] == "FAILED"
+    assert (await http.get(f"{STATEMENTS}{answer['statement_id']}")).status == 404

@@ -1,0 +1,238 @@
+"""Usage in SQL, with the real DuckDB in its own process."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from openfm.core.errors import ApiError, InvalidRequest
+from openfm.core.principal import Principal
+from openfm.core.sql import SqlAnswer, SqlQuestion
+from openfm.metering.sql.archive import Archive, ArchiveState
+from openfm.metering.sql.desk import SqlDesk
+from openfm.metering.sql.exporter import Exporter
+from openfm.metering.sql.processes import SqlBounds, SqlProcesses
+from openfm.metering.sql.tables import TABLES
+from openfm.store.database import Database
+from tests.integration.usage_rows import drawn_rows, insert_rows
+
+ADMIN = Principal("0", "admin", is_admin=True)
+ANN = Principal("p1", "user1@example.org")
+USAGE = "system.serving.endpoint_usage"
+
+
+@dataclass
+class World:
+    """A ledger with its archive."""
+
+    database: Database
+    archive: Archive
+    processes: SqlProcesses
+
+    @property
+    def exporter(self) -> Exporter:
+        """The archive's writer, as after a restart."""
+        return Exporter(self.database, self.archive, self.processes)
+
+    @property
+    def desk(self) -> SqlDesk:
+        """Who answers."""
+        return SqlDesk(self.database, self.archive, self.processes, "7", lambda _: frozenset({"e1"}))
+
+    def ask(self, text: str, caller: Principal = ADMIN, max_rows: int = 10_000) -> SqlAnswer:
+        """The answer."""
+        return self.desk.ask(SqlQuestion(text, max_rows), caller)
+
+    def one(self, text: str, caller: Principal = ADMIN) -> Any:
+        """The only value of the answer."""
+        ((value,),) = self.ask(text, caller).rows
+        return value
+
+
+@contextmanager
+def opened(folder: Path, seconds: float) -> Iterator[World]:
+    database = Database(f"sqlite:///{folder / 'openfm.db'}")
+    database.migrate()
+    processes = SqlProcesses(SqlBounds(memory_bytes=256 << 20, seconds=seconds), dict(os.environ))
+    yield World(database, Archive(folder / "usage"), processes)
+    processes.close()
+    database.close()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with opened(tmp_path, seconds=20.0) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Has something to steal; a question gets a few seconds."""
+    folder = tmp_path_factory.mktemp("hostile")
+    (folder / "secret").write_text("secret")
+    with opened(folder, seconds=4.0) as made:
+        insert_rows(made.database, list(drawn_rows(10, seed=4)))
+        made.exporter.step(fewest=1)
+        yield made
+        assert made.one(f"SELECT count(*) FROM {USAGE}") == 10
+
+
+def test_sums_are_those_of_the_rows_to_the_last_digit_wherever_the_rows_are(world: World) -> None:
+    rows = list(drawn_rows(900, seed=1))
+    insert_rows(world.database, rows[:600])
+    assert world.exporter.step(fewest=1)
+    insert_rows(world.database, rows[600:])
+    cost = Decimal(sum(row["cost_pico"] for row in rows)) / 10**12
+    found = world.ask(f"SELECT count(*), sum(cost), sum(input_token_count), sum(output_token_count) FROM {USAGE}")
+    (shown,) = found.rows
+    assert shown[0] == 900
+    assert Decimal(str(shown[1])) == cost
+    assert shown[2:] == [sum(row["billed_prompt"] for row in rows), sum(row["billed_completion"] for row in rows)]
+    counted = world.ask(f"SELECT requester, count(*) FROM {USAGE} GROUP BY ALL")
+    assert {str(who): count for who, count in counted.rows} == Counter(row["principal_name"] for row in rows)
+    daily = world.ask("SELECT sum(cost), sum(requests), sum(failed_requests) FROM openfm.usage_daily").rows[0]
+    assert [Decimal(str(daily[0])), *daily[1:]] == [cost, 900, 90]
+    tokens = world.one("SELECT sum(usage_quantity) FROM system.billing.usage")
+    assert int(tokens) == sum(row["billed_prompt"] + row["billed_completion"] for row in rows)
+
+
+def test_each_row_is_in_the_archive_once_whenever_the_export_breaks_off(world: World) -> None:
+    rows = list(drawn_rows(300, seed=2, days=1))
+    for part in range(12):
+        insert_rows(world.database, rows[part * 25 : part * 25 + 25])
+        before = world.archive.state()
+        assert world.exporter.step(fewest=1)
+        if part % 4 == 1:
+            world.archive.keep(before)  # as if the process had ended before it said so
+    while world.exporter.step(fewest=1):
+        pass
+    state = world.archive.state()
+    assert state.through == 300
+    assert len(state.files) <= 9
+    assert world.one(f"SELECT count(DISTINCT databricks_request_id) FROM {USAGE}") == 300
+    assert world.one(f"SELECT count(*) FROM {USAGE}") == 300
+    world.archive.sweep(state, now_s=2.0**40)
+    left = {file.relative_to(world.archive.root).as_posix() for file in world.archive.root.rglob("*.parquet")}
+    assert left == set(state.files)
+
+
+def test_a_caller_sees_what_is_its_own(world: World) -> None:
+    rows = list(drawn_rows(200, seed=3))
+    insert_rows(world.database, rows[:100])
+    world.exporter.step(fewest=1)
+    insert_rows(world.database, rows[100:])
+    own = sum(row["principal_id"] == ANN.id for row in rows)
+    assert world.one(f"SELECT count(*) FROM {USAGE}", ANN) == own
+    for table in ("system.billing.usage", "openfm.usage_hourly"):
+        columns = {"system.billing.usage": "identity_metadata.run_as", "openfm.usage_hourly": "requester"}
+        found = world.ask(f"SELECT DISTINCT {columns[table]} FROM {table}", ANN).rows
+        assert [list(row) for row in found] == [[ANN.name]]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "SELECT * FROM read_csv('/etc/passwd')",
+        "SELECT * FROM '/etc/passwd'",
+        "SELECT * FROM read_text('{folder}/secret')",
+        "SELECT * FROM glob('/*')",
+        "SELECT * FROM read_parquet('{folder}/usage/**')",
+        "SELECT * FROM parquet_metadata('{folder}/usage/x.parquet')",
+        "SELECT * FROM read_json('https://example.org/')",
+        "SELECT * FROM query('SELECT 1')",
+        "SELECT * FROM query_table('new_rows')",
+        "SELECT * FROM duckdb_settings()",
+        "SELECT * FROM duckdb_views()",
+        "SELECT * FROM information_schema.tables",
+        "SELECT * FROM sqlite_master",
+        "SELECT * FROM new_rows",
+        "SELECT * FROM main.new_rows",
+        "SELECT * FROM memory.main.ledger_rows",
+        "SELECT * FROM system__serving__endpoint_usage",
+        "WITH new_rows AS (SELECT 1) SELECT * FROM new_rows",
+        "WITH x AS (SELECT 1), ledger_rows AS (SELECT 2) SELECT * FROM x",
+        "SELECT getenv('HOME')",
+        "SELECT current_setting('allowed_paths')",
+        "SELECT getvariable('workspace_id')",
+        "SELECT sleep_ms(100000)",
+        "SELECT write_log('x')",
+        "SELECT nextval('s')",
+        "SELECT main.getenv('HOME')",
+        "COPY (SELECT 1) TO '{folder}/out.csv'",
+        "COPY new_rows FROM '/etc/passwd'",
+        "CREATE TABLE t AS SELECT 1",
+        "INSERT INTO new_rows SELECT 1",
+        "DELETE FROM new_rows",
+        "ATTACH '{folder}/openfm.db'",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+        "SET enable_external_access = true",
+        "PRAGMA database_list",
+        "CALL pragma_version()",
+        "EXPORT DATABASE '{folder}/out'",
+        "EXPLAIN ANALYZE SELECT 1",
+        "SELECT 1; SELECT 2",
+        "SELECT 1; DROP VIEW ledger_rows",
+        "SELEC 1",
+        "",
+        ";",
+        "SELECT * FROM system.serving.nothing",
+        "SELECT no_such_column FROM system.serving.endpoint_usage",
+        "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT max(n) FROM t",
+        "SELECT count(*) FROM range(100000000000) a, range(100000000) b",
+        "SELECT list(x) FROM range(1000000000) t(x)",
+        "SELECT repeat('x', 2000000000)",
+    ],
+)
+def test_what_may_not_be_asked_is_refused_and_leaves_everything_as_it_was(hostile: World, question: str) -> None:
+    folder = hostile.archive.root.parent
+    before = sorted(folder.rglob("*"))
+    with pytest.raises(ApiError) as refused:
+        hostile.ask(question.replace("{folder}", str(folder)), ANN)
+    assert refused.value.status in (400, 503)
+    assert "root:" not in refused.value.message
+    assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("table", sorted(TABLES))
+def test_every_table_can_be_asked_while_it_is_empty(world: World, table: str) -> None:
+    answer = world.ask(f"SELECT * FROM {table}")
+    assert answer.rows == []
+    assert answer.columns
+
+
+def test_pages_follow_one_another(world: World) -> None:
+    insert_rows(world.database, list(drawn_rows(25, seed=5)))
+    text = f"SELECT databricks_request_id FROM {USAGE} ORDER BY 1"
+    seen: list[Any] = []
+    has_more = True
+    while has_more:
+        answer = world.desk.ask(SqlQuestion(text, 10, len(seen)), ADMIN)
+        seen += [row[0] for row in answer.rows]
+        has_more = answer.has_more
+    assert seen == [f"{number:032x}" for number in range(1, 26)]
+
+
+def test_names_of_the_question_are_its_own(world: World) -> None:
+    insert_rows(world.database, list(drawn_rows(5, seed=6)))
+    text = f"WITH mine AS (SELECT requester AS who FROM {USAGE}) SELECT count(m.who) FROM mine m JOIN {USAGE} u ON true"
+    assert world.one(text) == 25
+    assert world.one(f"SELECT endpoint_usage.task FROM {USAGE} LIMIT 1") == "llm/v1/chat"
+    assert world.one("SELECT sum(x) FROM range(4) t(x)") == 6
+
+
+def test_a_question_that_takes_too_long_says_so(world: World) -> None:
+    hasty = replace(world, processes=SqlProcesses(SqlBounds(256 << 20, seconds=0.2), dict(os.environ)))
+    with pytest.raises(InvalidRequest, match="longer than"):
+        hasty.ask("SELECT count(*) FROM range(100000000000)")
+    hasty.processes.close()
+
+
+def test_an_archive_that_was_never_written_is_empty(tmp_path: Path) -> None:
+    assert Archive(tmp_path / "nothing").state() == ArchiveState()
