@@ -112,9 +112,9 @@ class Provisions:
         share = Share(entity.deployment_id, asker.demand, estimate, door, self._clock)
         may_burst = entity.settings.burst_scaling_enabled is not False
         key = asker.key
-        if not door.bucket.is_due(estimate, key, now):  # who comes back as told was counted when he was told
+        if not door.bucket.is_due(key, now):  # who comes back as told was counted when he was told
             door.note(estimate, now)
-        if may_burst and not door.bucket.is_open(estimate, key, now) and is_idle():
+        if may_burst and not door.bucket.is_open(key, now) and is_idle():
             share.is_burst = True
             return share
         wait = door.bucket.take(estimate, key, now)

@@ -84,23 +84,26 @@ class LeakyBucket:
         return self._level / self.capacity
 
     def take(self, work: float, key: str, now: float) -> Wait | None:
-        """Let work in, or say when to come back with the same `key`."""
+        """Let work in, or say when to come back with the same `key`.
+
+        A key is a request: its work is about the same each time, as far as estimates that learn are.
+        """
         self._leak(now)
-        if self._claim(work, key, now) or self._is_room(work):
+        if self._claim(key, now) or self._is_room(work):
             self._level += work
             return None
         return self._book(work, key, now)
 
-    def is_open(self, work: float, key: str, now: float) -> bool:
+    def is_open(self, key: str, now: float) -> bool:
         """Whether `take` would let it in."""
         self._leak(now)
         is_free = self._level < self.capacity and (not self._open or self._spare > 0)
-        return is_free or self._claimable(work, key, now) is not None
+        return is_free or self._claimable(key, now) is not None
 
-    def is_due(self, work: float, key: str, now: float) -> bool:
+    def is_due(self, key: str, now: float) -> bool:
         """Whether this is a booked request that comes back at its time."""
         self._leak(now)
-        return self._claimable(work, key, now) is not None
+        return self._claimable(key, now) is not None
 
     def correct(self, work: float, now: float) -> None:
         """So much more was done than estimated; below zero, so much less."""
@@ -126,19 +129,15 @@ class LeakyBucket:
         if not self._open:
             self._spare, self._booked_until = 0.0, now
 
-    def _claim(self, work: float, key: str, now: float) -> bool:
-        booking = self._claimable(work, key, now)
+    def _claim(self, key: str, now: float) -> bool:
+        booking = self._claimable(key, now)
         if booking is not None:
             self._close(key, booking)
         return booking is not None
 
-    def _claimable(self, work: float, key: str, now: float) -> _Booking | None:
-        for booking in self._open.get(key, ()):
-            if booking.due_s > now + _CLOCK_ERROR_S:
-                return None
-            if work <= booking.work:
-                return booking
-        return None
+    def _claimable(self, key: str, now: float) -> _Booking | None:
+        its = self._open.get(key)
+        return its[0] if its and its[0].due_s <= now + _CLOCK_ERROR_S else None
 
     def _is_room(self, work: float) -> bool:
         if self._level >= self.capacity:

@@ -35,6 +35,16 @@ def test_who_comes_between_gets_no_booked_room() -> None:
     assert bucket.take(100, "booked", 1.5) is None
 
 
+def test_who_comes_back_is_let_in_though_more_is_expected_of_it_by_now() -> None:
+    bucket = LeakyBucket(100.0, POLICY)
+    bucket.take(600, "big", 0.0)
+    assert bucket.take(100, "booked", 0.0) == Wait(1.0, is_booked=True)
+    assert bucket.is_due("booked", 1.0)
+    assert not bucket.is_open("other", 1.0)
+    assert bucket.take(110, "booked", 1.0) is None
+    assert not bucket.is_due("booked", 1.0)
+
+
 def test_booked_room_that_nobody_calls_for_goes_to_the_next() -> None:
     bucket = LeakyBucket(100.0, POLICY)
     bucket.take(600, "big", 0.0)
