@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -64,6 +65,20 @@ class Client:
         """A route's answer that is text, not JSON."""
         async with self._sent("GET", path) as response:
             return await response.text()
+
+    async def download(self, path: str, to: Path) -> int:
+        """A route's answer into a file, which is there once it is whole; how many bytes. Raises `OSError` too."""
+        draft = to.with_name(f"{to.name}.part")
+        async with self._sent("GET", path) as response:
+            try:
+                with draft.open("wb") as file:
+                    async for piece in response.content.iter_any():
+                        file.write(piece)
+                    size = file.tell()
+                draft.replace(to)
+            finally:
+                draft.unlink(missing_ok=True)
+        return size
 
     async def put_bytes(self, path: str, content: bytes) -> None:
         """Send bytes as they are."""

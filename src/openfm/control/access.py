@@ -133,6 +133,7 @@ ADMIN          PUT               /api/2.0/openfm/limits
 ADMIN          DELETE            /api/2.0/openfm/limits/{limit_id}
 OWN            GET               /api/2.0/openfm/usage/invoice
 OWN            POST              /api/2.0/openfm/sql
+OWN            GET               /api/2.0/openfm/usage/export
 OWN            POST              /api/2.0/sql/statements
 OWN            POST              /api/2.0/sql/statements/
 OWN            GET               /api/2.0/sql/statements/{statement_id}
