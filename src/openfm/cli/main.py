@@ -37,6 +37,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "limits": Verb("openfm.cli.limits", "List and set limits: how much callers may use."),
         "prices": Verb("openfm.cli.prices", "Show and set prices."),
         "sql": Verb("openfm.cli.sql", "Ask about usage in SQL."),
+        "batch": Verb("openfm.cli.batch", "Ask endpoints about every row of a file, with ai_query in SQL."),
         "usage": Verb("openfm.cli.usage", "Show what was used and what it costs."),
         "chat": Verb("openfm.cli.chat", "Talk with a chat endpoint."),
         "doctor": Verb("openfm.cli.doctor", "Check this machine and say what to do."),
