@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +18,17 @@ from fastapi import FastAPI
 from openfm import __version__
 from openfm.catalog.catalog import Catalog, load_catalog
 from openfm.control.api import ControlPlane, management_api
+from openfm.control.calibrations.routes import CalibrationDesk
 from openfm.control.endpoints.rollout import Rollouts
 from openfm.control.endpoints.routes import Desk
 from openfm.control.endpoints.service import EndpointService
 from openfm.control.identity.admin_token import ensure_admin_token
+from openfm.control.limits.platform import Platform
 from openfm.core.endpoint import EndpointType, ServingEndpoint
 from openfm.engines.catalog import make_launcher
 from openfm.fleet.placement import Machine
 from openfm.gateway.exchange import ExchangeLog
+from openfm.gateway.ports import UsageSink
 from openfm.gateway.routes import DataPlane
 from openfm.limits.limiter import Limiter
 from openfm.limits.opening import CannotShareLimits, open_limits
@@ -36,10 +39,12 @@ from openfm.ops.index_config import index_config
 from openfm.ops.machine import available_memory_bytes, gpus
 from openfm.ops.progress import shown
 from openfm.ops.pull import PullTools
+from openfm.server.account import MachineAccount
 from openfm.server.audit import EngineAudit
 from openfm.server.background import cancelled, measure_lag, started
 from openfm.server.banner import welcome
 from openfm.server.books import Books, open_books, usage_desk
+from openfm.server.calibrator import Bench, Calibrator
 from openfm.server.catalogue_source import CatalogueSource, Warehouse
 from openfm.server.desired import EngineSettings, Workers
 from openfm.server.elsewhere import Elsewhere
@@ -51,9 +56,17 @@ from openfm.server.leases import LeaseDesk
 from openfm.server.listener import Address, CannotListen, Listener, is_loopback, make_server, open_socket, url_of
 from openfm.server.log_keeper import LogKeeper
 from openfm.server.logs import LogShelf
+from openfm.server.platform import Offer
 from openfm.server.registry_source import RegistrySource, Workplace
 from openfm.server.router import AsgiApp, FrontDoor, Health, HostDescription, MetricsPage, Planes
-from openfm.server.state import State, StateOptions, endpoint_service, open_state
+from openfm.server.state import (
+    State,
+    StateOptions,
+    calibration_service,
+    endpoint_service,
+    open_state,
+    throughput_service,
+)
 from openfm.server.usage import open_usage
 from openfm.server.vitals import EndpointVitals
 from openfm.settings import Role, Settings, environment
@@ -61,8 +74,7 @@ from openfm.store.database import CannotOpenDatabase, Database
 from openfm.telemetry.endpoint_metrics import EndpointCounters
 from openfm.telemetry.logging import configure_logging
 from openfm.telemetry.metrics import Metrics
-from openfm.telemetry.usage_log import UsageLog
-from openfm.wiring import make_gateway, tls_of, wire_options
+from openfm.wiring import CannotTrace, make_gateway, platform_limits, tls_of, usage_sinks, wire_options
 
 _ASK_A_GATEWAY = (
     "This is the workspace's control server (role control), which answers no queries. Send them to a gateway."
@@ -78,7 +90,7 @@ def serve(settings: Settings) -> int:
     try:
         with locked_home(settings.home):
             uvloop.run(_serve(settings))
-    except (HomeInUse, CannotListen, CannotOpenDatabase, CannotShareLimits) as error:
+    except (HomeInUse, CannotListen, CannotOpenDatabase, CannotShareLimits, CannotTrace) as error:
         sys.stderr.write(f"openfm: {error}\n")
         return 1
     return 0
@@ -90,40 +102,50 @@ async def _serve(settings: Settings) -> None:
     listening = open_socket(Address(settings.host, settings.port, tls, settings.insecure))
     url = url_of(listening, tls)
     token, is_new_token = _admin_token(settings)
+    metrics, counters = Metrics(), EndpointCounters(time.time)
     async with (
+        usage_sinks(settings, metrics, counters) as sinks,
         _opened_state(settings, catalog, token) as state,
         open_books(state.database, settings.home / "ledger") as books,
         open_limits(settings.url_of_limits) as limits,
         open_usage(state, settings.home / "usage", _sql_bounds(settings), environment()) as sql,
         _engine_room(settings, catalog, state) as room,
     ):
-        metrics = Metrics()
+        calibrator = _calibrator(state, room)
         health = Health(lambda: _offered(state), room.deployments)
-        service, counters = _service(state, room), EndpointCounters(time.time)
-        front = _front(settings, state, room, _Instruments(metrics, counters, books, limits, health))
-        management = _management(settings, state, _desk(settings, state, room, service, counters), sql)
-        door = FrontDoor(
-            Planes(front.data, management, front.gateways),
-            health,
-            _metrics_page(settings, state, metrics),
-            HostDescription(state.workspace_id, settings.public_url),
-        )
+        service = _service(state, room)
+        front = _front(settings, state, room, _Instruments(metrics, sinks, books, limits, health))
+        extras = _Extras(_platform(settings, catalog, state), sql, calibrator)
+        management = _management(settings, state, room, _desk(settings, state, room, service, counters), extras)
+        planes, page = Planes(front.data, management, front.gateways), _metrics_page(settings, state, metrics)
+        door = FrontDoor(planes, health, page, HostDescription(state.workspace_id, settings.public_url))
         server = make_server(door, tls, settings.drain_timeout_s)
-        server.end_on_signals(lambda: print("Stopping: running requests may end first.", flush=True))
+        server.end_on_signals(_tell_stopping)
         print(welcome(url, settings.home, token if is_new_token else None, _offered(state)), flush=True)
-        background = [
-            started(measure_lag(metrics), "loop lag"),
-            started(front.work(), "engine audit or leases"),
-            started(_tell_when_ready(health, room), "ready"),
-            started(_rollouts(state, service, room).run(), "rollouts"),
-            started(_end_without_engines(room, server), "engines"),
-        ]
+        work = {
+            "loop lag": measure_lag(metrics),
+            "engine audit or leases": front.work(),
+            "ready": _tell_when_ready(health, room),
+            "rollouts": _rollouts(state, service, room).run(),
+            "calibrations": calibrator.run(),
+            "engines": _end_without_engines(room, server),
+        }
+        background = [started(one, name) for name, one in work.items()]
         await state.registry.imports.resume()
         _keep_what_is_here()
         with announced(settings.home, url, __version__):
             await server.serve(sockets=[listening])
         await state.registry.imports.stop()
         await cancelled(background)
+
+
+def _tell_stopping() -> None:
+    print("Stopping: running requests may end first.", flush=True)
+
+
+def _platform(settings: Settings, catalog: Catalog, state: State) -> Platform:
+    offer = Offer(catalog, state.directory, settings.weights_dir)
+    return Platform(settings.region, platform_limits(settings), offer.models)
 
 
 def _sql_bounds(settings: Settings) -> SqlBounds:
@@ -163,10 +185,17 @@ def _keep_what_is_here() -> None:
 @dataclass(frozen=True, slots=True)
 class _Instruments:
     metrics: Metrics
-    counters: EndpointCounters
+    sinks: Sequence[UsageSink]
     books: Books
     limits: LimitStore
     health: Health
+
+
+@dataclass(frozen=True, slots=True)
+class _Extras:
+    platform: Platform
+    sql: SqlDesk
+    calibrator: Calibrator
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +213,7 @@ def _front(settings: Settings, state: State, room: EngineRoom, instruments: _Ins
         desk = LeaseDesk(state, room, lambda: instruments.health.waiting_for)
         return _Front(Elsewhere(_ASK_A_GATEWAY), desk, desk.run)
     books, metrics = instruments.books, instruments.metrics
-    sinks = (UsageLog(), metrics, instruments.counters)
-    exchanges = ExchangeLog(books.journal, books.attempts, sinks, metrics, time.time)
+    exchanges = ExchangeLog(books.journal, books.attempts, instruments.sinks, metrics, time.time)
     limiter = Limiter(instruments.limits, lambda: state.limits.rules)
     gateway = make_gateway(settings, state.directory, room.fleet, limiter)
     data = DataPlane(gateway, state.access.token_book, exchanges, state.prices, wire_options(settings))
@@ -204,7 +232,8 @@ def _desk(
     )
 
 
-def _management(settings: Settings, state: State, desk: Desk, sql: SqlDesk) -> FastAPI:
+def _management(settings: Settings, state: State, room: EngineRoom, desk: Desk, extras: _Extras) -> FastAPI:
+    usage = usage_desk(state.database, state.prices)
     return management_api(
         ControlPlane(
             access=state.access,
@@ -212,11 +241,30 @@ def _management(settings: Settings, state: State, desk: Desk, sql: SqlDesk) -> F
             registry=state.registry,
             workspace_id=state.workspace_id,
             public_url=settings.public_url,
-            usage=usage_desk(state.database, state.prices),
+            usage=usage,
             limits=state.limits,
-            sql=sql,
+            platform=extras.platform,
+            sql=extras.sql,
+            calibrations=_calibration_desk(state, extras.calibrator),
+            throughput=throughput_service(state, usage.prices, MachineAccount(room.machine, room.reconciler)),
         )
     )
+
+
+def _calibrator(state: State, room: EngineRoom) -> Calibrator:
+    bench = Bench(calibration_service(state), state.models, state.directory, room, state.profiles.here)
+    calibrator = Calibrator(bench)
+    room.on_change(calibrator.on_fleet_change)
+    return calibrator
+
+
+def _calibration_desk(state: State, calibrator: Calibrator) -> CalibrationDesk:
+    loop = asyncio.get_running_loop()
+
+    def nudge() -> None:
+        loop.call_soon_threadsafe(calibrator.nudge)
+
+    return CalibrationDesk(calibration_service(state), nudge)
 
 
 def _service(state: State, room: EngineRoom) -> EndpointService:

@@ -20,7 +20,7 @@ from openfm.gateway.routes import DataPlane
 from openfm.limits.limiter import Limiter
 from openfm.limits.opening import CannotShareLimits, open_limits
 from openfm.server.background import cancelled, measure_lag, started
-from openfm.server.books import Books, open_gateway_books
+from openfm.server.books import open_gateway_books
 from openfm.server.control_link import ControlLink, ControlUnreachable, control_link
 from openfm.server.elsewhere import Elsewhere
 from openfm.server.external import ExternalEngines, KeyedLauncher
@@ -33,8 +33,7 @@ from openfm.store.database import CannotOpenDatabase, Database
 from openfm.telemetry.endpoint_metrics import EndpointCounters
 from openfm.telemetry.logging import configure_logging
 from openfm.telemetry.metrics import Metrics
-from openfm.telemetry.usage_log import UsageLog
-from openfm.wiring import make_gateway, tls_of, wire_options
+from openfm.wiring import CannotTrace, make_gateway, tls_of, usage_sinks, wire_options
 
 _ASK_THE_CONTROL = "This is a gateway (role gateway), which only answers queries. Send this to the control server."
 
@@ -48,7 +47,7 @@ def serve(settings: Settings) -> int:
     configure_logging(settings.log_format)
     try:
         uvloop.run(_serve(settings, _admin_token(settings)))
-    except (CannotJoin, CannotListen, CannotOpenDatabase, CannotShareLimits, ControlUnreachable) as error:
+    except (CannotJoin, CannotListen, CannotOpenDatabase, CannotShareLimits, CannotTrace, ControlUnreachable) as error:
         sys.stderr.write(f"openfm: {error}\n")
         return 1
     return 0
@@ -61,18 +60,20 @@ async def _serve(settings: Settings, token: str) -> None:
         )
     tls = tls_of(settings)
     listening = open_socket(Address(settings.host, settings.port, tls, settings.insecure))
+    metrics = Metrics()
     async with (
+        usage_sinks(settings, metrics, EndpointCounters(time.time)) as sinks,
         _database(settings) as database,
         open_gateway_books(database, settings.home / "ledger") as books,
         open_limits(settings.url_of_limits) as limits,
         control_link(settings.home, settings.control_url, token, settings.cold_start_deadline_s) as control,
     ):
-        metrics = Metrics()
         state = await asyncio.to_thread(_state, settings, database, token)
         fleet = _fleet(settings, state, control)
         limiter = Limiter(limits, lambda: state.limits.rules)
         gateway = make_gateway(settings, state.directory, fleet, limiter)
-        exchanges, options = _exchanges(books, metrics), wire_options(settings)
+        exchanges = ExchangeLog(books.journal, books.attempts, sinks, metrics, time.time)
+        options = wire_options(settings)
         data = DataPlane(gateway, state.access.token_book, exchanges, state.prices, options)
         asked = Elsewhere(_ASK_THE_CONTROL)
         is_local = is_loopback(settings.host) and settings.public_url is None
@@ -109,11 +110,6 @@ def _fleet(settings: Settings, state: GatewayState, control: ControlLink) -> Lea
     launcher = KeyedLauncher(make_launcher("external", environment(), settings.egress_allow), state.access.secrets)
     externals = ExternalEngines(launcher, state.directory.is_served, settings.home)
     return LeasedFleet(control, externals, state.catch_up, state.take_used, settings.cold_start_deadline_s)
-
-
-def _exchanges(books: Books, metrics: Metrics) -> ExchangeLog:
-    sinks = (UsageLog(), metrics, EndpointCounters(time.time))
-    return ExchangeLog(books.journal, books.attempts, sinks, metrics, time.time)
 
 
 def _admin_token(settings: Settings) -> str:

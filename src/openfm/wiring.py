@@ -1,18 +1,22 @@
 """What every role of the server makes of its settings."""
 
+import importlib
 import random
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 
+from openfm.control.limits.platform import FIXED, PlatformLimit
 from openfm.gateway.admission import Admission, QueueLimits
 from openfm.gateway.body import BodyLimits
 from openfm.gateway.invoke import Gateway
-from openfm.gateway.ports import Directory, Roster
+from openfm.gateway.ports import Directory, Roster, UsageSink
 from openfm.gateway.routes import WireOptions
 from openfm.limits.limiter import Limiter
 from openfm.server.listener import Tls
 from openfm.settings import Settings
+from openfm.telemetry.usage_log import UsageLog
 from openfm.wire.to_core import BatchLimits
 
 
@@ -38,3 +42,39 @@ def tls_of(settings: Settings) -> Tls | None:
     if settings.tls_certificate is None or settings.tls_key is None:
         return None
     return Tls(settings.tls_certificate, settings.tls_key)
+
+
+def platform_limits(settings: Settings) -> Sequence[PlatformLimit]:
+    """The bounds that hold for everybody here."""
+    return (
+        PlatformLimit("body of a query", settings.max_body_bytes, "bytes", "max_body_bytes"),
+        PlatformLimit("prompts in a completion request", settings.max_prompts, "prompts", "max_prompts"),
+        PlatformLimit("texts in an embedding request", settings.max_embedding_inputs, "texts", "max_embedding_inputs"),
+        PlatformLimit("requests in line before a served entity", settings.queue_length, "requests", "queue_length"),
+        PlatformLimit("wait in that line", settings.queue_deadline_s, "seconds", "queue_deadline_s"),
+        PlatformLimit(
+            "wait for a replica that starts", settings.cold_start_deadline_s, "seconds", "cold_start_deadline_s"
+        ),
+        PlatformLimit("sequences that a chat replica runs at once", settings.engine_slots, "sequences", "engine_slots"),
+        PlatformLimit("memory of a question in SQL", settings.sql_memory, "bytes", "sql_memory"),
+        PlatformLimit("time of a question in SQL", settings.sql_timeout_s, "seconds", "sql_timeout_s"),
+        *FIXED,
+    )
+
+
+class CannotTrace(Exception):  # the message is for people
+    """Traces are wanted, and cannot be made."""
+
+
+@asynccontextmanager
+async def usage_sinks(settings: Settings, *sinks: UsageSink) -> AsyncIterator[tuple[UsageSink, ...]]:
+    """Who is told of each request: these, the log, and traces where they are wanted. Raises `CannotTrace`."""
+    if not settings.tracing:
+        yield (UsageLog(), *sinks)
+        return
+    try:
+        tracing = importlib.import_module("openfm.telemetry.tracing")
+    except ModuleNotFoundError as error:
+        raise CannotTrace(f"Traces need the package {error.name}. Install it: pip install 'openfm[otel]'.") from None
+    with tracing.open_traces() as traces:
+        yield (UsageLog(), traces, *sinks)

@@ -128,6 +128,24 @@ async def test_closing_the_answer_closes_the_connection() -> None:
             await hung_up.wait()
 
 
+async def test_what_came_beside_the_last_event_that_was_taken_counts_as_not_told() -> None:
+    """The sum of what callers were told must be what this client says of itself, however the bytes arrive."""
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
+        del number
+        await read_request(reader)
+        writer.write(HEAD + WORD * 5)
+        await writer.drain()
+        await reader.read()
+
+    async with serving(handler) as engine:
+        async with aclosing(engine.generate(HELLO)) as events:
+            first = await anext(events)
+        assert isinstance(first, Delta)
+        assert first.counts.completion == 1
+        assert (await engine.stats()).completion_tokens_total == 1
+
+
 async def test_giving_up_before_the_answer_began_closes_the_connection_too() -> None:
     asked, hung_up = asyncio.Event(), asyncio.Event()
 

@@ -20,7 +20,7 @@ async def registered(hub: Hub, source: str, home: Path) -> tuple[Registry, Model
     """The registry, and its first version once the fetch is over."""
     database, world = Database(f"sqlite:///{home / 'openfm.db'}"), World()
     database.migrate()
-    neighbours = Neighbours(world, world, world.inspect, HubFetcher(hub.environ(home)))
+    neighbours = Neighbours(world, world, world.inspect, HubFetcher(hub.environ(home)), world)
     registry = Registry(database, BlobStore(home / "blobs"), load_catalog(), neighbours)
     registry.prepare()
     await registry.imports.start(NAME, OWNER, NewVersion(source=source))

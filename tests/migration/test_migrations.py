@@ -9,6 +9,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 import openfm.store.access_tables
+import openfm.store.calibration_tables
 import openfm.store.ledger_tables
 import openfm.store.limit_tables
 import openfm.store.registry_tables  # noqa: F401  # their tables are part of the metadata

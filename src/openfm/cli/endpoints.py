@@ -16,6 +16,7 @@ from openfm.cli.errors import CliError, ExitCode, reported
 from openfm.cli.output import Output, OutputOption, print_json, print_table, print_text
 from openfm.cli.profile import Given, HomeOption, Server, TokenOption, UrlOption, environment, find_server
 from openfm.cli.text import neutral
+from openfm.cli.throughput.report import report
 from openfm.core.model import Task
 
 app = typer.Typer(
@@ -24,6 +25,8 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+
+app.command()(report)
 
 _SHOWN_VALUES = 5
 

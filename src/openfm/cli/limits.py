@@ -33,6 +33,37 @@ def list_limits(
         print_table(("LIMIT", "FOR", "ENDPOINT", "ID"), rows)
 
 
+@app.command()
+def platform(
+    output: OutputOption = Output.TEXT,
+    url: UrlOption = None,
+    token: TokenOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Show the bounds that hold for everybody, and which foundation models answer here."""
+    with reported(as_json=output.is_json):
+        found = talk(Given(url, token, home), lambda client: client.call("GET", f"{_PATH}/platform"))
+        if output.is_json:
+            print_json(found)
+            return
+        print_table(
+            ("LIMIT", "VALUE", "UNIT", "SETTING"),
+            [
+                (
+                    limit["name"],
+                    f"{limit['value']:g}" if limit["value"] < 1e6 else f"{limit['value']:.0f}",
+                    limit["unit"],
+                    limit["setting"] or "fixed",
+                )
+                for limit in found["limits"]
+            ],
+        )
+        print_table(
+            ("MODEL", "REGION", "AVAILABILITY", "WHY"),
+            [(model["name"], model["region"], model["availability"], model["reason"]) for model in found["models"]],
+        )
+
+
 @app.command("set")
 def set_limit(
     amount: Annotated[int, typer.Argument(help="The most; 0 admits nothing.")],
@@ -77,6 +108,10 @@ def delete(
     """Remove a limit; for admins."""
     with reported(as_json=False):
         talk(Given(url, token, home), lambda client: client.call("DELETE", f"{_PATH}/{limit_id}"))
+
+
+def _amount(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) else f"{value:g}"
 
 
 def _row(limit: Facts) -> tuple[str, str, str, str]:

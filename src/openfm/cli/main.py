@@ -40,6 +40,10 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "batch": Verb("openfm.cli.batch", "Ask endpoints about every row of a file, with ai_query in SQL."),
         "usage": Verb("openfm.cli.usage", "Show what was used and what it costs."),
         "chat": Verb("openfm.cli.chat", "Talk with a chat endpoint."),
+        "bench": Verb("openfm.cli.bench.command", "Load an endpoint, or any OpenAI-compatible URL, and measure it."),
+        "calibrate": Verb("openfm.cli.throughput.calibrate", "Measure what a model can do on the server's machine."),
+        "capacity": Verb("openfm.cli.throughput.capacity", "Show what the fleet has, has promised, and has left."),
+        "plan": Verb("openfm.cli.throughput.plan", "Tell how much throughput a load needs, and what that costs."),
         "doctor": Verb("openfm.cli.doctor", "Check this machine and say what to do."),
         "version": Verb("openfm.cli.version", "Show the versions of openfm, Python and the engines."),
     }

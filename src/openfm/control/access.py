@@ -129,6 +129,7 @@ MANAGE         POST              /api/2.0/openfm/models/{full_name}/{version}/ha
 CALLER         GET               /api/2.0/openfm/prices
 ADMIN          POST              /api/2.0/openfm/prices
 CALLER         GET               /api/2.0/openfm/limits
+CALLER         GET               /api/2.0/openfm/limits/platform
 ADMIN          PUT               /api/2.0/openfm/limits
 ADMIN          DELETE            /api/2.0/openfm/limits/{limit_id}
 OWN            GET               /api/2.0/openfm/usage/invoice
@@ -137,6 +138,12 @@ OWN            GET               /api/2.0/openfm/usage/export
 OWN            POST              /api/2.0/sql/statements
 OWN            POST              /api/2.0/sql/statements/
 OWN            GET               /api/2.0/sql/statements/{statement_id}
+ADMIN          GET POST          /api/2.0/openfm/calibrations
+ADMIN          GET DELETE        /api/2.0/openfm/calibrations/{calibration_id}
+EXECUTE        GET               /api/2.0/openfm/models/{full_name}/{version}/throughput-profiles
+ADMIN          GET               /api/2.0/openfm/capacity
+EXECUTE        GET               /api/2.0/openfm/plan
+CAN_VIEW       GET               /api/2.0/openfm/endpoints/{name}/report
 
 CALLER         POST              /api/2.0/mlflow/unity-catalog/registered-models/create
 EXECUTE        GET               /api/2.0/mlflow/unity-catalog/registered-models/get

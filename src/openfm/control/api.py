@@ -12,14 +12,19 @@ from starlette.exceptions import HTTPException
 from openfm.control.access import enforce
 from openfm.control.access_setup import Access
 from openfm.control.bodies import JsonBodies
+from openfm.control.calibrations import routes as calibration_routes
+from openfm.control.calibrations.routes import CalibrationDesk
 from openfm.control.endpoints import detail_routes
 from openfm.control.endpoints import routes as endpoint_routes
 from openfm.control.endpoints.routes import Desk
 from openfm.control.limits import routes as limit_routes
+from openfm.control.limits.platform import Platform
 from openfm.control.limits.service import LimitBook
 from openfm.control.registry.setup import Registry
 from openfm.control.sql import routes as sql_routes
 from openfm.control.sql.ports import Sql
+from openfm.control.throughput import routes as throughput_routes
+from openfm.control.throughput.service import ThroughputService
 from openfm.control.usage import routes as usage_routes
 from openfm.control.usage.routes import UsageDesk
 from openfm.core.errors import ApiError, InvalidParameterValue, MethodNotAllowed, NotFound
@@ -40,7 +45,10 @@ class ControlPlane:
     public_url: str | None
     usage: UsageDesk
     limits: LimitBook
+    platform: Platform
     sql: Sql
+    calibrations: CalibrationDesk
+    throughput: ThroughputService
 
 
 def management_api(plane: ControlPlane) -> FastAPI:
@@ -58,7 +66,10 @@ def management_api(plane: ControlPlane) -> FastAPI:
     api.state.public_url = plane.public_url
     api.state.usage = plane.usage
     api.state.limits = plane.limits
+    api.state.platform = plane.platform
     api.state.sql = plane.sql
+    api.state.calibrations = plane.calibrations
+    api.state.throughput = plane.throughput
     plane.access.install(api)
     plane.registry.install(api)
     api.include_router(endpoint_routes.router)
@@ -66,6 +77,8 @@ def management_api(plane: ControlPlane) -> FastAPI:
     api.include_router(usage_routes.router)
     api.include_router(limit_routes.router)
     api.include_router(sql_routes.router)
+    api.include_router(calibration_routes.router)
+    api.include_router(throughput_routes.router)
     api.add_middleware(JsonBodies, tokens=plane.access.token_book)
     api.middleware("http")(_with_request_id)
     api.exception_handler(ApiError)(_api_error)

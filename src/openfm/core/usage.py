@@ -33,7 +33,10 @@ class Demand:
 
 @dataclass(frozen=True, slots=True)
 class UsageRecord:
-    """Append-only fact about one finished request. Times are seconds since the epoch."""
+    """Append-only fact about one finished request. Times are seconds since the epoch.
+
+    `trace_parent` is the caller's span, where it named one (W3C Trace Context).
+    """
 
     request_id: str
     principal: str
@@ -50,3 +53,4 @@ class UsageRecord:
     delivered: TokenCounts
     client_request_id: str | None = None
     usage_context: tuple[tuple[str, str], ...] = ()
+    trace_parent: str | None = None

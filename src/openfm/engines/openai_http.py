@@ -139,18 +139,20 @@ class OpenAiHttpEngine:
             body["stream_options"] = {**options, **self._dialect.stream_options}
         body = dict(self._dialect.shape(body))
         path = "/chat/completions" if isinstance(request, ChatRequest) else "/completions"
+        told = TokenCounts()  # what arrived together with an event that was not taken any more is not told
         self._running += 1
         try:
             async with aclosing(self._payloads(self.address.api_path + path, body)) as arrivals:
                 async for payloads in arrivals:
                     for delta in _deltas(reader, payloads, self._line):
+                        told = delta.counts
                         yield delta
-            yield reader.finished()
+            finished = reader.finished()
+            told = finished.counts
+            yield finished
         finally:
             self._running -= 1
-            self._totals = TokenCounts(
-                self._totals.prompt + reader.counts.prompt, self._totals.completion + reader.counts.completion
-            )
+            self._totals = TokenCounts(self._totals.prompt + told.prompt, self._totals.completion + told.completion)
 
     async def embed(self, request: EmbeddingRequest) -> EmbeddingResult:
         """See `Engine.embed`."""

@@ -134,6 +134,14 @@ class Reconciler:
         """What is taken of the machine, by replicas on their way out too."""
         return [entry.present.placement for entry in self._entries.values()]
 
+    @property
+    def taken(self) -> Mapping[str, tuple[str, Placement]]:
+        """By replica, its deployment and its place; those on their way out too. A copy, for any thread."""
+        return {
+            replica_id: (entry.present.item.deployment_id, entry.present.placement)
+            for replica_id, entry in self._entries.copy().items()
+        }
+
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call `listener` after each change of any replica's state. It must not wait."""
         self._listeners.append(listener)

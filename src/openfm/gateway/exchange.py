@@ -44,6 +44,7 @@ class Exchange:
     idempotency_key: str | None = None
     raw: bytes = b""
     is_explained: bool = False
+    trace_parent: str | None = None
     error: ApiError | None = None
     _invocation: Invocation | None = None
     _id_prefix: str = ""
@@ -132,6 +133,7 @@ class Exchange:
             delivered=meter.delivered,
             client_request_id=self.bill.client_request_id,
             usage_context=tuple(self.bill.usage_context.items()),
+            trace_parent=self.trace_parent,
         )
 
 

@@ -32,6 +32,7 @@ from openfm.wire.manner import Manner, ReasoningStyle, usage_style
 from openfm.wire.problems import internal_error, problem
 from openfm.wire.requests import ChatBody, CompletionBody, EmbeddingBody, SamplingBody, decode
 from openfm.wire.to_core import BatchLimits, chat_job, completion_job, embedding_request
+from openfm.wire.trace_context import trace_parent
 
 log = structlog.get_logger(__name__)
 
@@ -85,6 +86,7 @@ class DataPlane:
             exchange.caller = authenticate(scope["headers"], self._tokens)
             exchange.idempotency_key = key_in(scope["headers"])
             exchange.is_explained = is_asked_for(scope["headers"])
+            exchange.trace_parent = trace_parent(scope["headers"])
             respond = self._route(scope, exchange, receive)
             await (await respond)(receive, send)
         except ClientGone:

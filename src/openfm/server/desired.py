@@ -39,7 +39,11 @@ class Workers:
 
 
 class DesiredFleet:
-    """The desired set, asked at each step of the reconciler. `ongoing` counts a deployment's requests under way."""
+    """The desired set, asked at each step of the reconciler.
+
+    `ongoing` counts a deployment's requests under way; `trials` are entities of no endpoint, by deployment, which are
+    there to be measured.
+    """
 
     def __init__(
         self,
@@ -50,6 +54,7 @@ class DesiredFleet:
         ongoing: Callable[[str], int],
     ) -> None:
         self._directory = directory
+        self.trials: dict[str, ServedEntity] = {}
         self._depot = depot
         self._workers = workers
         self._demand = demand
@@ -62,16 +67,16 @@ class DesiredFleet:
         for gone in self._launchers.keys() - entities.keys():
             del self._launchers[gone]
         self._demand.forget_all_but(frozenset(entities))
-        self._depot.forget_all_but(
-            frozenset(
-                (entity.entity_name, entity.entity_version)
-                for endpoint in self._directory.endpoints
-                for entity in endpoint.wanted_entities
-            )
-        )
+        self._depot.forget_all_but(frozenset((entity.entity_name, entity.entity_version) for entity in self._known()))
         return [replica for entity in entities.values() for replica in self._replicas(entity)]
 
+    def _known(self) -> Iterator[ServedEntity]:
+        yield from self.trials.values()
+        for endpoint in self._directory.endpoints:
+            yield from endpoint.wanted_entities
+
     def _wanted(self) -> Iterator[tuple[str, ServedEntity]]:
+        yield from ((entity.deployment_id, entity) for entity in self.trials.values())
         for endpoint in self._directory.endpoints:
             pending = endpoint.pending_config if endpoint.update is UpdateState.IN_PROGRESS else None
             tried = {entity.deployment_id for entity in pending.served_entities} if pending else set()

@@ -8,11 +8,12 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from openfm.control.endpoints.directory import EndpointDirectory
-from openfm.core.endpoint import ServedEntity
+from openfm.core.endpoint import DeploymentState, ServedEntity
+from openfm.core.errors import EngineFailed
 from openfm.fleet.demand import Demand
 from openfm.fleet.placement import Machine
 from openfm.fleet.reconciler import DesiredReplica, Reconciler
-from openfm.fleet.replica import Surroundings
+from openfm.fleet.replica import Replica, Surroundings
 from openfm.fleet.roster import Fleet, Patience, Prospects
 from openfm.server.depot import Depot, ModelSource
 from openfm.server.desired import DesiredFleet, LiveDeployments, Workers
@@ -37,6 +38,7 @@ class EngineRoom:
     """
 
     def __init__(self, directory: EndpointDirectory, plant: Plant) -> None:
+        self.machine = plant.machine
         self.demand = Demand(time.monotonic, plant.scale_to_zero_after_s)
         self.reconciler = Reconciler(
             self._desired, Surroundings(time.monotonic, asyncio.sleep, random.random), plant.machine
@@ -65,6 +67,34 @@ class EngineRoom:
         """An update asks for the entity anew: what failed before is tried again. Call it on the loop."""
         self.depot.renew(entity)
         self.reconciler.renew(entity.deployment_id)
+
+    @asynccontextmanager
+    async def trial(self, entity: ServedEntity) -> AsyncIterator[Replica]:
+        """A replica of its own for an entity that no endpoint has, READY, and stopped on the way out.
+
+        It takes its place like any other. Raises `EngineFailed` with the reason where it cannot be started.
+        """
+        changed = asyncio.Event()
+        self._listeners.append(changed.set)
+        self._wanted.trials[entity.deployment_id] = entity
+        try:
+            self.nudge()
+            yield await self._ready_trial(entity, changed)
+        finally:
+            self._listeners.remove(changed.set)
+            del self._wanted.trials[entity.deployment_id]
+            self.nudge()
+
+    async def _ready_trial(self, entity: ServedEntity, changed: asyncio.Event) -> Replica:
+        while True:
+            changed.clear()
+            deployment = self.deployments.trial(entity)
+            if deployment.state is DeploymentState.FAILED:
+                raise EngineFailed(deployment.message)
+            found = self.reconciler.replicas(entity.deployment_id)
+            if found and deployment.state is DeploymentState.READY:
+                return found[0]
+            await changed.wait()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from openfm.catalog.catalog import Catalog
 from openfm.control.access_setup import AccessView, view_access
+from openfm.control.calibrations.profiles import Here, ProfileBook
 from openfm.control.endpoints.defaults import alias_endpoints
 from openfm.control.endpoints.directory import EndpointDirectory
 from openfm.control.endpoints.loading import load_endpoints
@@ -15,6 +16,7 @@ from openfm.control.limits.service import LimitBook
 from openfm.control.registry.models import ServableModels
 from openfm.control.workspace.service import ensure_workspace
 from openfm.metering.price_list import KnownPrices
+from openfm.server.here import engine_version, this_hardware
 from openfm.server.state import now_ms
 from openfm.store.database import Database
 
@@ -38,6 +40,7 @@ class GatewayState:
         self._options = options
         self.limits = LimitBook(database)
         self.prices = KnownPrices(lambda: None)
+        self._profiles = ProfileBook(Here(this_hardware(), engine_version))
         self.access: AccessView = view_access(
             database, options.home, options.admin_token, now_ms, self.limits.take_over
         )
@@ -57,9 +60,10 @@ class GatewayState:
 
     def _reload(self) -> None:
         self.access.reload()
-        with self._database.transaction(self.prices.take_over):
-            pass
-        versions = ServableModels(self._database, self._catalog, self.access.grants)
+        for memory in (self.prices, self._profiles):
+            with self._database.transaction(memory.take_over):
+                pass
+        versions = ServableModels(self._database, self._catalog, self.access.grants, self._profiles)
         # New ones each time: a version that was deleted and made again has other files.
         endpoints = load_endpoints(self._database, KnownModels(versions, self._options.longest_context))
         aliases = alias_endpoints(self._catalog, endpoints) if self._options.has_aliases else []

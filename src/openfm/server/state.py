@@ -8,6 +8,8 @@ from pathlib import Path
 
 from openfm.catalog.catalog import Catalog
 from openfm.control.access_setup import Access, open_access
+from openfm.control.calibrations.profiles import Here, ProfileBook
+from openfm.control.calibrations.service import CalibrationOffice, CalibrationService
 from openfm.control.endpoints.defaults import alias_endpoints, ensure_default_endpoints
 from openfm.control.endpoints.directory import EndpointDirectory
 from openfm.control.endpoints.loading import load_endpoints
@@ -16,9 +18,13 @@ from openfm.control.endpoints.parsing import Workshop
 from openfm.control.endpoints.service import EndpointService, Office
 from openfm.control.limits.service import LimitBook
 from openfm.control.registry.setup import Neighbours, Registry
+from openfm.control.throughput.ports import FleetAccount
+from openfm.control.throughput.service import ThroughputOffice, ThroughputService
+from openfm.control.usage.ports import Prices
 from openfm.control.workspace.service import ensure_workspace
 from openfm.metering.price_list import KnownPrices
 from openfm.server.fetcher import HubFetcher
+from openfm.server.here import engine_version, this_hardware
 from openfm.server.revision import Revision
 from openfm.store.blobs import BlobStore
 from openfm.store.database import Database
@@ -48,6 +54,7 @@ class State:
     registry: Registry
     limits: LimitBook
     prices: KnownPrices
+    profiles: ProfileBook
     revision: Revision
 
 
@@ -67,7 +74,12 @@ def open_state(database: Database, catalog: Catalog, options: StateOptions) -> S
         pass
     access = open_access(database, options.home, options.admin_token, now_ms, limits.take_over)
     directory = EndpointDirectory(access.grants)
-    neighbours = Neighbours(access.grants, directory, partial(inspect, links_into=options.registry_dir), HubFetcher())
+    profiles = ProfileBook(Here(this_hardware(), engine_version))
+    with database.transaction(profiles.take_over):
+        pass
+    neighbours = Neighbours(
+        access.grants, directory, partial(inspect, links_into=options.registry_dir), HubFetcher(), profiles
+    )
     registry = Registry(database, BlobStore(options.registry_dir), catalog, neighbours)
     registry.prepare()
     models = KnownModels(registry.servable, options.longest_context)
@@ -76,7 +88,27 @@ def open_state(database: Database, catalog: Catalog, options: StateOptions) -> S
     aliases = alias_endpoints(catalog, endpoints) if options.has_aliases else []
     directory.on_change(revision.grow)
     directory.publish([*endpoints, *aliases])
-    return State(database, workspace_id, access, directory, models, registry, limits, prices, revision)
+    return State(database, workspace_id, access, directory, models, registry, limits, prices, profiles, revision)
+
+
+def calibration_service(state: State) -> CalibrationService:
+    """The one writer of calibrations."""
+    return CalibrationService(CalibrationOffice(state.database, state.registry.servable, state.profiles, now_ms))
+
+
+def throughput_service(state: State, prices: Prices, fleet: FleetAccount) -> ThroughputService:
+    """Who answers questions about throughput."""
+    return ThroughputService(
+        ThroughputOffice(
+            state.database,
+            state.directory,
+            state.registry.servable,
+            state.profiles,
+            prices,
+            fleet,
+            lambda: time.time_ns() // 1000,
+        )
+    )
 
 
 def endpoint_service(state: State, on_change: Callable[[], None]) -> EndpointService:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from openfm.catalog.catalog import load_catalog
 from tests.conftest import CHAT
 from tests.contract.http.conftest import Answer, Http
 
@@ -141,3 +142,21 @@ async def test_what_limits_refuse_is_counted(http: Http, caller: tuple[Http, str
     text = (await http.get("/metrics")).raw.decode()
     assert f'openfm_limits_hit_total{{endpoint="{CHAT}",measure="requests"}}' in text
     assert "openfm_ledger_lag_bytes" in text
+
+
+async def test_the_platforms_page_has_every_bound_and_every_foundation_model(http: Http) -> None:
+    page = (await http.get("/api/2.0/openfm/limits/platform")).json
+    bounds = {limit["name"]: limit for limit in page["limits"]}
+    assert bounds["prompts in a completion request"]["setting"] == "max_prompts"
+    assert bounds["served entities of an endpoint"] == {
+        "name": "served entities of an endpoint",
+        "value": 15,
+        "unit": "entities",
+        "setting": None,
+    }
+    models = {model["name"]: model for model in page["models"]}
+    assert set(models) == {model.endpoint_name for model in load_catalog().models}
+    assert (models[CHAT]["availability"], models[CHAT]["reason"], models[CHAT]["region"]) == ("SERVED", "", "local")
+    stand_in = models["databricks-meta-llama-3-70b-instruct"]
+    assert stand_in["availability"] == "STAND_IN"
+    assert "GPU" in stand_in["reason"]

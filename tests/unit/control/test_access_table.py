@@ -22,10 +22,11 @@ def api(people: World, tmp_path: Path) -> FastAPI:
     """The management API; nothing of it is called."""
     nobody = cast("Any", None)
     directory = EndpointDirectory(people.access.grants)
-    neighbours = Neighbours(people.access.grants, directory, nobody, nobody)
+    neighbours = Neighbours(people.access.grants, directory, nobody, nobody, nobody)
     registry = Registry(people.database, BlobStore(tmp_path / "blobs"), load_catalog(), neighbours)
     desk = Desk(directory, nobody, nobody, nobody, nobody)
-    return management_api(ControlPlane(people.access, desk, registry, "1", None, nobody, people.limits, nobody))
+    nobodies = dict.fromkeys(("usage", "platform", "sql", "calibrations", "throughput"), nobody)
+    return management_api(ControlPlane(people.access, desk, registry, "1", None, limits=people.limits, **nobodies))
 
 
 def routes_of(api: FastAPI) -> set[tuple[str, str]]:

@@ -37,6 +37,9 @@ class Registered:
     def digests(self) -> frozenset[str]:
         return frozenset(str(version.digest) for version in self.versions.values())
 
+    def chunk_size(self, version: ServableVersion) -> int:
+        raise NotImplementedError
+
     def are_registered(self, version_ids: frozenset[str]) -> bool:
         raise NotImplementedError
 

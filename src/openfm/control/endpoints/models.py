@@ -8,7 +8,6 @@ from openfm.core.errors import InvalidParameterValue
 from openfm.core.model import ServableModel
 from openfm.core.principal import Principal
 from openfm.core.registry import BASE_TAG
-from openfm.core.throughput import provisional_chunk_size
 
 _PLATFORM = Principal(id="0", name="system", is_admin=True)
 
@@ -18,6 +17,10 @@ class VersionFinder(Protocol):
 
     def find(self, entity_name: str, entity_version: str | int, caller: Principal) -> ServableVersion:
         """The version. Raises `NotFound`, `PermissionDenied`, `InvalidParameterValue`."""
+        ...
+
+    def chunk_size(self, version: ServableVersion) -> int:
+        """Tokens per second in which its throughput is sold."""
         ...
 
     def digests(self) -> frozenset[str]:
@@ -54,8 +57,7 @@ class KnownModels:
 
     def throughput_chunk_size(self, entity_name: str, entity_version: str) -> int:
         """See `ports.Models.throughput_chunk_size`."""
-        facts = self.version(entity_name, entity_version).facts
-        return provisional_chunk_size(int(facts.get("parameters", 0)))
+        return self._registry.chunk_size(self.version(entity_name, entity_version))
 
     def version(self, entity_name: str, entity_version: str) -> ServableVersion:
         """All that is known of the version. Raises `NotFound`."""

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from openfm.control.endpoints.directory import EndpointDirectory
 from openfm.control.endpoints.inputs import Input
 from openfm.control.identity.caller import Caller
+from openfm.control.limits.platform import Platform
 from openfm.control.limits.repository import StoredRule
 from openfm.control.limits.service import PERIODS_S, LimitBook, LimitRequest, binding
 from openfm.core.endpoint import ServingEndpoint
@@ -37,6 +38,11 @@ def _directory(request: Request) -> EndpointDirectory:
     return directory
 
 
+def _platform(request: Request) -> Platform:
+    platform: Platform = request.app.state.platform
+    return platform
+
+
 AtBook = Annotated[LimitBook, Depends(_book)]
 
 
@@ -51,6 +57,29 @@ def list_limits(
             {"name": endpoint.name, "rate_limits": found}
             for endpoint in directory.visible(caller)
             if (found := _set_on(endpoint))
+        ],
+    }
+
+
+@router.get("/platform")
+def show_platform(platform: Annotated[Platform, Depends(_platform)]) -> dict[str, Any]:
+    """The bounds that hold for everybody, and which foundation models answer here."""
+    return {
+        "region": platform.region,
+        "limits": [
+            {"name": limit.name, "value": limit.value, "unit": limit.unit, "setting": limit.setting}
+            for limit in platform.limits
+        ],
+        "models": [
+            {
+                "name": model.endpoint_name,
+                "display_name": model.display_name,
+                "task": model.task,
+                "region": platform.region,
+                "availability": model.availability,
+                "reason": model.reason,
+            }
+            for model in platform.models()
         ],
     }
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from openfm.catalog.catalog import Catalog
 from openfm.control.registry import repository
-from openfm.control.registry.ports import ModelGrants
+from openfm.control.registry.ports import Measured, ModelGrants
 from openfm.core.errors import InvalidParameterValue, NotFound, PermissionDenied
 from openfm.core.model import EmbeddingTraits, ModelProfile, Pooling, Task
 from openfm.core.principal import Principal
@@ -45,7 +45,8 @@ class ServableVersion:
 class ServableModels:
     """Finds what endpoints may serve. Blocks: it asks the database."""
 
-    def __init__(self, database: Database, catalog: Catalog, grants: ModelGrants) -> None:
+    def __init__(self, database: Database, catalog: Catalog, grants: ModelGrants, measured: Measured) -> None:
+        self._measured = measured
         self._database = database
         self._catalog = catalog
         self._grants = grants
@@ -72,8 +73,11 @@ class ServableModels:
             return {"optimizable": False, "reason": error.message}
         # The catalogue knows no architectures; the name's first word (smollm2, minilm) is the model's family.
         model_type = servable.facts.get("model_type") or name.model.split("_")[0]
-        chunk = provisional_chunk_size(self._parameters(servable))
-        return {"optimizable": True, "model_type": model_type, "throughput_chunk_size": chunk}
+        return {"optimizable": True, "model_type": model_type, "throughput_chunk_size": self.chunk_size(servable)}
+
+    def chunk_size(self, version: ServableVersion) -> int:
+        """Tokens per second in which its throughput is sold: as measured, else estimated from its size."""
+        return self._measured.chunk_size(version.ids) or provisional_chunk_size(self._parameters(version))
 
     def _allowed(self, name: ModelName, number: int, caller: Principal) -> tuple[ModelVersion, Manifest]:
         owner, version, manifest = self._found(name, number)

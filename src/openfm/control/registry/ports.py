@@ -46,6 +46,14 @@ class ServedVersions(Protocol):
         ...
 
 
+class Measured(Protocol):
+    """What was measured of model versions (`control.calibrations.profiles.ProfileBook`)."""
+
+    def chunk_size(self, version_ids: frozenset[str]) -> int | None:
+        """Tokens per second in which throughput of a version is sold; None where nothing was measured."""
+        ...
+
+
 class InspectedModel(Protocol):
     """What inspection found out (`weights.inspection.ModelFacts`)."""
 

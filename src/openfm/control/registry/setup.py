@@ -13,7 +13,7 @@ from openfm.control.registry.catalogue import ensure_catalogue_models
 from openfm.control.registry.desk import RegistryDesk
 from openfm.control.registry.imports import Imports
 from openfm.control.registry.models import ServableModels
-from openfm.control.registry.ports import Fetcher, Inspector, ModelGrants, ServedVersions
+from openfm.control.registry.ports import Fetcher, Inspector, Measured, ModelGrants, ServedVersions
 from openfm.control.registry.resources import Resources
 from openfm.control.registry.service import Models
 from openfm.control.registry.versions import Versions
@@ -33,6 +33,7 @@ class Neighbours:
     served: ServedVersions
     inspector: Inspector
     fetcher: Fetcher
+    measured: Measured
 
 
 class Registry:
@@ -41,7 +42,7 @@ class Registry:
     def __init__(self, database: Database, blobs: BlobStore, catalog: Catalog, neighbours: Neighbours) -> None:
         uploads = Uploads(blobs.root / "uploads")
         self.resources = Resources(database, blobs, uploads, neighbours.grants, neighbours.served)
-        self.servable = ServableModels(database, catalog, neighbours.grants)
+        self.servable = ServableModels(database, catalog, neighbours.grants, neighbours.measured)
         self.versions = Versions(self.resources, neighbours.inspector)
         self.models = Models(self.resources)
         self.files = Files(self.resources)

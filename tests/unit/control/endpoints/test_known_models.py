@@ -29,6 +29,9 @@ class FakeRegistry:
             frozenset({entity_name}), entity_name, str(entity_version), profile(entity_name), facts, "d", {}, tags
         )
 
+    def chunk_size(self, version: ServableVersion) -> int:
+        return int(version.facts["parameters"])
+
     def digests(self) -> frozenset[str]:
         return frozenset()
 

@@ -51,6 +51,7 @@ class World:
     served: set[str] = field(default_factory=set)
     owners: dict[str, str] = field(default_factory=dict)
     executors: set[str] = field(default_factory=set)
+    chunk: int | None = None
     verdict: Mapping[str, Any] | ApiError = field(default_factory=lambda: FACTS)
     seen: dict[str, bytes] = field(default_factory=dict)
     hub: Mapping[str, bytes] | ApiError | OSError | None = None
@@ -74,6 +75,9 @@ class World:
     def take_over(self, connection: Connection) -> Callable[[], None]:
         del connection
         return lambda: None
+
+    def chunk_size(self, version_ids: frozenset[str]) -> int | None:
+        return self.chunk if version_ids else None
 
     def serving(self, version_ids: frozenset[str]) -> Sequence[str]:
         return () if self.served.isdisjoint(version_ids) else ["endpoint"]
@@ -112,7 +116,7 @@ def registry(tmp_path: Path, world: World) -> Iterator[Registry]:
     database = Database(f"sqlite:///{tmp_path / 'openfm.db'}")
     database.migrate()
     made = Registry(
-        database, BlobStore(tmp_path / "blobs"), load_catalog(), Neighbours(world, world, world.inspect, world)
+        database, BlobStore(tmp_path / "blobs"), load_catalog(), Neighbours(world, world, world.inspect, world, world)
     )
     made.prepare()
     yield made

@@ -1,0 +1,272 @@
+"""What this fleet has, has promised and has left; what a load needs; whether a promise was kept. All calls block."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from openfm.control.calibrations.profiles import ProfileBook
+from openfm.control.endpoints.directory import EndpointDirectory
+from openfm.control.registry.models import ServableModels, ServableVersion
+from openfm.control.throughput import ledger_rows
+from openfm.control.throughput.ports import FleetAccount, Room, Tenant
+from openfm.control.usage.ports import Prices
+from openfm.core.endpoint import EndpointConfig, ServedEntity, ServingEndpoint
+from openfm.core.errors import InvalidParameterValue, NotFound
+from openfm.core.objective import default_objective
+from openfm.core.price import Price, PriceUnit, shown_micro
+from openfm.core.principal import PermissionLevel, Principal
+from openfm.scheduling.delivery import Minute, Promise, by_minute
+from openfm.scheduling.profile import ThroughputProfile
+from openfm.scheduling.sizing import Shape, Sizing, busiest_minute, size, size_work
+from openfm.scheduling.work import CostWeights
+from openfm.store.database import Database
+
+_EVEN = CostWeights(1.0, 0.0, 1.0)
+"""Where nothing was measured, a prompt token counts as a completion token, and a cached one as none."""
+_MOST_MINUTES = 7 * 24 * 60
+_MOST_HOURS = 90 * 24
+_US_PER_MINUTE = 60_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRequest:
+    """A load: requests a minute of one shape, or those of the last hours as they are in the ledger."""
+
+    entity_name: str
+    entity_version: str
+    requests_per_minute: float | None
+    shape: Shape | None
+    ledger_hours: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ThroughputOffice:
+    """What the service works with. `now_us` is us since the epoch."""
+
+    database: Database
+    directory: EndpointDirectory
+    servable: ServableModels
+    profiles: ProfileBook
+    prices: Prices
+    fleet: FleetAccount
+    now_us: Callable[[], int]
+
+
+class ThroughputService:
+    """Answers questions about throughput; changes nothing."""
+
+    def __init__(self, office: ThroughputOffice) -> None:
+        self._own = office
+
+    # ---------------------------------------------------------------------------------------------------- capacity
+
+    def capacity(self) -> dict[str, Any]:
+        """What the fleet has, what is taken and by whom, what throughput is promised, and what is left."""
+        view = self._own.fleet()
+        named = {
+            entity.deployment_id: (endpoint, entity)
+            for endpoint in self._own.directory.endpoints
+            for entity in endpoint.wanted_entities
+        }
+        left = Room(
+            view.total.memory_bytes - view.taken.memory_bytes,
+            view.total.cores - view.taken.cores,
+            tuple(
+                total - taken
+                for total, taken in zip(view.total.gpu_memory_bytes, view.taken.gpu_memory_bytes, strict=True)
+            ),
+        )
+        return {
+            "hardware": str(self._own.profiles.here.hardware),
+            "total": _shown_room(view.total),
+            "taken": _shown_room(view.taken),
+            "left": _shown_room(left),
+            "deployments": [self._shown_tenant(tenant, named.get(tenant.deployment_id)) for tenant in view.tenants],
+        }
+
+    def _shown_tenant(self, tenant: Tenant, named: tuple[ServingEndpoint, ServedEntity] | None) -> dict[str, Any]:
+        shown: dict[str, Any] = {
+            "endpoint": None if named is None else named[0].name,
+            "served_entity": tenant.deployment_id if named is None else named[1].name,
+            "replicas": tenant.replicas,
+            "room": _shown_room(tenant.room),
+            "promised_throughput": 0,
+        }
+        if named is not None and named[1].external is None:
+            profile = self._profile_of(named[1])
+            shown["promised_throughput"] = self._promised(named[1])
+            shown["measured_throughput"] = None if profile is None else tenant.replicas * profile.chunk_size
+            shown["warning"] = None if profile is None else self._own.profiles.warning(profile)
+        return shown
+
+    # -------------------------------------------------------------------------------------------------------- plan
+
+    def plan(self, wanted: PlanRequest, caller: Principal) -> dict[str, Any]:
+        """What the load needs.
+
+        Raises `NotFound`, `PermissionDenied`, `InvalidParameterValue`; a version that was not calibrated has no plan.
+        """
+        version = self._own.servable.find(wanted.entity_name, wanted.entity_version, caller)
+        profile = self._own.profiles.best(version.ids)
+        if profile is None:
+            raise InvalidParameterValue(
+                f"'{version.entity_name}' version {version.entity_version} was not calibrated, so nobody knows what it "
+                f"can do here. Run `openfm calibrate {version.entity_name}/{version.entity_version}`.",
+                param="entity_name",
+            )
+        sizing, basis = self._sized(wanted, version, profile, caller)
+        return {
+            "entity_name": version.entity_name,
+            "entity_version": version.entity_version,
+            "basis": basis,
+            "work_per_request": round(sizing.work_per_request, 2),
+            "work_per_s": round(sizing.work_per_s, 2),
+            "throughput_chunk_size": profile.chunk_size,
+            "units": sizing.units,
+            "max_provisioned_throughput": sizing.throughput,
+            "utilization": round(sizing.utilization, 4),
+            "spare_requests_per_minute": round(sizing.spare_requests_per_minute, 1),
+            "price_per_hour": self._price(version, sizing.units),
+            "objective": profile.setting.objective.to_json(),
+            "warning": self._own.profiles.warning(profile),
+        }
+
+    def _sized(
+        self, wanted: PlanRequest, version: ServableVersion, profile: ThroughputProfile, caller: Principal
+    ) -> tuple[Sizing, str]:
+        if wanted.ledger_hours is not None:
+            return self._sized_by_ledger(wanted.ledger_hours, version, profile, caller)
+        if wanted.requests_per_minute is None or wanted.shape is None:
+            raise InvalidParameterValue(
+                "Send requests_per_minute, prompt_tokens and completion_tokens, or ledger_hours.",
+                param="requests_per_minute",
+            )
+        _check_load(wanted.requests_per_minute, wanted.shape)
+        basis = (
+            f"{wanted.requests_per_minute:g} requests a minute of {wanted.shape.prompt:g} prompt "
+            f"({wanted.shape.cached:g} cached) and {wanted.shape.completion:g} completion tokens"
+        )
+        return size(profile, wanted.shape, wanted.requests_per_minute), basis
+
+    def _sized_by_ledger(
+        self, hours: float, version: ServableVersion, profile: ThroughputProfile, caller: Principal
+    ) -> tuple[Sizing, str]:
+        if not 0 < hours <= _MOST_HOURS:
+            raise InvalidParameterValue(
+                f"ledger_hours must be more than 0, at most {_MOST_HOURS}.", param="ledger_hours"
+            )
+        since_us = self._own.now_us() - int(hours * 60 * _US_PER_MINUTE)
+        asked = ledger_rows.Asked(version.entity_name, since_us, None if caller.is_admin else caller.id)
+        with self._own.database.transaction() as connection:
+            arrivals = ledger_rows.arrivals(connection, asked)
+        busiest = busiest_minute(arrivals, profile.weights)
+        if busiest is None:
+            raise NotFound(
+                f"The ledger has no answered request to '{version.entity_name}' in the last {hours:g} hours."
+            )
+        minute, work_per_s, work_per_request = busiest
+        time = datetime.fromtimestamp(minute * 60, UTC)
+        basis = f"the busiest minute of {len(arrivals)} requests in the last {hours:g} hours, {time:%Y-%m-%d %H:%M} UTC"
+        return size_work(profile, work_per_request, work_per_s), basis
+
+    def _price(self, version: ServableVersion, units: int) -> dict[str, str] | None:
+        """Of so many model units for an hour, by the model's own price; None where nobody set one."""
+        now_us = self._own.now_us()
+        valid = [
+            price
+            for price in self._own.prices.all()
+            if PriceUnit.MODEL_UNIT_HOUR in price.amounts
+            and price.effective_from_us <= now_us
+            and price.target.covers("", version.entity_name)
+        ]
+        if not valid:
+            return None
+        newest: Price = max(valid, key=lambda price: (price.target.rank, price.effective_from_us, price.version))
+        micro = newest.amounts[PriceUnit.MODEL_UNIT_HOUR] * units
+        return {"amount": shown_micro(micro), "currency": newest.currency}
+
+    # ------------------------------------------------------------------------------------------------------ report
+
+    def report(self, name: str, minutes: int, caller: Principal) -> dict[str, Any]:
+        """Promised against delivered for each minute with requests. Raises `NotFound`, `PermissionDenied`."""
+        if not 1 <= minutes <= _MOST_MINUTES:
+            raise InvalidParameterValue(f"minutes must be 1 to {_MOST_MINUTES}.", param="minutes")
+        endpoint = self._own.directory.permitted(name, caller, PermissionLevel.CAN_VIEW)
+        promise, warning = self._promise(endpoint)
+        since = self._own.now_us() // _US_PER_MINUTE - minutes + 1
+        with self._own.database.transaction() as connection:
+            served = ledger_rows.served(connection, endpoint.id, since * _US_PER_MINUTE)
+        found = by_minute(served, promise)
+        breached = [minute for minute in found if minute.breaches]
+        return {
+            "endpoint": endpoint.name,
+            "promised_throughput": promise.throughput,
+            "objective": promise.objective.to_json(),
+            "minutes_asked": minutes,
+            "minutes_with_requests": len(found),
+            "minutes_in_breach": len(breached),
+            "warning": warning,
+            "minutes": [_shown_minute(minute) for minute in found],
+        }
+
+    def _promise(self, endpoint: ServingEndpoint) -> tuple[Promise, str | None]:
+        config: EndpointConfig | None = endpoint.config
+        entities = () if config is None else config.served_entities
+        profiles = [profile for entity in entities if (profile := self._profile_of(entity)) is not None]
+        throughput = sum(self._promised(entity) for entity in entities)
+        if not profiles:
+            return Promise(throughput, default_objective(endpoint.task), _EVEN), (
+                "Nothing was measured: every uncached token counts as one, and the objective is that of the task."
+            )
+        first = profiles[0]
+        return Promise(throughput, first.setting.objective, first.weights), self._own.profiles.warning(first)
+
+    def _profile_of(self, entity: ServedEntity) -> ThroughputProfile | None:
+        return None if entity.external is not None else self._own.profiles.best(entity.version_ids)
+
+    def _promised(self, entity: ServedEntity) -> float:
+        """Tokens a second that its owner provisioned at most; a model unit is a chunk."""
+        settings = entity.settings
+        if settings.max_provisioned_throughput is not None:
+            return settings.max_provisioned_throughput
+        profile = self._profile_of(entity)
+        return (settings.provisioned_model_units or 0) * (profile.chunk_size if profile is not None else 0)
+
+
+def _check_load(requests_per_minute: float, shape: Shape) -> None:
+    for name, value in (
+        ("requests_per_minute", requests_per_minute),
+        ("prompt_tokens", shape.prompt),
+        ("completion_tokens", shape.completion),
+        ("cached_tokens", shape.cached),
+    ):
+        if not 0 <= value <= 1e9:
+            raise InvalidParameterValue(f"{name} is {value:g}; it must be 0 to 1e9.", param=name)
+    if shape.cached > shape.prompt:
+        raise InvalidParameterValue("cached_tokens are part of prompt_tokens; send no more.", param="cached_tokens")
+
+
+def _shown_room(room: Room) -> dict[str, Any]:
+    return {
+        "memory_bytes": room.memory_bytes,
+        "cores": room.cores,
+        "gpu_memory_bytes": list(room.gpu_memory_bytes),
+    }
+
+
+def _shown_minute(minute: Minute) -> dict[str, Any]:
+    def rounded(value: float | None) -> float | None:
+        return None if value is None else round(value, 1)
+
+    return {
+        "start_timestamp": minute.minute * 60_000,
+        "requests": minute.requests,
+        "refused": minute.refused,
+        "failed": minute.failed,
+        "delivered_throughput": rounded(minute.delivered),
+        "ttft_ms": rounded(minute.ttft_ms),
+        "tpot_ms": rounded(minute.tpot_ms),
+        "e2e_ms": rounded(minute.e2e_ms),
+        "breaches": list(minute.breaches),
+    }

@@ -1,0 +1,187 @@
+"""Capacity, plans and reports over HTTP's back: the service that answers them."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+from sqlalchemy import insert
+
+from openfm.control.calibrations.profiles import Here, ProfileBook
+from openfm.control.calibrations.records import CalibrationRequest
+from openfm.control.calibrations.service import CalibrationOffice, CalibrationService
+from openfm.control.endpoints.directory import EndpointDirectory
+from openfm.control.registry.setup import Registry
+from openfm.control.throughput.ports import FleetView, Room, Tenant
+from openfm.control.throughput.service import PlanRequest, ThroughputOffice, ThroughputService
+from openfm.core.endpoint import EndpointConfig, EndpointType, EntitySettings, Route, ServedEntity, ServingEndpoint
+from openfm.core.errors import EndpointNotFound, InvalidParameterValue, NotFound
+from openfm.core.model import Task
+from openfm.core.price import Price, PriceRequest, PriceUnit, Target, TargetKind
+from openfm.core.principal import PermissionLevel, Principal
+from openfm.scheduling.sizing import Shape
+from openfm.store.ledger_tables import ledger
+from tests.unit.control.endpoints.fakes import profile
+from tests.unit.control.registry.conftest import ADMIN, OTHER
+from tests.unit.scheduling.test_profile import FULL, HARDWARE
+
+MODEL = "system.ai.smollm2_135m_instruct"
+NOW_US = 1_000_000 * 60_000_000
+GIB = 1 << 30
+
+
+@dataclass
+class FakePrices:
+    found: list[Price] = field(default_factory=list)
+
+    def all(self) -> Sequence[Price]:
+        return self.found
+
+    def set(self, request: PriceRequest, caller: Principal) -> Price:
+        raise NotImplementedError
+
+
+class NoGrants:
+    def level(self, caller: Principal, endpoint_id: str) -> PermissionLevel | None:
+        del caller, endpoint_id
+        return None
+
+
+@dataclass
+class Office:
+    service: ThroughputService
+    prices: FakePrices
+    registry: Registry
+
+    def ask(self, minutes_ago: int = 0, principal: str = OTHER.id, status: int = 200, ttft_ms: int = 100) -> None:
+        received = NOW_US - minutes_ago * 60_000_000
+        texts = ("gateway", "principal_name", "principal_kind", "served_entity", "task", "entity_version")
+        zeros = ("reserved_prompt_tokens", "reserved_completion_tokens", "queue_us", "generated_reasoning", "cost_pico")
+        billed = ("billed_prompt", "billed_completion", "billed_cached", "billed_reasoning", "config_version")
+        first = received + ttft_ms * 1000
+        row = {**dict.fromkeys(texts, "x"), **dict.fromkeys((*zeros, *billed), 0)}
+        row |= {
+            "request_id": f"r{next(NUMBERS)}",
+            "principal_id": principal,
+            "endpoint_id": "e1",
+            "endpoint_name": "support",
+            "entity_name": MODEL,
+            "tags": {},
+            "is_streaming": True,
+            "received_us": received,
+            "state": "SETTLED",
+            "status": status,
+            "first_token_us": first,
+            "finished_us": first + 1_000_000,
+            "generated_prompt": 100,
+            "generated_cached": 0,
+            "generated_completion": 50,
+            "is_estimated": False,
+        }
+        with self.registry.resources.database.transaction() as connection:
+            connection.execute(insert(ledger).values(**row))
+
+
+NUMBERS = itertools.count()
+
+
+@pytest.fixture
+def office(registry: Registry) -> Office:
+    database = registry.resources.database
+    book = ProfileBook(Here(HARDWARE, lambda _: "1.2"))
+    service = CalibrationService(CalibrationOffice(database, registry.servable, book, lambda: 1))
+    one = service.create(CalibrationRequest(MODEL), ADMIN)
+    service.succeed(one, FULL)
+    settings = EntitySettings(max_provisioned_throughput=2 * FULL.chunk_size)
+    ids = frozenset({one.version_id})
+    entity = ServedEntity("s-1", MODEL, "1", profile(MODEL), "d1", settings, ids)
+    config = EndpointConfig(1, (entity,), (Route("s-1", 100),))
+    endpoint = ServingEndpoint("e1", "support", Task.CHAT, EndpointType.CUSTOM_MODEL, "o", 1, 1, config)
+    directory = EndpointDirectory(NoGrants(), [endpoint])
+    view = FleetView(
+        Room(8 * GIB, 4), Room(3 * GIB, 2), [Tenant("d1", 2, Room(2 * GIB, 2)), Tenant("old", 1, Room(GIB, 0))]
+    )
+    prices = FakePrices()
+    made = ThroughputOffice(database, directory, registry.servable, book, prices, lambda: view, lambda: NOW_US)
+    return Office(ThroughputService(made), prices, registry)
+
+
+SHAPE = Shape(128, 64)
+
+
+def plan(rate: float | None = 60, shape: Shape | None = SHAPE, hours: float | None = None) -> PlanRequest:
+    return PlanRequest(MODEL, "1", rate, shape, hours)
+
+
+def test_capacity_is_what_there_is_what_is_taken_and_what_is_promised(office: Office) -> None:
+    found = office.service.capacity()
+    assert (found["left"]["memory_bytes"], found["left"]["cores"]) == (5 * GIB, 2)
+    ours, leaving = found["deployments"]
+    assert (ours["endpoint"], ours["promised_throughput"]) == ("support", 2 * FULL.chunk_size)
+    assert ours["measured_throughput"] == 2 * FULL.chunk_size
+    assert leaving["endpoint"] is None
+
+
+def test_a_plan_says_what_to_provision_and_what_it_costs(office: Office) -> None:
+    amounts = {PriceUnit.MODEL_UNIT_HOUR: 1_500_000}
+    office.prices.found.append(Price(1, Target(TargetKind.ENTITY, MODEL), "EUR", amounts, 0, 0, "admin"))
+    found = office.service.plan(plan(), OTHER)
+    assert (found["units"], found["max_provisioned_throughput"]) == (2, 2 * FULL.chunk_size)
+    assert found["price_per_hour"]["currency"] == "EUR"
+    assert float(found["price_per_hour"]["amount"]) == 3.0
+    assert found["warning"] is None
+
+
+def test_without_a_price_the_plan_says_none(office: Office) -> None:
+    assert office.service.plan(plan(), OTHER)["price_per_hour"] is None
+
+
+def test_a_plan_by_the_ledger_takes_ones_own_busiest_minute(office: Office) -> None:
+    for _ in range(60):
+        office.ask(minutes_ago=10, principal=OTHER.id)
+    for _ in range(120):
+        office.ask(minutes_ago=20, principal="somebody")
+    own = office.service.plan(plan(None, None, hours=1), OTHER)
+    everybodys = office.service.plan(plan(None, None, hours=1), ADMIN)
+    assert everybodys["work_per_s"] == pytest.approx(2 * own["work_per_s"], rel=0.01)
+    assert "busiest minute of 60 requests" in own["basis"]
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        plan(None),
+        plan(shape=None),
+        plan(rate=-1),
+        plan(rate=float("nan")),
+        plan(shape=Shape(10, 5, cached=11)),
+        plan(None, None, hours=0),
+        plan(None, None, hours=1e9),
+        PlanRequest("system.ai.minilm_l6_v2", "1", 60, Shape(128, 64), None),
+    ],
+)
+def test_a_plan_that_cannot_be_made_is_refused(office: Office, wanted: PlanRequest) -> None:
+    with pytest.raises(InvalidParameterValue):
+        office.service.plan(wanted, OTHER)
+
+
+def test_an_empty_ledger_has_no_busiest_minute(office: Office) -> None:
+    with pytest.raises(NotFound, match="no answered request"):
+        office.service.plan(plan(None, None, hours=1), OTHER)
+
+
+def test_a_report_counts_the_minutes_in_breach_and_says_why(office: Office) -> None:
+    office.ask(minutes_ago=2)
+    office.ask(minutes_ago=1, ttft_ms=4000)
+    office.ask(minutes_ago=90)
+    found = office.service.report("support", 60, ADMIN)
+    assert (found["minutes_with_requests"], found["minutes_in_breach"]) == (2, 1)
+    assert found["promised_throughput"] == 2 * FULL.chunk_size
+    assert found["minutes"][1]["breaches"] == ["TTFT p95 was 4000 ms, above 3000 ms"]
+
+
+def test_a_report_is_for_those_who_may_see_the_endpoint(office: Office) -> None:
+    with pytest.raises(EndpointNotFound):
+        office.service.report("support", 60, OTHER)
+    with pytest.raises(InvalidParameterValue):
+        office.service.report("support", 0, ADMIN)
