@@ -50,6 +50,7 @@ class _MockReplica:
     id: str = "mock-1"
     slots: int = 256
     ongoing: int = 0
+    hardware: frozenset[str] = frozenset()
 
     @contextmanager
     def hold(self) -> Iterator[OpenAiHttpEngine]:

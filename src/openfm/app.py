@@ -57,6 +57,7 @@ from openfm.server.listener import Address, CannotListen, Listener, is_loopback,
 from openfm.server.log_keeper import LogKeeper
 from openfm.server.logs import LogShelf
 from openfm.server.platform import Offer
+from openfm.server.promises import Promises, measured
 from openfm.server.registry_source import RegistrySource, Workplace
 from openfm.server.router import AsgiApp, FrontDoor, Health, HostDescription, MetricsPage, Planes
 from openfm.server.state import (
@@ -215,9 +216,18 @@ def _front(settings: Settings, state: State, room: EngineRoom, instruments: _Ins
     books, metrics = instruments.books, instruments.metrics
     exchanges = ExchangeLog(books.journal, books.attempts, instruments.sinks, metrics, time.time)
     limiter = Limiter(instruments.limits, lambda: state.limits.rules)
-    gateway = make_gateway(settings, state.directory, room.fleet, limiter)
+    gateway = make_gateway(settings, state.directory, room.fleet, limiter, _promises(settings, state))
+    metrics.watch_provisioned(gateway.admission.provisions.utilisations)
     data = DataPlane(gateway, state.access.token_book, exchanges, state.prices, wire_options(settings))
     return _Front(data, Elsewhere(_NO_GATEWAYS), EngineAudit(room.reconciler.everyone, metrics).run)
+
+
+def _promises(settings: Settings, state: State) -> Promises:
+    return Promises(measured(state.profiles, state.models.throughput_chunk_size), _threads(settings))
+
+
+def _threads(settings: Settings) -> int:
+    return settings.engine_threads or len(_cores())
 
 
 def _desk(
@@ -307,7 +317,7 @@ async def _engine_room(settings: Settings, catalog: Catalog, state: State) -> As
     runtime_dir = Path(tempfile.mkdtemp(prefix="openfm-"))
     _log_dir(settings).mkdir(exist_ok=True)
     engines = EngineSettings(
-        settings.engine_slots, settings.engine_threads or len(_cores()), _log_dir(settings), runtime_dir
+        settings.engine_slots, _threads(settings), _log_dir(settings), runtime_dir, settings.engine_precedence
     )
     tools = PullTools(index_config(environ, settings.package_index))
     registered = RegistrySource(

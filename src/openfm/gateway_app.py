@@ -4,6 +4,7 @@ Imported by nobody; `openfm serve --role gateway` loads it by name.
 """
 
 import asyncio
+import os
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -27,6 +28,7 @@ from openfm.server.external import ExternalEngines, KeyedLauncher
 from openfm.server.gateway_state import GatewayOptions, GatewayState
 from openfm.server.leased_fleet import LeasedFleet
 from openfm.server.listener import Address, CannotListen, is_loopback, make_server, open_socket, url_of
+from openfm.server.promises import Promises, measured
 from openfm.server.router import FrontDoor, HostDescription, MetricsPage, Planes
 from openfm.settings import Settings, environment
 from openfm.store.database import CannotOpenDatabase, Database
@@ -71,7 +73,8 @@ async def _serve(settings: Settings, token: str) -> None:
         state = await asyncio.to_thread(_state, settings, database, token)
         fleet = _fleet(settings, state, control)
         limiter = Limiter(limits, lambda: state.limits.rules)
-        gateway = make_gateway(settings, state.directory, fleet, limiter)
+        gateway = make_gateway(settings, state.directory, fleet, limiter, _promises(settings, state))
+        metrics.watch_provisioned(gateway.admission.provisions.utilisations)
         exchanges = ExchangeLog(books.journal, books.attempts, sinks, metrics, time.time)
         options = wire_options(settings)
         data = DataPlane(gateway, state.access.token_book, exchanges, state.prices, options)
@@ -110,6 +113,10 @@ def _fleet(settings: Settings, state: GatewayState, control: ControlLink) -> Lea
     launcher = KeyedLauncher(make_launcher("external", environment(), settings.egress_allow), state.access.secrets)
     externals = ExternalEngines(launcher, state.directory.is_served, settings.home)
     return LeasedFleet(control, externals, state.catch_up, state.take_used, settings.cold_start_deadline_s)
+
+
+def _promises(settings: Settings, state: GatewayState) -> Promises:
+    return Promises(measured(state.profiles, state.chunk_size), settings.engine_threads or len(os.sched_getaffinity(0)))
 
 
 def _admin_token(settings: Settings) -> str:

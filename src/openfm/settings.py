@@ -79,6 +79,9 @@ class Settings(BaseSettings):
     engine_context_length: int | None = Field(
         None, ge=16, description="Longest context of a sequence; each model's own when not set."
     )
+    engine_precedence: bool = Field(
+        default=True, description="Provisioned throughput goes first on the cores and GPUs that it shares."
+    )
     scale_to_zero_after_s: float = Field(1800, gt=0, description="Idle time after which an endpoint scales to zero.")
     cold_start_deadline_s: float = Field(50, ge=0, description="Longest wait of a request for a replica to start.")
     queue_length: int = Field(256, ge=0, description="Requests that may wait before an endpoint.")

@@ -11,7 +11,8 @@ from openfm.control.limits.platform import FIXED, PlatformLimit
 from openfm.gateway.admission import Admission, QueueLimits
 from openfm.gateway.body import BodyLimits
 from openfm.gateway.invoke import Gateway
-from openfm.gateway.ports import Directory, Roster, UsageSink
+from openfm.gateway.ports import Directory, Roster, ThroughputBook, UsageSink
+from openfm.gateway.provision import Provisions
 from openfm.gateway.routes import WireOptions
 from openfm.limits.limiter import Limiter
 from openfm.server.listener import Tls
@@ -20,11 +21,15 @@ from openfm.telemetry.usage_log import UsageLog
 from openfm.wire.to_core import BatchLimits
 
 
-def make_gateway(settings: Settings, directory: Directory, roster: Roster, limiter: Limiter) -> Gateway:
+def make_gateway(
+    settings: Settings, directory: Directory, roster: Roster, limiter: Limiter, promised: ThroughputBook
+) -> Gateway:
     """Takes requests to engines."""
-    limits = QueueLimits(settings.queue_length, settings.queue_deadline_s)
+    limits = QueueLimits(settings.queue_length, settings.queue_deadline_s, settings.engine_precedence)
     draw: Callable[[], float] = partial(random.uniform, 0, 100)  # a split of traffic needs no secrecy
-    return Gateway(directory, roster, Admission(limits, time.monotonic), limiter, draw)
+    provisions = Provisions(promised, time.monotonic)
+    admission = Admission(limits, time.monotonic, provisions=provisions)
+    return Gateway(directory, roster, admission, limiter, draw)
 
 
 def wire_options(settings: Settings) -> WireOptions:

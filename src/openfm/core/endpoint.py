@@ -12,6 +12,9 @@ from openfm.core.model import ModelProfile, Task
 
 MAX_SERVED_ENTITIES = 15
 
+SPILLOVER_TAG = "openfm-spillover"
+"""The tag that names the pay-per-token endpoint which answers above an endpoint's provisioned throughput."""
+
 
 class EndpointType(StrEnum):
     """What kind of thing answers (the wire's `endpoint_type`)."""
@@ -165,6 +168,11 @@ class EndpointDetails:
         """Whether a served entity that fails hands its request to the next one."""
         fallback = (self.ai_gateway or {}).get("fallback_config")
         return isinstance(fallback, Mapping) and fallback.get("enabled") is True
+
+    @property
+    def spillover_endpoint(self) -> str | None:
+        """Who answers what is above the provisioned throughput, if anybody."""
+        return self.tags.get(SPILLOVER_TAG) or None
 
 
 @dataclass(frozen=True, slots=True)

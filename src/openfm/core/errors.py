@@ -15,6 +15,7 @@
     ├── PayloadTooLarge          413
     ├── Unprocessable            422  an Idempotency-Key that was sent with another body
     ├── RateLimited              429  come back after `retry_after_s`
+    │   └── ProvisionUsedUp      429  the endpoint's provisioned throughput is in use
     ├── InternalError            500  a bug in openfm; never raised on purpose
     ├── NotImplementedHere       501
     ├── EngineFailed             502  the engine broke or answered nonsense
@@ -210,6 +211,19 @@ class RateLimited(ApiError):
         super().__init__(message, retry_after_s=retry_after_s)
         self.standings = tuple(standings)
         self.measure = measure
+
+
+class ProvisionUsedUp(RateLimited):
+    """The provisioned throughput is in use: the same request is let in after `retry_after_s`.
+
+    `utilisation` is a share of what was provisioned.
+    """
+
+    openai_code = "provisioned_throughput_exceeded"
+
+    def __init__(self, message: str, *, retry_after_s: float, utilisation: float) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.utilisation = utilisation
 
 
 class InternalError(ApiError):

@@ -21,6 +21,13 @@ class OverlongPrompt(StrEnum):
     TRUNCATE = "truncate"
 
 
+class ServiceTier(StrEnum):
+    """How a pay-per-token request is served (the API's `service_tier`); provisioned throughput has one tier."""
+
+    DEFAULT = "default"
+    PRIORITY = "priority"
+
+
 @dataclass(frozen=True, slots=True)
 class GenerationJob:
     """Sequences to generate side by side, ordered prompt by prompt, then answer by answer.
@@ -33,6 +40,7 @@ class GenerationJob:
     answers_per_prompt: int = 1
     prompt_form: PromptForm = PromptForm.TEMPLATED
     overlong_prompt: OverlongPrompt = OverlongPrompt.ERROR
+    tier: ServiceTier = ServiceTier.DEFAULT
 
     @property
     def text_prompts(self) -> tuple[str, ...]:

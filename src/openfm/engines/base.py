@@ -91,7 +91,7 @@ class EngineSpec:
     `log_file` takes the process's output; `runtime_dir` is a short private folder for sockets. `options` is
     engine-specific.
     `secret` opens another provider's API. `cores` are those it has for itself (none: whichever are free), `gpu` is the
-    number of its GPU; both are given at placement.
+    number of its GPU; `is_yielding`: it has only what provisioned throughput leaves of them. Given at placement.
     """
 
     replica_id: str
@@ -106,6 +106,7 @@ class EngineSpec:
     cores: tuple[int, ...] = ()
     gpu: int | None = None
     secret: str | None = field(default=None, repr=False)
+    is_yielding: bool = False
 
 
 @dataclass(frozen=True, slots=True)

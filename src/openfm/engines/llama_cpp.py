@@ -214,6 +214,7 @@ def _configuration(spec: EngineSpec, secret: str) -> dict[str, object]:
         "slots": spec.slots,
         "threads": spec.threads,
         "cores": list(spec.cores),
+        "is_yielding": spec.is_yielding,
         "context_length": spec.model.context_length,
         "batch": batch,
         "chat_template": spec.options.get("chat_template", ""),

@@ -49,6 +49,7 @@ class OnnxLauncher:
             "socket": str(socket),
             "threads": spec.threads,
             "cores": list(spec.cores),
+            "is_yielding": spec.is_yielding,
             "context_length": spec.model.context_length,
             "pooling": traits.pooling.value,
             "is_normalized": traits.is_normalized,

@@ -14,8 +14,11 @@ import threading
 from dataclasses import dataclass
 from typing import NoReturn, TextIO
 
+from openfm.engines.yielding import yield_cores
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
+_BELOW_THE_SERVER = 1  # it hands on what engines say: little work, which must not wait for theirs
 _EXIT_ORPHAN = 70
 _EXIT_FAILED = 1
 
@@ -70,6 +73,9 @@ def become_worker() -> WorkerChannel:
     if os.getppid() != config["parent_pid"]:
         os._exit(_EXIT_ORPHAN)
     _stay_on(config.get("cores"))
+    os.nice(_BELOW_THE_SERVER)
+    if config.get("is_yielding"):
+        yield_cores(os.getpid())
     threading.Thread(target=_exit_at_end_of_input, name="parent-watch", daemon=True).start()
     return WorkerChannel(config, output)
 

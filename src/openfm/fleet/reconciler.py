@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from openfm.engines.base import EngineSpec, Launcher
 from openfm.fleet.placement import Machine, Needs, Placement, place
+from openfm.fleet.precedence import Tenant
 from openfm.fleet.replica import Replica, ReplicaState, Surroundings
 from openfm.telemetry.survival import survived
 
@@ -18,13 +19,15 @@ ENDLESS = Machine((), 1 << 62)
 class DesiredReplica:
     """One replica that should run. `spec.replica_id` is unique; another spec under the same id replaces the old one.
 
-    `deployment_id` names the served entity it belongs to (`ServedEntity.deployment_id`).
+    `deployment_id` names the served entity it belongs to (`ServedEntity.deployment_id`), whose throughput may be
+    provisioned.
     """
 
     deployment_id: str
     launcher: Launcher
     spec: EngineSpec
     needs: Needs = Needs()
+    is_provisioned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +145,14 @@ class Reconciler:
             for replica_id, entry in self._entries.copy().items()
         }
 
+    def tenants(self) -> list[Tenant]:
+        """The processes of all replicas that run here, also of those on their way out."""
+        return [
+            Tenant(entry.replica.pid, entry.replica.hardware, entry.present.item.is_provisioned)
+            for entry in self._entries.values()
+            if entry.replica.pid is not None
+        ]
+
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call `listener` after each change of any replica's state. It must not wait."""
         self._listeners.append(listener)
@@ -204,10 +215,16 @@ class Reconciler:
 
     def _take_on(self, item: DesiredReplica, placement: Placement) -> None:
         threads = len(placement.cores) or item.spec.threads
-        spec = replace(item.spec, cores=placement.cores, threads=threads, gpu=placement.gpu)
+        is_yielding = not item.is_provisioned and self._shares(placement)
+        spec = replace(item.spec, cores=placement.cores, threads=threads, gpu=placement.gpu, is_yielding=is_yielding)
         replica = Replica(item.launcher, spec, self._around, self._tell)
         self._entries[replica.id] = _Entry(replica, Present(item, placement, is_leaving=False))
         replica.start()
+
+    def _shares(self, placement: Placement) -> bool:
+        """Whether provisioned throughput computes there too, or will."""
+        promised = [entry.present.placement for entry in self._entries.values() if entry.present.item.is_provisioned]
+        return any((one.gpu, bool(one.cores)) == (placement.gpu, bool(placement.cores)) for one in promised)
 
     def _let_go(self, entry: _Entry) -> None:
         entry.present = replace(entry.present, is_leaving=True)

@@ -106,6 +106,15 @@ class Replica:
         return self.spec.slots
 
     @property
+    def hardware(self) -> frozenset[str]:
+        """What it computes on: its GPU, its own cores or the shared ones; nothing where another machine does it all."""
+        if self.spec.gpu is not None:
+            return frozenset((f"gpu {self.spec.gpu}",))
+        if self.spec.cores:
+            return frozenset(f"core {core}" for core in self.spec.cores)
+        return frozenset(("shared cores",)) if self.spec.files else frozenset()
+
+    @property
     def engine(self) -> Engine:
         """Where to send requests. Raises `NoReplicaReady` if it went while it was looked at."""
         if self._engine is None:

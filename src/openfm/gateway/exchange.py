@@ -18,7 +18,7 @@ from openfm.gateway.ports import Ledger, UsageSink
 from openfm.telemetry.metrics import Metrics
 from openfm.wire.answers import AnswerHead
 from openfm.wire.manner import Manner
-from openfm.wire.rate_limits import rate_limit_headers
+from openfm.wire.rate_limits import provision_headers, rate_limit_headers
 from openfm.wire.requests import Tracked
 
 log = structlog.get_logger(__name__)
@@ -85,6 +85,7 @@ class Exchange:
         headers: tuple[Header, ...] = ((b"x-request-id", self.request_id.encode()),)
         if self._invocation is None:
             return headers
+        headers = (*headers, *provision_headers(self._invocation.utilisation, self._invocation.spilled_to))
         if self._invocation.allowance is not None:
             headers = (*headers, *rate_limit_headers(self._invocation.allowance.standings))
         return (*headers, (b"served-model-name", self._invocation.entity.name.encode()))
@@ -96,6 +97,7 @@ class Exchange:
             self.attempts.begin(one, self.request_id)
             self.bill.attempt = one
         self._invocation = invocation
+        invocation.raw = self.raw
         self.bill.client_request_id = body.client_request_id
         self.bill.usage_context = body.usage_context or {}
         self._id_prefix = id_prefix
@@ -105,8 +107,8 @@ class Exchange:
         self.bill.close(self.status)
         if self.bill.attempt is not None and not self.bill.is_charged:
             self.attempts.forget(self.bill.attempt)
-        if self._invocation is not None and self._invocation.allowance is not None:
-            await self._invocation.allowance.settle(self.meter.worked)
+        if self._invocation is not None:
+            await self._invocation.settle(self.meter.worked)
 
     def fail(self, error: ApiError) -> None:
         """The answer is an error, or ends with one."""

@@ -1,7 +1,7 @@
 """The whole story of a request, top to bottom."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
@@ -15,19 +15,21 @@ from openfm.core.errors import (
     InvalidRequest,
     NotFound,
     NotImplementedHere,
+    ProvisionUsedUp,
     RateLimited,
     WrongTask,
 )
-from openfm.core.job import GenerationJob
+from openfm.core.job import GenerationJob, ServiceTier
 from openfm.core.model import Task
 from openfm.core.principal import Principal
 from openfm.core.usage import Demand, TokenCounts
 from openfm.engines.base import Engine
-from openfm.gateway.admission import Admission, Ticket
+from openfm.gateway.admission import Admission, Seats, Ticket
 from openfm.gateway.bill import Bill
 from openfm.gateway.fan_out import fan_out
-from openfm.gateway.ports import Allowance, Directory, Limiter, Roster
+from openfm.gateway.ports import Allowance, Directory, Limiter, Replica, Roster
 from openfm.gateway.prompts import capped, demand_of, fitted, most_embedding_tokens, prepared
+from openfm.gateway.provision import Asker, Share
 from openfm.gateway.routing import pick_replica, prefix_of
 
 _ANSWERS: dict[Task, frozenset[Task]] = {
@@ -47,7 +49,9 @@ class Invocation:
     """A request on its way to a served entity; `bill` says what it used, `allowance` what it took of its limits.
 
     Until the first event `entity` may change: an update withdraws it, or it fails and the endpoint has a fallback.
-    `is_pinned`: the caller named the entity, so no other may answer.
+    `is_pinned`: the caller named the entity, so no other may answer. `raw` is the body as it came. `share` is what it
+    took of provisioned throughput, whose `utilisation` it met; what passed beyond it was `spilled_to` another endpoint,
+    and is that one's from then on.
     """
 
     caller: Principal
@@ -55,8 +59,12 @@ class Invocation:
     entity: ServedEntity
     bill: Bill
     is_pinned: bool = False
+    raw: bytes = b""
     replica_id: str = ""
     allowance: Allowance | None = None
+    share: Share | None = None
+    utilisation: float | None = None
+    spilled_to: str | None = None
     _tried: set[str] = field(default_factory=set)
     _withdrawals: int = 0
     _misses: int = 0
@@ -64,6 +72,13 @@ class Invocation:
     def open_bill(self, reserved: Demand) -> None:
         """It goes to an engine now, which may use so much. Raises `LedgerUnavailable`."""
         self.bill.open(self.caller, self.endpoint, self.entity, reserved)
+
+    async def settle(self, used: TokenCounts) -> None:
+        """It left, and used so much: the rest is given back."""
+        if self.share is not None:
+            self.share.settle(used)
+        if self.allowance is not None:
+            await self.allowance.settle(used)
 
     async def move_on(self, error: ApiError, repick: Callable[["Invocation"], None]) -> None:
         """Choose who answers instead, after `error`. Raises it when nobody does."""
@@ -84,6 +99,15 @@ class Invocation:
                 self.entity = entity
                 return
         raise error
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What a request asks of an engine: tokens at most, a replica that has its beginning, and its tier."""
+
+    demand: Demand
+    prefix: bytes | None = None
+    tier: ServiceTier = ServiceTier.DEFAULT
 
 
 class Gateway:
@@ -127,6 +151,7 @@ class Gateway:
         """Yield (sequence, event) until every sequence has finished."""
         has_begun = False
         demand = demand_of(job, invocation.entity.model)
+        self._enter(invocation, demand, self._spill)
         try:
             await self._reserve(invocation, demand)
         except (RateLimited, InvalidRequest) as error:
@@ -136,7 +161,9 @@ class Gateway:
             await self._reserve(invocation, demand)
         while True:
             try:
-                async with self._engine(invocation, demand, prefix_of(job.requests[0])) as (engine, slots, ticket):
+                self._enter(invocation, demand)
+                wish = _Wish(demand, prefix_of(job.requests[0]), job.tier)
+                async with self._engine(invocation, wish) as (engine, slots, ticket):
                     requests = await self._requests(invocation, job, engine)
                     invocation.open_bill(demand)
                     events = fan_out([engine.generate(request) for request in requests], slots)
@@ -164,10 +191,12 @@ class Gateway:
     async def embed(self, invocation: Invocation, request: EmbeddingRequest) -> EmbeddingResult:
         """One vector an input."""
         demand = Demand(most_embedding_tokens(request, invocation.entity.model), 0)
+        self._enter(invocation, demand, self._spill)
         await self._reserve(invocation, demand)
         while True:
             try:
-                async with self._engine(invocation, demand, None) as (engine, _, ticket):
+                self._enter(invocation, demand)
+                async with self._engine(invocation, _Wish(demand)) as (engine, _, ticket):
                     invocation.open_bill(demand)
                     result = await engine.embed(request)
                     ticket.charge(TokenCounts(prompt=result.prompt_tokens))
@@ -176,6 +205,46 @@ class Gateway:
             else:
                 invocation.bill.meter.count_prompt(result.prompt_tokens)
                 return result
+
+    def _enter(
+        self, invocation: Invocation, demand: Demand, otherwise: Callable[[Invocation], bool] | None = None
+    ) -> None:
+        """Take what its entity's provisioned throughput has for it, once for each entity that it comes to.
+
+        Raises `RateLimited` where that is used up, and nobody answers `otherwise`.
+        """
+        entity, share = invocation.entity, invocation.share
+        if share is not None:
+            if share.deployment_id == entity.deployment_id:
+                return
+            share.settle(TokenCounts())
+            invocation.share = None
+        asker = Asker(demand, invocation.caller.id, invocation.raw)
+        provisions, key = self.admission.provisions, entity.deployment_id
+        try:
+            share = provisions.enter(invocation.endpoint, entity, asker, lambda: self.admission.is_idle(key))
+        except ProvisionUsedUp as error:
+            invocation.utilisation = error.utilisation
+            if otherwise is None or not otherwise(invocation):
+                raise
+            return
+        if share is not None:
+            invocation.share, invocation.utilisation = share, share.utilisation
+
+    def _spill(self, invocation: Invocation) -> bool:
+        """Hand it to the pay-per-token endpoint that its own endpoint names, if the caller may query that one."""
+        name = invocation.endpoint.details.spillover_endpoint
+        if name is None or invocation.is_pinned:
+            return False
+        try:
+            endpoint = self.directory.queryable(name, invocation.caller)
+            entity = self._split(endpoint)
+        except ApiError:  # it was deleted, stopped, or is not the caller's: then this is no way out
+            return False
+        if entity.settings.is_provisioned or endpoint.task is not invocation.endpoint.task:
+            return False
+        invocation.endpoint, invocation.entity, invocation.spilled_to = endpoint, entity, endpoint.name
+        return True
 
     async def _reserve(self, invocation: Invocation, demand: Demand) -> None:
         invocation.allowance = await self.limiter.reserve(invocation.caller, invocation.endpoint, demand)
@@ -201,16 +270,18 @@ class Gateway:
         return [await fitted(request, model, engine, job.overlong_prompt) for request in requests]
 
     @asynccontextmanager
-    async def _engine(
-        self, invocation: Invocation, demand: Demand, prefix: bytes | None
-    ) -> AsyncIterator[tuple[Engine, int, Ticket]]:
+    async def _engine(self, invocation: Invocation, wish: _Wish) -> AsyncIterator[tuple[Engine, int, Ticket]]:
         """An engine of the invocation's entity, held, how many sequences it runs at once, and whom to charge."""
-        entity = invocation.entity
-        places = sum(replica.slots for replica in await self.roster.ready(entity))
-        caller = invocation.caller.id
-        async with self.admission.admit(entity.deployment_id, places, caller, demand.prompt) as ticket:
+        entity, caller = invocation.entity, invocation.caller.id
+        ready = await self.roster.ready(entity)
+        if entity.settings.is_provisioned:
+            self.admission.provisions.note_replicas(entity, len(ready))
+        admitted = self.admission.admit(
+            entity.deployment_id, _seats(entity, ready), caller, wish.demand.prompt, wish.tier
+        )
+        async with admitted as ticket:
             invocation.bill.meter.queue_s += ticket.waited_s
-            replica = pick_replica(await self.roster.ready(entity), prefix)
+            replica = pick_replica(await self.roster.ready(entity), wish.prefix)
             invocation.replica_id = replica.id
             with replica.hold() as engine:
                 yield engine, replica.slots, ticket
@@ -225,6 +296,11 @@ class Gateway:
         is_pinned = invocation.is_pinned
         invocation.entity = _named(endpoint, invocation.entity.name) if is_pinned else self._split(endpoint)
         invocation.endpoint = endpoint
+
+
+def _seats(entity: ServedEntity, ready: Sequence[Replica]) -> Seats:
+    hardware = frozenset[str]().union(*(replica.hardware for replica in ready))
+    return Seats(sum(replica.slots for replica in ready), hardware, entity.settings.is_provisioned)
 
 
 async def _untold(engine: Engine) -> int:

@@ -11,6 +11,7 @@ from openfm.core.price import Price
 from openfm.core.principal import Principal
 from openfm.core.usage import Demand, TokenCounts, UsageRecord
 from openfm.engines.base import Engine
+from openfm.scheduling.work import Promise
 
 
 class TokenVerifier(Protocol):
@@ -58,6 +59,11 @@ class Replica(Protocol):
         """How many sequences it runs at once."""
         ...
 
+    @property
+    def hardware(self) -> frozenset[str]:
+        """What it computes on; replicas with a name in common compete for it. Empty where that is not known."""
+        ...
+
 
 class Roster(Protocol):
     """Knows which replicas run."""
@@ -68,6 +74,14 @@ class Roster(Protocol):
         Raises `EntityWithdrawn` when an update took the entity away, `NoReplicaReady` with the reason and
         `retry_after_s` when there is none in time.
         """
+        ...
+
+
+class ThroughputBook(Protocol):
+    """Knows what was promised to whom, from memory."""
+
+    def promise(self, entity: ServedEntity) -> Promise | None:
+        """What the entity's provisioned throughput comes to; None for pay-per-token. Must not wait."""
         ...
 
 

@@ -33,11 +33,11 @@ class TokenPrices:
 
 @dataclass(slots=True)
 class _Account(Generic[Item]):
-    """One principal: its counter, what waits (with its number of arrival), how many popped items are not finished."""
+    """One principal: its counter, what waits (rank, number of arrival, item), how many popped items still run."""
 
     counter: float
     expected: float = 0.0
-    waiting: deque[tuple[int, Item]] = field(default_factory=deque)
+    waiting: deque[tuple[int, int, Item]] = field(default_factory=deque)
     running: int = 0
 
 
@@ -96,15 +96,21 @@ class FairQueue(Generic[Item]):
         account = self._active.get(principal)
         return 0 if account is None else len(account.waiting)
 
-    def push(self, principal: str, item: Item) -> None:
-        """The item waits, behind those of the same principal."""
+    def push(self, principal: str, item: Item, rank: int = 0) -> None:
+        """The item waits, behind those of the same principal that have its rank or a lower one.
+
+        A rank changes nothing for other principals: who is next is decided between them first.
+        """
         account = self._account(principal)
         if not account.waiting:
             self._raise_level()
             account.counter = max(account.counter, self._level)
             self._active[principal] = account
         self._arrivals += 1
-        account.waiting.append((self._arrivals, item))
+        place = len(account.waiting)
+        while place and account.waiting[place - 1][0] > rank:
+            place -= 1
+        account.waiting.insert(place, (rank, self._arrivals, item))
         self._length += 1
 
     def pop(self) -> Item:
@@ -113,7 +119,7 @@ class FairQueue(Generic[Item]):
             raise IndexError("nothing waits")
         principal = min(self._active, key=self._turn)
         account = self._active[principal]
-        _, item = account.waiting.popleft()
+        _, _, item = account.waiting.popleft()
         account.running += 1
         self._left(principal, account)
         return item
@@ -135,7 +141,7 @@ class FairQueue(Generic[Item]):
         account = self._active.get(principal)
         if account is None:
             return False
-        for place, (_, other) in enumerate(account.waiting):
+        for place, (_, _, other) in enumerate(account.waiting):
             if other is item:
                 del account.waiting[place]
                 self._left(principal, account)
@@ -157,17 +163,17 @@ class FairQueue(Generic[Item]):
             return None
         crowd = max(self._active, key=self._crowding)
         account = self._active[crowd]
-        _, item = account.waiting.pop()
+        _, _, item = account.waiting.pop()
         self._left(crowd, account)
         return item
 
     def _turn(self, principal: str) -> tuple[float, int]:
         account = self._active[principal]
-        return account.counter + account.expected, account.waiting[0][0]
+        return account.counter + account.expected, account.waiting[0][1]
 
     def _crowding(self, principal: str) -> tuple[float, int]:
         waiting = self._active[principal].waiting
-        return len(waiting) / self._weight(principal), waiting[-1][0]
+        return len(waiting) / self._weight(principal), waiting[-1][1]
 
     def _weight(self, principal: str) -> float:
         return self._weights.get(principal, 1.0)

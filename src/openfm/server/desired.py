@@ -21,12 +21,16 @@ _OVERHEAD_BYTES = 128 << 20
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """How replicas are started: sequences at once, CPU threads, and where they log and keep sockets."""
+    """How replicas are started: sequences at once, CPU threads, and where they log and keep sockets.
+
+    `has_precedence`: those of provisioned throughput go first on what they share with others.
+    """
 
     slots: int
     threads: int
     log_dir: Path
     runtime_dir: Path
+    has_precedence: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,8 @@ class DesiredFleet:
             spec = self._spec(entity, model, number)
             memory = model.weight_bytes + spec.slots * model.sequence_bytes + _OVERHEAD_BYTES
             needs = Needs(memory, dedicated_cores=self._dedicated_cores(entity))
-            yield DesiredReplica(entity.deployment_id, launcher, spec, needs)
+            goes_first = self._workers.settings.has_precedence and entity.settings.is_provisioned
+            yield DesiredReplica(entity.deployment_id, launcher, spec, needs, goes_first)
 
     def _dedicated_cores(self, entity: ServedEntity) -> int:
         """A quarter of the cores for each provisioned replica; placement gives none where there are too few."""

@@ -12,6 +12,7 @@ from openfm.core.endpoint import DeploymentState, ServedEntity
 from openfm.core.errors import EngineFailed
 from openfm.fleet.demand import Demand
 from openfm.fleet.placement import Machine
+from openfm.fleet.precedence import Precedence
 from openfm.fleet.reconciler import DesiredReplica, Reconciler
 from openfm.fleet.replica import Replica, Surroundings
 from openfm.fleet.roster import Fleet, Patience, Prospects
@@ -51,6 +52,8 @@ class EngineRoom:
         self._wanted = DesiredFleet(directory, self.depot, plant.workers, self.demand, self._ongoing)
         self.has_ended = asyncio.Event()
         self._listeners: list[Callable[[], None]] = []
+        self.precedence = Precedence(self.reconciler.tenants)
+        self.reconciler.on_change(self.precedence.update)
         self.reconciler.on_change(self._tell)
 
     def on_change(self, listener: Callable[[], None]) -> None:

@@ -40,11 +40,12 @@ class GatewayState:
         self._options = options
         self.limits = LimitBook(database)
         self.prices = KnownPrices(lambda: None)
-        self._profiles = ProfileBook(Here(this_hardware(), engine_version))
+        self.profiles = ProfileBook(Here(this_hardware(), engine_version))
         self.access: AccessView = view_access(
             database, options.home, options.admin_token, now_ms, self.limits.take_over
         )
         self.directory = EndpointDirectory(self.access.grants)
+        self._models: KnownModels | None = None
 
     def workspace_id(self) -> str:
         """The workspace's id. Blocks."""
@@ -58,13 +59,21 @@ class GatewayState:
         """When access tokens were used here since the last call: id -> ms since the epoch."""
         return self.access.token_book.take_used()
 
+    def chunk_size(self, entity_name: str, entity_version: str) -> int:
+        """See `control.endpoints.ports.Models.throughput_chunk_size`; of versions that are served."""
+        if self._models is None:
+            raise AssertionError("asked before catch_up")
+        return self._models.throughput_chunk_size(entity_name, entity_version)
+
     def _reload(self) -> None:
         self.access.reload()
-        for memory in (self.prices, self._profiles):
+        for memory in (self.prices, self.profiles):
             with self._database.transaction(memory.take_over):
                 pass
-        versions = ServableModels(self._database, self._catalog, self.access.grants, self._profiles)
+        versions = ServableModels(self._database, self._catalog, self.access.grants, self.profiles)
         # New ones each time: a version that was deleted and made again has other files.
-        endpoints = load_endpoints(self._database, KnownModels(versions, self._options.longest_context))
+        models = KnownModels(versions, self._options.longest_context)
+        endpoints = load_endpoints(self._database, models)
+        self._models = models
         aliases = alias_endpoints(self._catalog, endpoints) if self._options.has_aliases else []
         self.directory.publish([*endpoints, *aliases])

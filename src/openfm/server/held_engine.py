@@ -11,9 +11,10 @@ from openfm.engines.base import Engine
 class HeldEngine:
     """Fulfils the gateway's `Replica`."""
 
-    def __init__(self, replica_id: str, slots: int, engine: Engine) -> None:
+    def __init__(self, replica_id: str, slots: int, engine: Engine, hardware: frozenset[str] = frozenset()) -> None:
         self.id = replica_id
         self.slots = slots
+        self.hardware = hardware
         self.ongoing = 0
         self._engine = engine
         self._is_gone = False

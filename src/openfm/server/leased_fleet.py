@@ -119,7 +119,7 @@ class LeasedFleet:
         for lent in picture.replicas:
             if lent not in self._held:
                 link = EngineLink(lent.engine, lent.url, lent.secret, lent.has_tool_template)
-                self._held[lent] = HeldEngine(lent.id, lent.slots, linked_engine(link))
+                self._held[lent] = HeldEngine(lent.id, lent.slots, linked_engine(link), frozenset(lent.hardware))
         by_deployment: dict[str, list[HeldEngine]] = {}
         for lent, engine in self._held.items():
             by_deployment.setdefault(lent.deployment_id, []).append(engine)

@@ -192,6 +192,7 @@ class LeaseDesk:
                         link.url,
                         link.secret,
                         link.has_tool_template,
+                        tuple(sorted(replica.hardware)),
                     )
                     found.append((replica, shown))
         return found

@@ -3,7 +3,7 @@
 Names and buckets follow OpenTelemetry's GenAI conventions where they have one (`gen_ai.server.*`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -43,6 +43,13 @@ class Metrics:
             ("model",),
             registry=self._registry,
         )
+        self._utilisation = Gauge(
+            "openfm_provisioned_utilization",
+            "Provisioned throughput in use; 1 is all of it.",
+            ("endpoint", "served_entity"),
+            registry=self._registry,
+        )
+        self._provisioned: Callable[[], Mapping[tuple[str, str], float]] = dict
         self._lag = self._histogram("loop_lag", "Lateness of the event loop.", _LAG_BUCKETS)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
@@ -84,6 +91,10 @@ class Metrics:
         """Ask `lag_bytes` at each exposition."""
         self._ledger_lag.set_function(lag_bytes)
 
+    def watch_provisioned(self, utilisations: Callable[[], Mapping[tuple[str, str], float]]) -> None:
+        """Ask `utilisations`, by endpoint and served entity, at each exposition."""
+        self._provisioned = utilisations
+
     def audited(self, model: str, untold: int, by_engine: int) -> None:
         """An idle engine's own count of completion tokens, and how many of them no answer told since the last audit."""
         self._untold.labels(model).inc(untold)
@@ -95,4 +106,7 @@ class Metrics:
 
     def exposition(self) -> bytes:
         """All metrics in Prometheus' text format."""
+        self._utilisation.clear()
+        for (endpoint, entity), share in self._provisioned().items():
+            self._utilisation.labels(endpoint, entity).set(share)
         return generate_latest(self._registry)

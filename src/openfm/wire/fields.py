@@ -75,13 +75,13 @@ _SAMPLING = (
     _openai("presence_penalty", "-2 to 2, default 0"),
     _openai("frequency_penalty", "-2 to 2, default 0"),
     _openai("logit_bias", "map of token id to -100 … 100, up to 1,024 entries"),
+    _openai("service_tier", "priority: before one's own other requests, on pay-per-token; all others: default"),
     _openai("ignore_eos", "boolean, for load tests: go on to max_tokens"),
 )
 _COSMETIC = (
     _ignored("user", "use usage_context to tag requests"),
     _ignored("metadata", "nothing is stored"),
     _ignored("store", "nothing is stored"),
-    _ignored("service_tier", "one tier so far"),
     _ignored("prompt_cache_key", "prefixes are cached anyway"),
     _ignored("safety_identifier", "nothing is reported"),
 )
@@ -134,6 +134,7 @@ EMBEDDING_FIELDS = (
     _databricks("instruction", "string put before every text; up to 1,024 characters"),
     _openai("encoding_format", "float or base64"),
     _refused("dimensions", "vectors have the model's own size"),
+    _ignored("service_tier", "embeddings have one tier"),
     *_TRACKING,
     *_COSMETIC,
 )

@@ -25,7 +25,7 @@ class Report(msgspec.Struct, frozen=True):
 
 
 class LentReplica(msgspec.Struct, frozen=True):
-    """A replica that takes requests, and how to reach its engine (see `engines.base.EngineLink`)."""
+    """A replica that takes requests, how to reach its engine (see `engines.base.EngineLink`), what it computes on."""
 
     id: str
     deployment_id: str
@@ -34,6 +34,7 @@ class LentReplica(msgspec.Struct, frozen=True):
     url: str
     secret: str | None
     has_tool_template: bool
+    hardware: tuple[str, ...] = ()
 
 
 class Picture(msgspec.Struct, frozen=True):

@@ -23,6 +23,16 @@ def rate_limit_headers(standings: Sequence[Standing]) -> list[tuple[bytes, bytes
     return headers
 
 
+def provision_headers(utilisation: float | None, spilled_to: str | None) -> list[tuple[bytes, bytes]]:
+    """How full the endpoint's provisioned throughput is (1 is all of it), and which endpoint answers instead."""
+    headers = []
+    if utilisation is not None:
+        headers.append((b"x-openfm-utilization", f"{utilisation:.3f}".encode()))
+    if spilled_to is not None:
+        headers.append((b"x-openfm-spillover", spilled_to.encode()))
+    return headers
+
+
 def _duration(seconds: float) -> str:
     """Like 120ms, 1.2s, 6m0s, 1h0m0s; never shorter than it is."""
     milliseconds = math.ceil(seconds * 1000)

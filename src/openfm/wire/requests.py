@@ -129,6 +129,7 @@ class SamplingBody(Tracked, kw_only=True):
     frequency_penalty: Penalty | None = None
     logit_bias: Annotated[dict[str, Annotated[float, Meta(ge=-100, le=100)]], Meta(max_length=1024)] | None = None
     ignore_eos: bool | None = None
+    service_tier: Literal["auto", "default", "flex", "scale", "priority"] | None = None
 
 
 class ChatBody(SamplingBody, kw_only=True):

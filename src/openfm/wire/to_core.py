@@ -17,7 +17,7 @@ from openfm.core.chat import (
 )
 from openfm.core.embedding import EmbeddingRequest
 from openfm.core.errors import InvalidRequest
-from openfm.core.job import GenerationJob, OverlongPrompt, PromptForm
+from openfm.core.job import GenerationJob, OverlongPrompt, PromptForm, ServiceTier
 from openfm.core.model import Task
 from openfm.wire.manner import Manner
 from openfm.wire.requests import (
@@ -59,7 +59,7 @@ def chat_job(body: ChatBody, *, is_strict: bool) -> GenerationJob:
         reasoning_effort=body.reasoning_effort,
     )
     requests = tuple(replace(request, sampling=_reseeded(request.sampling, i)) for i in range(answers))
-    return GenerationJob(Task.CHAT, requests, answers)
+    return GenerationJob(Task.CHAT, requests, answers, tier=_tier(body))
 
 
 def completion_job(body: CompletionBody, manner: Manner, limits: BatchLimits, *, is_strict: bool) -> GenerationJob:
@@ -84,6 +84,7 @@ def completion_job(body: CompletionBody, manner: Manner, limits: BatchLimits, *,
         answers_per_prompt=answers,
         prompt_form=PromptForm.RAW if is_raw else PromptForm.TEMPLATED,
         overlong_prompt=OverlongPrompt(body.error_behavior or "error"),
+        tier=_tier(body),
     )
 
 
@@ -176,6 +177,10 @@ def _one_limit(body: ChatBody) -> int | None:
     if one is not None and other is not None and one != other:
         raise InvalidRequest("max_tokens and max_completion_tokens differ; send one of them.", param="max_tokens")
     return other if one is None else one
+
+
+def _tier(body: SamplingBody) -> ServiceTier:
+    return ServiceTier.PRIORITY if body.service_tier == "priority" else ServiceTier.DEFAULT
 
 
 def _chat_logprobs(body: ChatBody) -> int | None:

@@ -22,6 +22,7 @@ class FakeReplica:
     id: str = "r1"
     slots: int = 2
     ongoing: int = 0
+    hardware: frozenset[str] = frozenset()
 
     @contextmanager
     def hold(self) -> Iterator[ScriptedEngine]:

@@ -8,7 +8,7 @@ import pytest
 
 from openfm.core.errors import EngineFailed, Overloaded
 from openfm.core.usage import TokenCounts
-from openfm.gateway.admission import Admission, QueueLimits
+from openfm.gateway.admission import Admission, QueueLimits, Seats
 
 KEY = "m"
 
@@ -33,7 +33,7 @@ class Crowd:
         return "".join(self.order)
 
     async def _call(self, principal: str, tokens: int, estimate: int) -> None:
-        async with self.admission.admit(KEY, 1, principal, estimate) as ticket:
+        async with self.admission.admit(KEY, Seats(1), principal, estimate) as ticket:
             self.order.append(principal)
             await asyncio.sleep(0)
             ticket.charge(TokenCounts(prompt=tokens))
@@ -46,7 +46,7 @@ def make(length: int = 100, deadline_s: float = 60.0, **weights: float) -> Admis
 async def taken(admission: Admission, asked: str, tokens: int = 10, estimate: int = 10) -> str:
     """The order in which callers get in who came in the order of `asked`, while the place was held by another."""
     crowd = Crowd(admission)
-    async with admission.admit(KEY, 1, "z"):
+    async with admission.admit(KEY, Seats(1), "z"):
         await crowd.come(asked, tokens, estimate)
     return await crowd.end()
 
@@ -63,7 +63,7 @@ async def test_a_principal_with_three_times_the_weight_gets_three_times_the_turn
 async def test_an_estimate_that_was_too_high_is_made_good() -> None:
     admission = make()
     crowd = Crowd(admission)
-    async with admission.admit(KEY, 1, "z"):
+    async with admission.admit(KEY, Seats(1), "z"):
         await crowd.come("aaaa", tokens=10, estimate=1000)
         await crowd.come("bbbb", tokens=10, estimate=10)
     assert await crowd.end() == "abababab"
@@ -72,7 +72,7 @@ async def test_an_estimate_that_was_too_high_is_made_good() -> None:
 async def test_completion_tokens_count_while_they_are_produced() -> None:
     admission = make()
     crowd = Crowd(admission)
-    async with admission.admit(KEY, 1, "a") as ticket:
+    async with admission.admit(KEY, Seats(1), "a") as ticket:
         await crowd.come("aaabbb")
         for number in range(1, 50):
             ticket.charge(TokenCounts(prompt=10, completion=number))
@@ -85,7 +85,7 @@ async def test_who_failed_before_anything_was_done_has_paid_nothing() -> None:
     crowd = Crowd(admission)
 
     async def fail() -> None:
-        async with admission.admit(KEY, 1, "a", 10_000):
+        async with admission.admit(KEY, Seats(1), "a", 10_000):
             await crowd.come("baba")
             raise EngineFailed("It does not start. Look at its log.")
 
@@ -97,7 +97,7 @@ async def test_who_failed_before_anything_was_done_has_paid_nothing() -> None:
 async def test_who_hangs_up_while_its_prompt_is_read_pays_for_the_prompt() -> None:
     admission = make()
     crowd = Crowd(admission)
-    async with admission.admit(KEY, 1, "a", 1000):
+    async with admission.admit(KEY, Seats(1), "a", 1000):
         await crowd.come("aaabbb")
     assert await crowd.end() == "bbbaaa"
 
@@ -105,7 +105,7 @@ async def test_who_hangs_up_while_its_prompt_is_read_pays_for_the_prompt() -> No
 async def test_a_full_line_lets_one_in_who_has_less_than_its_share_and_turns_the_newest_of_the_most_away() -> None:
     admission = make(length=4)
     crowd = Crowd(admission)
-    async with admission.admit(KEY, 1, "z"):
+    async with admission.admit(KEY, Seats(1), "z"):
         await crowd.come("aaaa")
         await crowd.come("b")
         await asyncio.sleep(0)
@@ -125,7 +125,7 @@ async def test_a_full_line_lets_one_in_who_has_less_than_its_share_and_turns_the
 async def test_a_full_line_refuses_one_who_has_its_share() -> None:
     admission = make(length=4)
     crowd = Crowd(admission)
-    async with admission.admit(KEY, 1, "z"):
+    async with admission.admit(KEY, Seats(1), "z"):
         await crowd.come("aaabbb")
         await asyncio.sleep(0)
         refused = [task for task in crowd.tasks if task.done()]
@@ -137,9 +137,9 @@ async def test_a_full_line_refuses_one_who_has_its_share() -> None:
 async def test_who_is_turned_away_and_leaves_in_the_same_step_leaves_nothing_behind() -> None:
     admission = make(length=2)
     crowd = Crowd(admission)
-    async with admission.admit(KEY, 1, "z"):
+    async with admission.admit(KEY, Seats(1), "z"):
         await crowd.come("aa")
-        late = asyncio.create_task(admission.admit(KEY, 1, "b").__aenter__())
+        late = asyncio.create_task(admission.admit(KEY, Seats(1), "b").__aenter__())
         asyncio.get_running_loop().call_soon(crowd.tasks[1].cancel)
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -152,8 +152,8 @@ async def test_who_is_turned_away_and_leaves_in_the_same_step_leaves_nothing_beh
 async def test_more_places_than_before_are_used_at_once() -> None:
     admission = make(length=1)
     crowd = Crowd(admission)
-    async with admission.admit(KEY, 1, "z"):
+    async with admission.admit(KEY, Seats(1), "z"):
         await crowd.come("a")
-        async with admission.admit(KEY, 3, "b"):
+        async with admission.admit(KEY, Seats(3), "b"):
             assert (admission.outstanding, admission.waiting) == (3, 0)
     assert await crowd.end() == "a"

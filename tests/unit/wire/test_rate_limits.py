@@ -3,7 +3,7 @@
 import pytest
 
 from openfm.core.limits import Limit, Measure, Standing
-from openfm.wire.rate_limits import rate_limit_headers
+from openfm.wire.rate_limits import provision_headers, rate_limit_headers
 
 REQUESTS = Limit("ann", Measure.REQUESTS, 600, 60)
 TOKENS = Limit("ann", Measure.TOKENS, 20_000, 60)
@@ -54,3 +54,9 @@ def test_more_used_than_allowed_leaves_nothing_not_less() -> None:
 )
 def test_times_are_written_as_openai_writes_them_and_never_shorter(seconds: float, written: bytes) -> None:
     assert rate_limit_headers([Standing(TOKENS, 1, seconds)])[2] == (b"x-ratelimit-reset-tokens", written)
+
+
+def test_utilisation_and_spillover_are_told_where_there_are_any() -> None:
+    assert provision_headers(None, None) == []
+    assert provision_headers(0.87349, None) == [(b"x-openfm-utilization", b"0.873")]
+    assert provision_headers(1.2, "shared") == [(b"x-openfm-utilization", b"1.200"), (b"x-openfm-spillover", b"shared")]

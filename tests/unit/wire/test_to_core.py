@@ -7,7 +7,7 @@ import pytest
 
 from openfm.core.chat import ChatRequest, CompletionRequest, NamedTool, Role
 from openfm.core.errors import InvalidRequest
-from openfm.core.job import OverlongPrompt, PromptForm
+from openfm.core.job import OverlongPrompt, PromptForm, ServiceTier
 from openfm.wire.manner import Manner
 from openfm.wire.requests import ChatBody, CompletionBody, EmbeddingBody
 from openfm.wire.to_core import BatchLimits, chat_job, completion_job, embedding_request
@@ -160,3 +160,13 @@ def test_embedding_inputs_may_be_spelled_in_four_ways(given: object, inputs: obj
 def test_an_empty_embedding_input_is_refused(given: object) -> None:
     with pytest.raises(InvalidRequest):
         embedding_request(msgspec.convert({"input": given}, EmbeddingBody), BatchLimits())
+
+
+@pytest.mark.parametrize(
+    ("asked", "tier"),
+    [(None, ServiceTier.DEFAULT), ("auto", ServiceTier.DEFAULT), ("priority", ServiceTier.PRIORITY)],
+)
+def test_only_priority_is_a_tier_of_its_own(asked: str | None, tier: ServiceTier) -> None:
+    values = {"prompt": "hello"} | ({} if asked is None else {"service_tier": asked})
+    body = msgspec.convert(values, CompletionBody)
+    assert completion_job(body, Manner.OPENAI, BatchLimits(), is_strict=False).tier is tier

@@ -20,6 +20,7 @@ from openfm.control.endpoints.parsing import (
     parsed_tags,
 )
 from openfm.control.endpoints.rated import check_rated
+from openfm.control.endpoints.spillover import check_not_spilled_to, check_spillover
 from openfm.core.endpoint import (
     EndpointConfig,
     EndpointDetails,
@@ -91,6 +92,7 @@ class EndpointService:
         )
         with self._office.directory.settled():
             self._check_registered(config)
+            check_spillover(endpoint, self._by_name())
             with self._office.database.transaction(self._office.grants.take_over) as connection:
                 if name in repository.names(connection):
                     raise _taken(name)
@@ -111,6 +113,7 @@ class EndpointService:
         def rule(endpoint: ServingEndpoint, version: int) -> ServingEndpoint:
             _check_idle(endpoint)
             _check_task(endpoint, draft)
+            check_not_spilled_to(endpoint, draft, self._by_name())
             return _with_pending(endpoint, replace(draft, version=version))
 
         with self._office.directory.settled():
@@ -168,7 +171,14 @@ class EndpointService:
 
     def change_details(self, name: str, change: Callable[[EndpointDetails], EndpointDetails]) -> ServingEndpoint:
         """Change what the endpoint carries beside its config."""
-        return self._change(name, lambda endpoint, _: replace(endpoint, details=change(endpoint.details)))
+
+        def rule(endpoint: ServingEndpoint, _: int) -> ServingEndpoint:
+            changed = replace(endpoint, details=change(endpoint.details))
+            if changed.details.spillover_endpoint != endpoint.details.spillover_endpoint:
+                check_spillover(changed, self._by_name())
+            return changed
+
+        return self._change(name, rule)
 
     def commit(self, update: ServingEndpoint) -> bool:
         """The pending config of this endpoint answers from now on. False if it is not being rolled out any more."""
@@ -231,6 +241,9 @@ class EndpointService:
         needed = frozenset[str]().union(*(entity.version_ids for entity in config.served_entities))
         if not self._office.workshop.models.are_registered(needed):
             raise NotFound("A model version of this config was just deleted. Choose another.", param="entity_version")
+
+    def _by_name(self) -> dict[str, ServingEndpoint]:
+        return {endpoint.name: endpoint for endpoint in self._office.directory.endpoints}
 
     def _check_free(self, name: str) -> None:
         if any(endpoint.name == name for endpoint in self._office.directory.endpoints):
