@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,7 +114,7 @@ async def _serve(settings: Settings) -> None:
         _opened_state(settings, catalog, token) as state,
         open_books(state.database, settings.home / "ledger") as books,
         open_counts(settings.url_of_limits) as counts,
-        open_usage(state, settings.home / "usage", _sql_bounds(settings), environment()) as sql,
+        _usage(settings, state) as sql,
         _engine_room(settings, catalog, state) as room,
         open_accounts(state, room, counts.budgets, _retention(settings, state), metrics) as accounts,
     ):
@@ -155,8 +155,9 @@ def _platform(settings: Settings, catalog: Catalog, state: State) -> Platform:
     return Platform(settings.region, platform_limits(settings), offer.models)
 
 
-def _sql_bounds(settings: Settings) -> SqlBounds:
-    return SqlBounds(settings.sql_memory, settings.sql_timeout_s)
+def _usage(settings: Settings, state: State) -> AbstractAsyncContextManager[SqlDesk]:
+    bounds = SqlBounds(settings.sql_memory, settings.sql_timeout_s)
+    return open_usage(state, settings.home / "usage", bounds, environment(), settings.ledger_retention_days)
 
 
 @asynccontextmanager

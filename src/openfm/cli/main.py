@@ -38,6 +38,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "budgets": Verb("openfm.cli.budgets", "List and set budgets: how much money may be spent."),
         "prices": Verb("openfm.cli.prices", "Show and set prices."),
         "sql": Verb("openfm.cli.sql", "Ask about usage in SQL."),
+        "batch": Verb("openfm.cli.batch", "Ask endpoints about every row of a file, with ai_query in SQL."),
         "usage": Verb("openfm.cli.usage", "Show what was used and what it costs."),
         "chat": Verb("openfm.cli.chat", "Talk with a chat endpoint."),
         "bench": Verb("openfm.cli.bench.command", "Load an endpoint, or any OpenAI-compatible URL, and measure it."),

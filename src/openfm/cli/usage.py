@@ -4,13 +4,14 @@ import json
 import sys
 from collections.abc import Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlencode
 
 import typer
 
 from openfm.cli.access_api import talk
-from openfm.cli.errors import reported
+from openfm.cli.errors import CliError, ExitCode, reported
 from openfm.cli.output import Output, OutputOption, print_facts, print_json, print_table
 from openfm.cli.profile import Given, HomeOption, TokenOption, UrlOption
 from openfm.cli.text import neutral
@@ -26,6 +27,37 @@ class InvoiceOutput(StrEnum):
     TEXT = "text"
     CSV = "csv"
     JSON = "json"
+
+
+class ExportFormat(StrEnum):
+    """How rows are written to a file."""
+
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+@app.command()
+def export(
+    file: Annotated[Path, typer.Argument(help="Where the rows go.")],
+    first: Annotated[str, typer.Option("--from", help="First day, in UTC, as in 2026-11-01.")],
+    last: Annotated[str, typer.Option("--to", help="Last day, which is among them.")],
+    output: Annotated[ExportFormat, typer.Option("--format", help="How they are written.")] = ExportFormat.CSV,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if there is one.")] = False,
+    url: UrlOption = None,
+    token: TokenOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Write a row for each request to a file: everybody's for admins, else one's own."""
+    with reported(as_json=False):
+        if file.exists() and not overwrite:
+            raise CliError(f"{file} is there already.", ExitCode.CONFLICT, hint="--overwrite replaces it.")
+        query = urlencode({"from": first, "to": last, "format": output.value})
+        path = f"/api/2.0/openfm/usage/export?{query}"
+        try:
+            size = talk(Given(url, token, home), lambda client: client.download(path, file))
+        except OSError as error:
+            raise CliError(f"{file} cannot be written: {error.strerror or error}.", ExitCode.USAGE) from error
+        sys.stderr.write(f"{file}: {size:,} bytes\n")
 
 
 class ReportOutput(StrEnum):

@@ -137,6 +137,7 @@ CALLER         GET               /api/2.0/openfm/budgets/{budget}
 ADMIN          PUT DELETE        /api/2.0/openfm/budgets/{budget}
 OWN            GET               /api/2.0/openfm/usage/invoice
 OWN            POST              /api/2.0/openfm/sql
+OWN            GET               /api/2.0/openfm/usage/export
 OWN            POST              /api/2.0/sql/statements
 OWN            POST              /api/2.0/sql/statements/
 OWN            GET               /api/2.0/sql/statements/{statement_id}
