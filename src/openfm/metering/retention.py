@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, exists, func, insert, select, update
 
 from openfm.core.ledger import LedgerState
 from openfm.core.price import MICRO
@@ -21,7 +21,10 @@ from openfm.store.database import Database
 from openfm.store.ledger_tables import ledger, ledger_corrections
 from openfm.store.usage_tables import ledger_days
 
-_AT_ONCE = 2000
+_AT_ONCE = 1000
+_Key = tuple[int, str]
+"""A day, and the digest of what its sum is about."""
+
 _SUMS = ("requests", "prompt", "cached", "completion", "cost_micro", "cost_rest")
 
 
@@ -99,11 +102,11 @@ def _old_rows(connection: Connection, before_us: int, counted_to: int) -> Sequen
         ledger.c.closing_number <= counted_to,
         ~exists().where(ledger_corrections.c.request_id == ledger.c.request_id),
     )
-    return connection.execute(select(*columns).where(is_old).limit(_AT_ONCE)).all()
+    return connection.execute(select(*columns).where(is_old).order_by(ledger.c.received_us).limit(_AT_ONCE)).all()
 
 
 def _add(connection: Connection, rows: Sequence[Row[Any]]) -> None:
-    added: dict[tuple[int, str], dict[str, Any]] = {}
+    added: dict[_Key, dict[str, Any]] = {}
     for row in rows:
         facts = _facts(row)
         key = (row.received_us // DAY_US * DAY_US, _digest(facts))
@@ -111,11 +114,34 @@ def _add(connection: Connection, rows: Sequence[Row[Any]]) -> None:
         parts = (1, row.billed_prompt, row.billed_cached, row.billed_completion, *divmod(row.cost_pico, MICRO))
         for name, part in zip(_SUMS, parts, strict=True):
             line[name] += part
-    for (day_us, digest), line in added.items():
-        is_it = and_(ledger_days.c.day_us == day_us, ledger_days.c.digest == digest)
-        more = {name: ledger_days.c[name] + line[name] for name in _SUMS}
-        if not connection.execute(update(ledger_days).where(is_it).values(more)).rowcount:
-            connection.execute(insert(ledger_days).values(day_us=day_us, digest=digest, **line))
+    known = _known(connection, list(added))
+    _insert(connection, {key: line for key, line in added.items() if key not in known})
+    _increase(connection, {key: line for key, line in added.items() if key in known})
+
+
+def _known(connection: Connection, keys: Sequence[_Key]) -> frozenset[_Key]:
+    days, digests = {day_us for day_us, _ in keys}, [digest for _, digest in keys]
+    query = select(ledger_days.c.day_us, ledger_days.c.digest).where(
+        ledger_days.c.day_us.in_(days), ledger_days.c.digest.in_(digests)
+    )
+    return frozenset((row.day_us, row.digest) for row in connection.execute(query))
+
+
+def _insert(connection: Connection, lines: Mapping[_Key, Mapping[str, Any]]) -> None:
+    rows = [{"day_us": day_us, "digest": digest, **line} for (day_us, digest), line in lines.items()]
+    if rows:
+        connection.execute(insert(ledger_days), rows)
+
+
+def _increase(connection: Connection, lines: Mapping[_Key, Mapping[str, Any]]) -> None:
+    more: dict[str, Any] = {name: ledger_days.c[name] + bindparam(f"more_{name}") for name in _SUMS}
+    is_it = and_(ledger_days.c.day_us == bindparam("of_day"), ledger_days.c.digest == bindparam("of_digest"))
+    rows = [
+        {"of_day": day_us, "of_digest": digest, **{f"more_{name}": line[name] for name in _SUMS}}
+        for (day_us, digest), line in lines.items()
+    ]
+    if rows:
+        connection.execute(update(ledger_days).where(is_it).values(more), rows)
 
 
 def _facts(row: Row[Any]) -> dict[str, Any]:
