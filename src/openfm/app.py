@@ -55,6 +55,7 @@ from openfm.server.leases import LeaseDesk
 from openfm.server.listener import Address, CannotListen, Listener, is_loopback, make_server, open_socket, url_of
 from openfm.server.log_keeper import LogKeeper
 from openfm.server.logs import LogShelf
+from openfm.server.pages import Pages, pages_folder
 from openfm.server.platform import Offer
 from openfm.server.promises import Promises, measured
 from openfm.server.registry_source import RegistrySource, Workplace
@@ -106,7 +107,6 @@ def serve(settings: Settings) -> int:
 async def _serve(settings: Settings) -> None:
     catalog, tls = load_catalog(), tls_of(settings)
     listening = open_socket(Address(settings.host, settings.port, tls, settings.insecure))
-    url = url_of(listening, tls)
     token, is_new_token = _admin_token(settings)
     metrics, counters = Metrics(), EndpointCounters(time.time)
     async with (
@@ -124,9 +124,10 @@ async def _serve(settings: Settings) -> None:
         front = _front(settings, state, room, _Instruments(metrics, sinks, books, counts, accounts, health))
         extras = _Extras(_platform(settings, catalog, state), sql, calibrator, accounts.retention)
         management = _management(settings, state, room, _desk(settings, state, room, service, counters), extras)
-        planes, page = Planes(front.data, management, front.gateways), _metrics_page(settings, state, metrics)
-        door = FrontDoor(planes, health, page, HostDescription(state.workspace_id, settings.public_url))
-        server = make_server(door, tls, settings.drain_timeout_s)
+        planes = await asyncio.to_thread(_planes, front, management)
+        description = HostDescription(state.workspace_id, settings.public_url)
+        door = FrontDoor(planes, health, _metrics_page(settings, state, metrics), description)
+        server, url = make_server(door, tls, settings.drain_timeout_s), url_of(listening, tls)
         server.end_on_signals(_tell_stopping)
         print(welcome(url, settings.home, token if is_new_token else None, _offered(state)), flush=True)
         work = {
@@ -144,6 +145,10 @@ async def _serve(settings: Settings) -> None:
             await server.serve(sockets=[listening])
         await state.registry.imports.stop()
         await cancelled(background)
+
+
+def _planes(front: "_Front", management: AsgiApp) -> Planes:
+    return Planes(front.data, management, front.gateways, Pages(pages_folder()))
 
 
 def _tell_stopping() -> None:

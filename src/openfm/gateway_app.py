@@ -82,7 +82,7 @@ async def _serve(settings: Settings, token: str) -> None:
         asked = Elsewhere(_ASK_THE_CONTROL)
         is_local = is_loopback(settings.host) and settings.public_url is None
         door = FrontDoor(
-            Planes(data, asked, asked),
+            Planes(data, management=asked, gateways=asked, pages=asked),
             fleet,
             MetricsPage(metrics, None if is_local else state.access.token_book),
             HostDescription(await asyncio.to_thread(state.workspace_id), settings.public_url),

@@ -93,6 +93,7 @@ ADMIN          DELETE            /api/2.0/accounts/servicePrincipals/{service_pr
 ANYBODY        GET               /oidc/.well-known/oauth-authorization-server
 ANYBODY        POST              /oidc/v1/token
 ANYBODY        GET HEAD          /api/openapi.json
+ANYBODY        GET POST DELETE   /ui/session
 
 CALLER         POST              /api/2.0/secrets/scopes/create
 SCOPE          GET               /api/2.0/secrets/scopes/list
@@ -199,6 +200,7 @@ CALLER         GET               /v1/models
 CAN_VIEW       GET               /serving-endpoints/models/{name}
 CAN_VIEW       GET               /v1/models/{name}
 ANYBODY        GET               /
+ANYBODY        GET               /ui/
 ANYBODY        GET               /.well-known/databricks-config
 ANYBODY        GET               /health/live
 ANYBODY        GET               /health/ready

@@ -18,6 +18,8 @@ from openfm.control.permissions.service import Permissions
 from openfm.control.secrets import routes as secret_routes
 from openfm.control.secrets.cipher import Cipher, ensure_secret_key
 from openfm.control.secrets.service import SecretStore
+from openfm.control.sessions import routes as session_routes
+from openfm.control.sessions.service import Sessions
 from openfm.control.tokens import oauth_routes
 from openfm.control.tokens import routes as token_routes
 from openfm.control.tokens.oauth import ClientSecrets
@@ -40,10 +42,12 @@ class Access:
     client_secrets: ClientSecrets
     permissions: Permissions
     model_privileges: ModelPrivileges
+    sessions: Sessions
 
     def install(self, api: FastAPI) -> None:
         """Add the routes."""
         api.state.access = self
+        api.state.sessions = self.sessions
         api.include_router(make_router())
         for router in (
             token_routes.router,
@@ -51,6 +55,7 @@ class Access:
             permission_routes.router,
             model_grant_routes.router,
             secret_routes.router,
+            session_routes.router,
         ):
             api.include_router(router)
 
@@ -96,10 +101,12 @@ def open_access(
     grants, tokens = GrantBook(), TokenBook({admin_token: ADMIN}, now_ms)
     books = Books(database, tokens, grants, now_ms, beside)
     books.reload()
+    cipher = Cipher(ensure_secret_key(home))
     return Access(
         token_book=tokens,
         grants=grants,
-        secrets=SecretStore(books, Cipher(ensure_secret_key(home))),
+        secrets=SecretStore(books, cipher),
+        sessions=Sessions(tokens, cipher),
         principals=Principals(books),
         tokens=Tokens(books),
         client_secrets=ClientSecrets(books),

@@ -6,7 +6,6 @@ from typing import Protocol
 
 import msgspec
 
-from openfm import __version__
 from openfm.control.endpoints.ports import Deployments
 from openfm.control.workspace.links import base_url
 from openfm.core.endpoint import DeploymentState, ServingEndpoint
@@ -21,19 +20,20 @@ from openfm.wire.problems import problem
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Answer = tuple[int, bytes, bytes]  # status, content type, body
 
-_JSON, _TEXT = b"application/json", b"text/plain; charset=utf-8"
+_JSON = b"application/json"
+_SESSION = "/ui/session"
 _EXPOSITION = b"text/plain; version=0.0.4; charset=utf-8"
-_GREETING = f"openfm {__version__} is running. GET /api/openapi.json lists the routes of /api.\n"
 _ACCOUNT_ID = "00000000-0000-0000-0000-000000000000"
 
 
 @dataclass(frozen=True, slots=True)
 class Planes:
-    """The applications behind the door; `gateways` is for gateways in other processes."""
+    """The applications behind the door; `gateways` is for gateways in other processes, `pages` for browsers."""
 
     data: AsgiApp
     management: AsgiApp
     gateways: AsgiApp
+    pages: AsgiApp
 
 
 class Readiness(Protocol):
@@ -56,7 +56,6 @@ class FrontDoor:
             "/health/live": lambda _: (200, _JSON, b'{"status":"live"}'),
             "/health/ready": lambda _: health.readiness(),
             "/metrics": metrics.page,
-            "/": lambda _: (200, _TEXT, _GREETING.encode()),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,6 +70,8 @@ class FrontDoor:
             await self._planes.data(scope, receive, send)
         elif path.startswith("/internal/"):
             await self._planes.gateways(scope, receive, send)
+        elif path in ("/", "/ui") or (path.startswith("/ui/") and path != _SESSION):
+            await self._planes.pages(scope, receive, send)
         else:
             await self._planes.management(scope, receive, send)
 

@@ -50,4 +50,9 @@ def test_rights_on_endpoints_can_be_looked_up() -> None:
 
 def test_only_these_routes_are_open() -> None:
     open_ones = {path for (_, path), who in MANAGEMENT.items() if who is Who.ANYBODY}
-    assert open_ones == {"/oidc/.well-known/oauth-authorization-server", "/oidc/v1/token", "/api/openapi.json"}
+    assert open_ones == {
+        "/oidc/.well-known/oauth-authorization-server",
+        "/oidc/v1/token",
+        "/api/openapi.json",
+        "/ui/session",
+    }

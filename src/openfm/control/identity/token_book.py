@@ -1,6 +1,7 @@
 """Bearer tokens in memory, by their SHA-256: what the gateway's `TokenVerifier` reads on every request."""
 
 import hashlib
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,12 +13,23 @@ ADMIN = Principal(id=ADMIN_ID, name=ADMIN_NAME, is_admin=True, groups=frozenset(
 """The bootstrap admin, whose token is in HOME/admin-token."""
 
 
+_SESSION_PREFIX = "ofmui"
+
+
 @dataclass(frozen=True, slots=True)
 class KnownToken:
     """A token's owner, and when it ends: ms since the epoch, None for never."""
 
     owner: Principal
     expires_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """Stands for a token, by its hash, until it ends: ms since the epoch."""
+
+    digest: bytes
+    ends_at: int
 
 
 def _wall_ms() -> int:
@@ -35,14 +47,42 @@ class TokenBook:
         self._now_ms = now_ms
         self._known: dict[bytes, KnownToken] = dict(self._fixed)
         self._used: dict[str, int] = {}
+        self._sessions: dict[bytes, _Session] = {}
 
     def verify(self, token: str) -> Principal | None:
         """The token's owner, or None for a token that is unknown, revoked or expired."""
-        known = self._known.get(hash_token(token))
-        if known is None:
-            return None
+        digest, now_ms = hash_token(token), self._now_ms()
+        session = self._sessions.get(digest)
+        if session is None:
+            return self._owner(digest, now_ms)
+        return self._owner(session.digest, now_ms) if now_ms < session.ends_at else None
+
+    def now_ms(self) -> int:
+        """The time by which tokens end: ms since the epoch."""
+        return self._now_ms()
+
+    def open_session(self, digest: bytes, lifetime_s: int) -> tuple[Principal, str] | None:
+        """A token that stands for the one of this hash for a while, and its owner; None where that one has ended.
+
+        Only this process knows it, and it ends with the one it stands for.
+        """
         now_ms = self._now_ms()
-        if known.expires_at is not None and now_ms >= known.expires_at:
+        owner = self._owner(digest, now_ms)
+        if owner is None:
+            return None
+        for past in [key for key, session in tuple(self._sessions.items()) if session.ends_at <= now_ms]:
+            self._sessions.pop(past, None)
+        value = _SESSION_PREFIX + secrets.token_hex(32)
+        self._sessions[hash_token(value)] = _Session(digest, now_ms + lifetime_s * 1000)
+        return owner, value
+
+    def close_session(self, value: str) -> None:
+        """End a session's token; any other is left alone."""
+        self._sessions.pop(hash_token(value), None)
+
+    def _owner(self, digest: bytes, now_ms: int) -> Principal | None:
+        known = self._known.get(digest)
+        if known is None or (known.expires_at is not None and now_ms >= known.expires_at):
             return None
         if known.owner.token_id is not None:
             self._used[known.owner.token_id] = now_ms
