@@ -20,6 +20,7 @@ def welcome(url: str, home: Path, new_token: str | None, endpoints: Sequence[Ser
         lines.append(f"Admin token: cat {shlex.quote(str(token_file))}")
     else:
         lines.append("Admin token: the one given as OPENFM_ADMIN_TOKEN")
+    lines.append(f"In a browser: open {url} and sign in with that token.")
     lines += [f"  {endpoint.name}  {endpoint.task}" for endpoint in endpoints]
     chat = next((endpoint for endpoint in endpoints if endpoint.task is Task.CHAT), None)
     if chat is not None and token_file.exists():
