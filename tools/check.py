@@ -29,6 +29,7 @@ def steps() -> dict[str, list[str]]:
     typed = [folder for folder in _TYPED if any((ROOT / folder).rglob("*.py"))]
     return {
         "types (mypy)": [str(BIN / "mypy"), *typed],
+        "web: types and lint (tools/web)": [python, "-m", "tools.web", "check"],
         "imports (import-linter)": [str(BIN / "lint-imports"), "--no-cache", "--no-logo"],
         "lint (ruff)": [str(BIN / "ruff"), "check", "--quiet", "."],
         "house rules (tools/lint)": [python, "-m", "tools.lint"],

@@ -90,7 +90,7 @@ def ensure(environment: Environment) -> Path:
         environment = DEV
     if environment.is_current():
         return environment.python
-    with _alone():
+    with alone():
         if not environment.is_current():
             _build(environment)
     return environment.python
@@ -156,7 +156,7 @@ def _run(*command: str | Path, variables: dict[str, str] | None = None) -> None:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def alone() -> Iterator[None]:
     """One set-up at a time; the operating system lets go of the lock when a process dies."""
     WORK.mkdir(exist_ok=True)
     with (WORK / "set-up.lock").open("w") as lock:

@@ -1,0 +1,94 @@
+import { queryOptions } from '@tanstack/react-query';
+
+import { http, path } from '@/api/http';
+import type { components } from '@/api/schema.gen';
+
+type Schemas = components['schemas'];
+export type Endpoint = Schemas['EndpointOutput'];
+export type ServedEntity = Schemas['ServedEntityOutput'];
+export type EndpointConfig = Schemas['ConfigOutput'];
+export type EndpointInput = Schemas['EndpointInput'];
+export type ConfigInput = Schemas['ConfigInput'];
+
+const ROOT = '/api/2.0/serving-endpoints';
+const BUSY_MS = 2_000;
+const IDLE_MS = 15_000;
+
+/** Something is on its way: states are asked for more often then. */
+export const isChanging = (endpoint: Endpoint): boolean =>
+  endpoint.state.config_update === 'IN_PROGRESS' ||
+  (endpoint.state.ready !== 'READY' && endpoint.state.suspend !== 'STOPPED' && endpoint.state.config_update === 'NOT_UPDATING');
+
+export const endpointsQuery = queryOptions({
+  queryKey: ['endpoints'],
+  queryFn: async ({ signal }) => ((await http.get(ROOT, signal)) as Schemas['EndpointList']).endpoints,
+  refetchInterval: (query) => (query.state.data?.some(isChanging) ? BUSY_MS : IDLE_MS),
+});
+
+export const endpointQuery = (name: string) =>
+  queryOptions({
+    queryKey: ['endpoints', name],
+    queryFn: async ({ signal }) => (await http.get(path`/api/2.0/serving-endpoints/${name}`, signal)) as Endpoint,
+    refetchInterval: (query) => (query.state.data && isChanging(query.state.data) ? BUSY_MS : IDLE_MS),
+  });
+
+const at = (name: string): string => path`/api/2.0/serving-endpoints/${name}`;
+
+export const createEndpoint = async (body: EndpointInput): Promise<Endpoint> => (await http.post(ROOT, body)) as Endpoint;
+export const updateConfig = async (name: string, body: ConfigInput): Promise<Endpoint> =>
+  (await http.put(`${at(name)}/config`, body)) as Endpoint;
+export const deleteEndpoint = (name: string): Promise<unknown> => http.delete(at(name));
+export const endpointAction = (name: string, action: 'start' | 'stop' | 'cancel'): Promise<unknown> =>
+  http.post(`${at(name)}/config:${action}`);
+export const setRateLimits = (name: string, limits: RateLimit[]): Promise<unknown> =>
+  http.put(`${at(name)}/rate-limits`, { rate_limits: limits });
+export const setDescription = (name: string, description: string): Promise<unknown> =>
+  http.patch(`${at(name)}/description`, { description });
+
+export type RateLimit = { calls?: number; tokens?: number; key: string; principal?: string; renewal_period: string };
+
+export const entityLogQuery = (name: string, served: string, kind: 'logs' | 'build-logs') =>
+  queryOptions({
+    queryKey: ['endpoints', name, kind, served],
+    queryFn: async ({ signal }) =>
+      ((await http.get(`${at(name)}/served-models/${encodeURIComponent(served)}/${kind}`, signal)) as { logs: string }).logs,
+    refetchInterval: 3_000,
+  });
+
+export const endpointMetricsQuery = (name: string) =>
+  queryOptions({
+    queryKey: ['endpoints', name, 'metrics'],
+    queryFn: ({ signal }) => http.text(`${at(name)}/metrics`, signal),
+    refetchInterval: 5_000,
+  });
+
+export type PlatformModel = { name: string; display_name: string; task: string; region: string; availability: string; reason: string };
+export type Platform = { region: string; limits: { name: string; value: number; unit: string; setting: string | null }[]; models: PlatformModel[] };
+
+export const platformQuery = queryOptions({
+  queryKey: ['platform'],
+  queryFn: async ({ signal }) => (await http.get('/api/2.0/openfm/limits/platform', signal)) as Platform,
+  staleTime: 60_000,
+});
+
+export type OptimizationInfo = { optimizable: boolean; model_type?: string; throughput_chunk_size?: number; reason?: string };
+
+export const optimizationQuery = (name: string, version: string) =>
+  queryOptions({
+    queryKey: ['optimization', name, version],
+    queryFn: async ({ signal }) =>
+      (await http.get(path`/api/2.0/serving-endpoints/get-model-optimization-info/${name}/${version}`, signal)) as OptimizationInfo,
+    staleTime: 60_000,
+  });
+
+export type Capacity = {
+  hardware: string;
+  total: { memory_bytes: number; cores: number };
+  left: { memory_bytes: number; cores: number };
+};
+
+export const capacityQuery = queryOptions({
+  queryKey: ['capacity'],
+  queryFn: async ({ signal }) => (await http.get('/api/2.0/openfm/capacity', signal)) as Capacity,
+  refetchInterval: 10_000,
+});

@@ -1,0 +1,114 @@
+import { queryOptions } from '@tanstack/react-query';
+
+import { http } from '@/api/http';
+
+export type Price = {
+  version: number;
+  endpoint?: string;
+  entity_name?: string;
+  currency: string;
+  prompt?: string;
+  cached?: string;
+  completion?: string;
+  model_unit_hour?: string;
+  effective_from: string;
+  created_by: string;
+};
+export type ReportLine = {
+  key?: string;
+  currency: string;
+  requests: number;
+  prompt_tokens: number;
+  cached_tokens: number;
+  completion_tokens: number;
+  amount: string;
+};
+export type Report = { by: string; from: string; to: string; for: string; lines: ReportLine[]; totals: ReportLine[] };
+export type Budget = {
+  name: string;
+  scope: string;
+  target?: string;
+  amount: string;
+  currency: string;
+  period: string;
+  action: string;
+  spent: string;
+  left: string;
+  percent?: number;
+  renews_at: string;
+};
+
+export const pricesQuery = queryOptions({
+  queryKey: ['prices'],
+  queryFn: async ({ signal }) => ((await http.get('/api/2.0/openfm/prices', signal)) as { prices: Price[] }).prices,
+  staleTime: 60_000,
+});
+
+export const setPrice = (price: Partial<Price>): Promise<unknown> => http.post('/api/2.0/openfm/prices', price);
+
+export const reportQuery = (by: string, from: string, to: string) =>
+  queryOptions({
+    queryKey: ['report', by, from, to],
+    queryFn: async ({ signal }) => (await http.get(`/api/2.0/openfm/usage/report?${String(new URLSearchParams({ by, from, to }))}`, signal)) as Report,
+  });
+
+export const invoice = (month: string, format: 'csv' | 'json' | 'text'): Promise<string> =>
+  http.text(`/api/2.0/openfm/usage/invoice?${String(new URLSearchParams({ month, format }))}`);
+
+export const budgetsQuery = queryOptions({
+  queryKey: ['budgets'],
+  queryFn: async ({ signal }) => ((await http.get('/api/2.0/openfm/budgets', signal)) as { budgets: Budget[] }).budgets,
+});
+
+export const setBudget = (name: string, body: { amount: string; currency?: string; period: string; action: string }): Promise<unknown> =>
+  http.put(`/api/2.0/openfm/budgets/${encodeURIComponent(name)}`, body);
+export const deleteBudget = (name: string): Promise<unknown> => http.delete(`/api/2.0/openfm/budgets/${encodeURIComponent(name)}`);
+
+export type Row = Record<string, unknown>;
+
+/** Ask the ledger in SQL: everybody's own rows, admins all. */
+export const sqlQuery = (key: string, query: string, maxRows = 5_000) =>
+  queryOptions({
+    queryKey: ['sql', key, query],
+    queryFn: async () => ((await http.post('/api/2.0/openfm/sql', { query, max_rows: maxRows })) as { rows: Row[] }).rows,
+  });
+
+/** A text as SQL writes it. */
+export const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+
+export type OperatorLimit = { id: string; scope: string; principal?: string; endpoint?: string; measure: string; amount: number; period?: string };
+
+export const limitsQuery = queryOptions({
+  queryKey: ['limits'],
+  queryFn: async ({ signal }) =>
+    (await http.get('/api/2.0/openfm/limits', signal)) as {
+      limits: OperatorLimit[];
+      endpoints: { name: string; rate_limits: Record<string, unknown>[] }[];
+    },
+});
+export const setLimit = (body: Omit<OperatorLimit, 'id'>): Promise<unknown> => http.put('/api/2.0/openfm/limits', body);
+export const deleteLimit = (id: string): Promise<unknown> => http.delete(`/api/2.0/openfm/limits/${encodeURIComponent(id)}`);
+
+export type EndpointReport = {
+  promised_throughput: number;
+  objective: { ttft_ms: number | null; tpot_ms: number | null; e2e_ms: number | null; percentile: number };
+  warning: string | null;
+  minutes: {
+    start_timestamp: number;
+    requests: number;
+    refused: number;
+    failed: number;
+    delivered_throughput: number;
+    ttft_ms: number | null;
+    tpot_ms: number | null;
+    e2e_ms: number | null;
+  }[];
+};
+
+export const endpointReportQuery = (name: string, minutes: number) =>
+  queryOptions({
+    queryKey: ['endpoints', name, 'report', minutes],
+    queryFn: async ({ signal }) =>
+      (await http.get(`/api/2.0/openfm/endpoints/${encodeURIComponent(name)}/report?minutes=${minutes}`, signal)) as EndpointReport,
+    refetchInterval: 10_000,
+  });

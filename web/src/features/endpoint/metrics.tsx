@@ -1,0 +1,103 @@
+import { Button, Group, Paper, SegmentedControl, Stack, Text } from '@mantine/core';
+import { IconDownload } from '@tabler/icons-react';
+import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
+
+import { type Endpoint, endpointMetricsQuery } from '@/api/endpoints';
+import { literal, type Row, sqlQuery } from '@/api/usage';
+import { csv, download } from '@/lib/files';
+import { duration, short } from '@/lib/format';
+import { gauges } from '@/lib/exposition';
+import { filledBuckets, RANGES } from '@/lib/ranges';
+import { Chart, type Point } from '@/ui/chart';
+import { Empty, Loaded } from '@/ui/feedback';
+import { useNow } from '@/ui/time';
+
+const bucketed = (name: string, range: keyof typeof RANGES): string => {
+  const { seconds, bucket } = RANGES[range];
+  return `SELECT floor(epoch(request_time) / ${bucket}) * ${bucket} AS at, count(*) AS requests, count(*) FILTER (status_code BETWEEN 400 AND 499) AS refused, count(*) FILTER (status_code >= 500) AS failed, quantile_cont(execution_duration_ms, 0.5) AS p50, quantile_cont(execution_duration_ms, 0.9) AS p90, quantile_cont(execution_duration_ms, 0.99) AS p99, quantile_cont(time_to_first_token_ms, 0.5) AS ttft50, quantile_cont(time_to_first_token_ms, 0.99) AS ttft99, quantile_cont(CASE WHEN output_token_count > 1 AND time_to_first_token_ms IS NOT NULL THEN (execution_duration_ms - time_to_first_token_ms) / (output_token_count - 1) END, 0.5) AS tpot, avg(queue_ms) AS queued, sum(input_token_count) AS input, sum(output_token_count) AS output FROM system.serving.endpoint_usage WHERE endpoint_name = ${literal(name)} AND request_time > now()::TIMESTAMP - INTERVAL ${seconds} SECOND GROUP BY at ORDER BY at`;
+};
+
+/** What the endpoint did, from the ledger; nothing else has to run for it. */
+export function Metrics({ endpoint }: { endpoint: Endpoint }) {
+  const [range, setRange] = useState<keyof typeof RANGES>('1 h');
+  const query = useQuery({ ...sqlQuery('metrics', bucketed(endpoint.name, range)), refetchInterval: RANGES[range].seconds <= 3600 ? 10_000 : 60_000 });
+  return (
+    <Stack>
+      <Now endpoint={endpoint} />
+      <Group justify="space-between">
+        <div className="scrolls">
+          <SegmentedControl aria-label="Time range" data={Object.keys(RANGES)} value={range} onChange={(value) => setRange(value as keyof typeof RANGES)} size="xs" />
+        </div>
+        <Button
+          size="xs"
+          variant="default"
+          leftSection={<IconDownload size={14} aria-hidden />}
+          disabled={!query.data?.length}
+          onClick={() => download(`${endpoint.name}-metrics.csv`, csv(Object.keys(query.data?.[0] ?? {}), query.data ?? []), 'text/csv')}
+        >
+          CSV
+        </Button>
+      </Group>
+      <Loaded query={query}>
+        {(rows) => (rows.length === 0 ? <Empty title="No requests in this time">Choose a longer time, or ask the endpoint something.</Empty> : <Charts rows={rows} range={range} />)}
+      </Loaded>
+    </Stack>
+  );
+}
+
+function Charts({ rows, range }: { rows: readonly Row[]; range: keyof typeof RANGES }) {
+  const now = useNow(10_000);
+  const { bucket } = RANGES[range];
+  const points: Point[] = filledBuckets(rows, range, now).map((point) => ({
+    ...point,
+    rate: (Number(point.requests ?? 0) * 60) / bucket,
+    inputRate: Number(point.input ?? 0) / bucket,
+    outputRate: Number(point.output ?? 0) / bucket,
+  }));
+  const perMinute = (value: number): string => short(Math.round(value * 10) / 10);
+  return (
+    <div className="charts">
+      <Chart title="Requests per minute" kind="area" points={points} x="label" format={perMinute} series={[{ name: 'rate', label: 'Requests', color: 'cyan.6' }]} />
+      <Chart title="Errors" kind="bar" isStacked points={points} x="label" format={short} series={[{ name: 'refused', label: '4xx', color: 'yellow.6' }, { name: 'failed', label: '5xx', color: 'red.6' }]} />
+      <Chart title="Latency" kind="line" points={points} x="label" format={duration} series={[{ name: 'p50', label: 'P50', color: 'cyan.6' }, { name: 'p90', label: 'P90', color: 'violet.5' }, { name: 'p99', label: 'P99', color: 'orange.6' }]} />
+      <Chart title="Time to first token" kind="line" points={points} x="label" format={duration} series={[{ name: 'ttft50', label: 'P50', color: 'cyan.6' }, { name: 'ttft99', label: 'P99', color: 'orange.6' }]} />
+      <Chart title="Time per output token" kind="line" points={points} x="label" format={duration} series={[{ name: 'tpot', label: 'P50', color: 'cyan.6' }]} />
+      <Chart title="Tokens per second" kind="area" points={points} x="label" format={perMinute} series={[{ name: 'inputRate', label: 'Input', color: 'violet.5' }, { name: 'outputRate', label: 'Output', color: 'cyan.6' }]} />
+      <Chart title="Time in line" kind="line" points={points} x="label" format={duration} series={[{ name: 'queued', label: 'Mean', color: 'cyan.6' }]} />
+    </div>
+  );
+}
+
+const GAUGES: Record<string, [string, (value: number) => string]> = {
+  request_count_total: ['Requests, last minute', short],
+  provisioned_concurrent_requests_total: ['Sequences at once', short],
+  cpu_usage_percentage: ['CPU', (value) => `${value.toFixed(0)} %`],
+  mem_usage_percentage: ['Memory', (value) => `${value.toFixed(1)} %`],
+  gpu_usage_percentage: ['GPU', (value) => `${value.toFixed(0)} %`],
+  gpu_memory_usage_percentage: ['GPU memory', (value) => `${value.toFixed(0)} %`],
+};
+
+function Now({ endpoint }: { endpoint: Endpoint }) {
+  const query = useQuery(endpointMetricsQuery(endpoint.name));
+  const found = query.data === undefined ? {} : gauges(query.data);
+  const shown = Object.entries(GAUGES).flatMap(([name, [label, format]]) => {
+    const value = found[name];
+    return value === undefined ? [] : [{ label, text: format(value) }];
+  });
+  if (shown.length === 0) return null;
+  return (
+    <Group gap="sm" component="section" aria-label="Now">
+      {shown.map(({ label, text }) => (
+        <Paper key={label} withBorder px="md" py="xs" radius="md">
+          <Text size="xs" c="dimmed">
+            {label}
+          </Text>
+          <Text fw={600} className="number">
+            {text}
+          </Text>
+        </Paper>
+      ))}
+    </Group>
+  );
+}

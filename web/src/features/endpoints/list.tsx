@@ -1,0 +1,217 @@
+import { ActionIcon, Button, Group, Menu, Select, Stack, Switch, Text, TextInput } from '@mantine/core';
+import { IconDots, IconPlus, IconSearch } from '@tabler/icons-react';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { Link, useNavigate, useSearch } from '@tanstack/react-router';
+import { useState } from 'react';
+
+import { deleteEndpoint, type Endpoint, endpointAction, endpointsQuery } from '@/api/endpoints';
+import { pricesQuery } from '@/api/usage';
+import { useUser } from '@/api/user';
+import { FoundationCards } from '@/features/endpoints/cards';
+import { type Filters, filtered, isFoundation, ownerName, throughputOf, TYPES, typeOf } from '@/features/endpoints/filters';
+import { TASKS, taskName } from '@/lib/model';
+import { Confirm } from '@/ui/confirm';
+import { Empty, ErrorPanel, Loaded } from '@/ui/feedback';
+import { told } from '@/ui/notify';
+import { Page } from '@/ui/page';
+import { StateBadge, stateOf } from '@/ui/state';
+import { type Column, DataTable } from '@/ui/table';
+import { Ago, useNow } from '@/ui/time';
+
+const CreateButton = () => (
+  <Button leftSection={<IconPlus size={16} aria-hidden />} renderRoot={(props) => <Link to="/create-endpoint" {...props} />}>
+    Create serving endpoint
+  </Button>
+);
+
+export function EndpointsPage() {
+  const query = useQuery(endpointsQuery);
+  return (
+    <Page title="Serving endpoints" actions={<CreateButton />}>
+      {query.isError && query.data && <ErrorPanel error={query.error} title="These states may be out of date" />}
+      <Loaded query={query}>{(endpoints) => <Endpoints endpoints={endpoints} />}</Loaded>
+    </Page>
+  );
+}
+
+function Endpoints({ endpoints }: { endpoints: readonly Endpoint[] }) {
+  const filters = useSearch({ from: '/endpoints' });
+  const navigate = useNavigate({ from: '/endpoints' });
+  const user = useUser();
+  const prices = useQuery(pricesQuery).data ?? [];
+  const now = useNow(60_000);
+  const put = (change: Partial<Filters>): void => void navigate({ search: (before) => ({ ...before, ...change }), replace: true });
+  const foundation = endpoints.filter(isFoundation);
+  const shown = filtered(endpoints, filters, user.name);
+  const isFiltered = Object.values(filters).some((value) => value !== undefined);
+  return (
+    <Stack gap="lg">
+      {foundation.length > 0 && !isFiltered && <FoundationCards endpoints={foundation} prices={prices} now={now} />}
+      <section aria-label="All endpoints">
+        <Stack gap="sm">
+          <FilterBar filters={filters} put={put} />
+          {shown.length === 0 ? (
+            <Nothing isFiltered={isFiltered} onClear={() => void navigate({ search: {}, replace: true })} />
+          ) : (
+            <DataTable label="Serving endpoints" columns={columns} rows={shown} rowKey={(one) => one.id} />
+          )}
+        </Stack>
+      </section>
+    </Stack>
+  );
+}
+
+function Nothing({ isFiltered, onClear }: { isFiltered: boolean; onClear: () => void }) {
+  if (isFiltered)
+    return (
+      <Empty title="No endpoint is like that" action={<Button variant="default" onClick={onClear}>Clear the filters</Button>}>
+        Change the filters, or clear them to see every endpoint.
+      </Empty>
+    );
+  return (
+    <Empty title="No endpoints yet" action={<CreateButton />}>
+      An endpoint is the address at which a model answers. Create one for a model of the catalogue or one that you imported.
+    </Empty>
+  );
+}
+
+function FilterBar({ filters, put }: { filters: Filters; put: (change: Partial<Filters>) => void }) {
+  return (
+    <Group gap="sm" align="flex-end">
+      <TextInput
+        label="Filter"
+        placeholder="Name, entity or tag"
+        leftSection={<IconSearch size={16} aria-hidden />}
+        value={filters.q ?? ''}
+        onChange={(event) => put({ q: event.currentTarget.value || undefined })}
+        w={240}
+      />
+      <Choice label="State" value={filters.state} options={{ ready: 'Ready', 'not-ready': 'Not ready', failed: 'Update failed' }} onChange={(state) => put({ state })} />
+      <Choice label="Task" value={filters.task} options={TASKS} onChange={(task) => put({ task })} />
+      <Choice label="Type" value={filters.type} options={TYPES} onChange={(type) => put({ type })} />
+      <Switch label="Created by me" checked={filters.mine === true} onChange={(event) => put({ mine: event.currentTarget.checked || undefined })} pb={8} />
+    </Group>
+  );
+}
+
+type ChoiceProps = { label: string; value: string | undefined; options: Record<string, string>; onChange: (value: string | undefined) => void };
+
+function Choice({ label, value, options, onChange }: ChoiceProps) {
+  return (
+    <Select
+      label={label}
+      placeholder="Any"
+      data={Object.entries(options).map(([key, text]) => ({ value: key, label: text }))}
+      value={value ?? null}
+      onChange={(chosen) => onChange(chosen ?? undefined)}
+      clearable
+      clearButtonProps={{ 'aria-label': `Any ${label.toLowerCase()}` }}
+      w={160}
+    />
+  );
+}
+
+const columns: Column<Endpoint>[] = [
+  {
+    key: 'name',
+    title: 'Name',
+    sort: (one) => one.name,
+    cell: (one) => (
+      <Link to="/endpoints/$name" params={{ name: one.name }} className="link">
+        {one.name}
+      </Link>
+    ),
+  },
+  { key: 'state', title: 'State', sort: (one) => stateOf(one.state).words, cell: (one) => <StateBadge state={one.state} /> },
+  { key: 'entities', title: 'Served entities', cell: (one) => <Entities endpoint={one} /> },
+  { key: 'task', title: 'Task', sort: (one) => taskName(one.task), cell: (one) => taskName(one.task) },
+  { key: 'type', title: 'Type', sort: (one) => TYPES[typeOf(one)] ?? '', cell: (one) => TYPES[typeOf(one)] },
+  { key: 'throughput', title: 'Throughput', cell: throughputOf },
+  {
+    key: 'tags',
+    title: 'Tags',
+    cell: (one) => (
+      <Text size="xs" maw={180} truncate title={one.tags.map(({ key, value }) => `${key}=${value}`).join(', ')}>
+        {one.tags.map(({ key, value }) => (value ? `${key}=${value}` : key)).join(', ') || '–'}
+      </Text>
+    ),
+  },
+  { key: 'creator', title: 'Created by', sort: (one) => one.creator, cell: ownerName },
+  { key: 'changed', title: 'Last modified', sort: (one) => one.last_updated_timestamp, cell: (one) => <Ago ms={one.last_updated_timestamp} /> },
+  { key: 'menu', title: 'Actions', cell: (one) => <RowMenu endpoint={one} /> },
+];
+
+function Entities({ endpoint }: { endpoint: Endpoint }) {
+  const entities = (endpoint.config ?? endpoint.pending_config)?.served_entities ?? [];
+  const first = entities[0];
+  if (!first) return '–';
+  const name = first.entity_name ? `${first.entity_name} ${first.entity_version ?? ''}` : String(first.external_model?.name ?? first.name);
+  return (
+    <Text size="sm" maw={260} truncate title={entities.map((one) => one.entity_name ?? one.name).join(', ')}>
+      {name}
+      {entities.length > 1 && `, and ${entities.length - 1} more`}
+    </Text>
+  );
+}
+
+function RowMenu({ endpoint }: { endpoint: Endpoint }) {
+  const client = useQueryClient();
+  const [asks, setAsks] = useState<'delete' | 'stop' | 'start' | null>(null);
+  const params = { name: endpoint.name };
+  const canManage = endpoint.permission_level === 'CAN_MANAGE' && !isFoundation(endpoint);
+  const isStopped = endpoint.state.suspend === 'STOPPED';
+  const done = async (message: string): Promise<void> => {
+    await client.invalidateQueries({ queryKey: ['endpoints'] });
+    told(message);
+  };
+  return (
+    <>
+      <Menu position="bottom-end" withinPortal>
+        <Menu.Target>
+          <ActionIcon variant="subtle" color="gray" aria-label={`Actions for ${endpoint.name}`}>
+            <IconDots size={16} />
+          </ActionIcon>
+        </Menu.Target>
+        <Menu.Dropdown>
+          <Menu.Item renderRoot={(props) => <Link to="/endpoints/$name" params={params} {...props} />}>Open</Menu.Item>
+          <Menu.Item renderRoot={(props) => <Link to="/endpoints/$name" params={params} search={{ tab: 'query' }} {...props} />}>Query</Menu.Item>
+          {endpoint.task === 'llm/v1/chat' && (
+            <Menu.Item renderRoot={(props) => <Link to="/playground" search={{ endpoint: endpoint.name }} {...props} />}>Open in Playground</Menu.Item>
+          )}
+          <Menu.Item renderRoot={(props) => <Link to="/create-endpoint" search={{ from: endpoint.name }} {...props} />}>Clone</Menu.Item>
+          {canManage && (
+            <>
+              <Menu.Item renderRoot={(props) => <Link to="/endpoints/$name/edit" params={params} {...props} />}>Edit</Menu.Item>
+              <Menu.Item renderRoot={(props) => <Link to="/endpoints/$name" params={params} search={{ tab: 'permissions' }} {...props} />}>Permissions</Menu.Item>
+              <Menu.Item onClick={() => setAsks(isStopped ? 'start' : 'stop')}>{isStopped ? 'Start' : 'Stop'}</Menu.Item>
+              <Menu.Item color="red" onClick={() => setAsks('delete')}>
+                Delete
+              </Menu.Item>
+            </>
+          )}
+        </Menu.Dropdown>
+      </Menu>
+      {asks === 'delete' && (
+        <Confirm
+          title="Delete this endpoint?"
+          action="Delete"
+          typed={endpoint.name}
+          onClose={() => setAsks(null)}
+          run={() => deleteEndpoint(endpoint.name).then(() => done(`${endpoint.name} was deleted.`))}
+        >
+          Its address stops answering at once; requests that run may end. This cannot be taken back.
+        </Confirm>
+      )}
+      {(asks === 'stop' || asks === 'start') && (
+        <Confirm
+          title={asks === 'stop' ? 'Stop this endpoint?' : 'Start this endpoint?'}
+          action={asks === 'stop' ? 'Stop' : 'Start'}
+          onClose={() => setAsks(null)}
+          run={() => endpointAction(endpoint.name, asks).then(() => done(`${endpoint.name}: ${asks === 'stop' ? 'stopped' : 'starting'}.`))}
+        >
+          {asks === 'stop' ? 'It lets go of its memory and refuses requests until it is started again.' : 'It starts as a new version of its configuration.'}
+        </Confirm>
+      )}
+    </>
+  );
+}

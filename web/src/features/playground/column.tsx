@@ -1,0 +1,143 @@
+import { ActionIcon, Box, Button, Group, Menu, Paper, Select, Stack, Text } from '@mantine/core';
+import { IconArrowsMaximize, IconArrowsMinimize, IconDots, IconX } from '@tabler/icons-react';
+import { memo, useEffect, useRef } from 'react';
+
+import type { Endpoint } from '@/api/endpoints';
+import type { Price } from '@/api/usage';
+import { AssistantTurn, UserTurn } from '@/features/playground/message';
+import { ColumnSettings } from '@/features/playground/settings';
+import { playground } from '@/features/playground/store';
+import type { Column } from '@/features/playground/types';
+import { priceFor } from '@/lib/model';
+import { StateBadge } from '@/ui/state';
+
+type ColumnProps = {
+  column: Column;
+  number: number;
+  endpoints: readonly Endpoint[];
+  prices: readonly Price[];
+  canClose: boolean;
+  isExpanded: boolean;
+  onExpand: () => void;
+  onCode: () => void;
+};
+
+/** One endpoint and the conversation with it. */
+export const ColumnView = memo(function ColumnView({ column, number, endpoints, prices, canClose, isExpanded, onExpand, onCode }: ColumnProps) {
+  const endpoint = endpoints.find((one) => one.name === column.endpoint);
+  const entity = endpoint?.config?.served_entities[0];
+  const price = priceFor(prices, column.endpoint, entity?.entity_name, Date.now());
+  const last = column.messages.at(-1);
+  const isBusy = last?.role === 'assistant' && last.status === 'running';
+  return (
+    <Paper withBorder radius="md" className="column" component="section" aria-label={`Column ${number}: ${column.endpoint || 'no endpoint'}`}>
+      <Stack gap="xs" p="sm" className="column-head">
+        <Group gap="xs" wrap="nowrap" align="flex-end">
+          <Select
+            label={`Endpoint ${number}`}
+            placeholder="Choose an endpoint"
+            data={endpoints.map((one) => ({ value: one.name, label: one.name }))}
+            value={endpoint ? column.endpoint : null}
+            onChange={(name) => playground.setEndpoint(column.id, name ?? '')}
+            searchable
+            allowDeselect={false}
+            nothingFoundMessage="No chat endpoint is called so"
+            style={{ flexGrow: 1 }}
+          />
+          <ColumnMenu column={column} number={number} canClose={canClose} isExpanded={isExpanded} onExpand={onExpand} onCode={onCode} />
+        </Group>
+        <Group gap="xs">
+          {endpoint && <StateBadge state={endpoint.state} />}
+          {endpoint?.capabilities.function_calling && <Text size="xs" c="dimmed">Tools enabled</Text>}
+          {endpoint?.capabilities.openai_reasoning && <Text size="xs" c="dimmed">Reasoning</Text>}
+          {price && (
+            <Text size="xs" c="dimmed">
+              {price.prompt ?? '0'} / {price.completion ?? '0'} {price.currency} per million
+            </Text>
+          )}
+        </Group>
+        <Box>
+          <ColumnSettings column={column} endpoint={endpoint} />
+        </Box>
+      </Stack>
+      <Turns column={column} price={price} isBusy={isBusy} number={number} />
+      {isBusy && (
+        <Box p="sm" pt={0}>
+          <Button size="xs" variant="default" onClick={() => playground.stop(column.id)} aria-label={`Stop column ${number}`}>
+            Stop
+          </Button>
+        </Box>
+      )}
+    </Paper>
+  );
+});
+
+type MenuProps = Pick<ColumnProps, 'column' | 'number' | 'canClose' | 'isExpanded' | 'onExpand' | 'onCode'>;
+
+function ColumnMenu({ column, number, canClose, isExpanded, onExpand, onCode }: MenuProps) {
+  return (
+    <Menu position="bottom-end" withinPortal>
+      <Menu.Target>
+        <ActionIcon variant="default" size="lg" aria-label={`Actions for column ${number}`}>
+          <IconDots size={16} />
+        </ActionIcon>
+      </Menu.Target>
+      <Menu.Dropdown>
+        <Menu.Item onClick={onCode} disabled={column.endpoint === ''}>
+          Get code
+        </Menu.Item>
+        {canClose && (
+          <>
+            <Menu.Item leftSection={isExpanded ? <IconArrowsMinimize size={14} aria-hidden /> : <IconArrowsMaximize size={14} aria-hidden />} onClick={onExpand}>
+              {isExpanded ? 'Show all columns' : 'Show only this column'}
+            </Menu.Item>
+            <Menu.Item leftSection={<IconX size={14} aria-hidden />} color="red" onClick={() => playground.removeColumn(column.id)}>
+              Remove this column
+            </Menu.Item>
+          </>
+        )}
+      </Menu.Dropdown>
+    </Menu>
+  );
+}
+
+const NEAR_PX = 80;
+
+function Turns({ column, price, isBusy, number }: { column: Column; price: Price | null; isBusy: boolean; number: number }) {
+  const box = useRef<HTMLDivElement>(null);
+  const isAtEnd = useRef(true);
+  const sent = column.messages.length;
+  useEffect(() => {
+    isAtEnd.current = true; // whoever sends wants to see the answer
+  }, [sent]);
+  useEffect(() => {
+    if (isAtEnd.current && box.current) box.current.scrollTop = box.current.scrollHeight;
+  }, [column.messages]);
+  return (
+    <div
+      ref={box}
+      className="turns-box"
+      // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a region that scrolls takes the focus
+      tabIndex={0}
+      role="region"
+      aria-label={`Conversation ${number}`}
+      onScroll={(event) => {
+        const { scrollHeight, scrollTop, clientHeight } = event.currentTarget;
+        isAtEnd.current = scrollHeight - scrollTop - clientHeight < NEAR_PX;
+      }}
+    >
+      {column.messages.length === 0 && (
+        <Text size="sm" c="dimmed" ta="center" py="xl">
+          What you ask below is answered here.
+        </Text>
+      )}
+      {column.messages.map((message) =>
+        message.role === 'user' ? (
+          <UserTurn key={message.id} columnId={column.id} message={message} isBusy={isBusy} />
+        ) : (
+          <AssistantTurn key={message.id} columnId={column.id} message={message} price={price} isBusy={isBusy} />
+        ),
+      )}
+    </div>
+  );
+}

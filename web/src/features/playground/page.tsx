@@ -1,0 +1,219 @@
+import { Button, Group, Menu, Modal, Paper, Stack, Switch, Text, Textarea } from '@mantine/core';
+import { IconDownload, IconPlus, IconSend, IconShare } from '@tabler/icons-react';
+import { useQuery } from '@tanstack/react-query';
+import { Link, useNavigate, useSearch } from '@tanstack/react-router';
+import { type KeyboardEvent, useCallback, useEffect, useRef, useState } from 'react';
+
+import { type Endpoint, endpointsQuery } from '@/api/endpoints';
+import { type Price, pricesQuery } from '@/api/usage';
+import { ColumnView } from '@/features/playground/column';
+import { bodyOf } from '@/features/playground/request';
+import { fromText, toText } from '@/features/playground/share';
+import { playground, usePlayground } from '@/features/playground/store';
+import { type Column, MOST_COLUMNS } from '@/features/playground/types';
+import { pagesRoot, serverUrl } from '@/lib/base';
+import { download } from '@/lib/files';
+import { querySamples } from '@/lib/samples';
+import { CodeTabs } from '@/ui/code';
+import { Empty, Loaded } from '@/ui/feedback';
+import { told } from '@/ui/notify';
+import { Page } from '@/ui/page';
+
+const NO_PRICES: readonly Price[] = [];
+const SAMPLES = [
+  'Explain in three sentences what a serving endpoint is.',
+  'Write a Python function that checks whether a word is a palindrome, with a short test.',
+  'Summarise in one sentence: The meeting moved to Thursday because the room was taken, and Ana will bring the figures.',
+  'List five names for a small coffee shop, as a Markdown table with a reason for each.',
+];
+
+const isChat = (endpoint: Endpoint): boolean => endpoint.task === 'llm/v1/chat';
+
+export function PlaygroundPage() {
+  const query = useQuery(endpointsQuery);
+  return (
+    <Page title="Playground" actions={<PageActions />}>
+      <Loaded query={query}>
+        {(endpoints) => {
+          const chat = endpoints.filter(isChat);
+          return chat.length === 0 ? <NoEndpoints /> : <Board endpoints={chat} />;
+        }}
+      </Loaded>
+    </Page>
+  );
+}
+
+const NoEndpoints = () => (
+  <Empty title="No chat endpoint is here yet" action={<Button renderRoot={(props) => <Link to="/create-endpoint" {...props} />}>Create serving endpoint</Button>}>
+    Create an endpoint for a chat model; then you can talk with it here.
+  </Empty>
+);
+
+/** Takes over what the URL says, once. */
+function useUrl(endpoints: readonly Endpoint[]): void {
+  const { s, endpoint } = useSearch({ from: '/playground' });
+  const navigate = useNavigate({ from: '/playground' });
+  const first = endpoints.find((one) => one.state.ready === 'READY') ?? endpoints[0];
+  const fallback = first?.name ?? '';
+  useEffect(() => {
+    const shared = s === undefined ? null : fromText(s);
+    const [column] = playground.snapshot().columns;
+    if (shared) playground.load(shared);
+    else if (endpoint !== undefined && column && column.endpoint !== endpoint) {
+      if (column.messages.length > 0) playground.load({ columns: [{ endpoint, system: '', params: {} }], sync: { prompt: true, settings: true }, draft: playground.snapshot().draft });
+      else playground.setEndpoint(column.id, endpoint);
+    } else if (column?.endpoint === '') playground.setEndpoint(column.id, fallback);
+    if (s !== undefined || endpoint !== undefined) void navigate({ search: {}, replace: true });
+  }, [s, endpoint, fallback, navigate]);
+}
+
+function Board({ endpoints }: { endpoints: readonly Endpoint[] }) {
+  useUrl(endpoints);
+  const columns = usePlayground((state) => state.columns);
+  const sync = usePlayground((state) => state.sync);
+  const prices = useQuery(pricesQuery).data ?? NO_PRICES;
+  const [expanded, expand] = useState<string | null>(null);
+  const [coded, code] = useState<string | null>(null);
+  const shown = columns.some((one) => one.id === expanded) ? columns.filter((one) => one.id === expanded) : columns;
+  const codedColumn = columns.find((one) => one.id === coded);
+  return (
+    <Stack gap="md">
+      {columns.length > 1 && (
+        <Group gap="lg">
+          <Switch label="Same prompt for all" checked={sync.prompt} onChange={(event) => playground.setSync({ prompt: event.currentTarget.checked })} />
+          <Switch label="Same settings for all" checked={sync.settings} onChange={(event) => playground.setSync({ settings: event.currentTarget.checked })} />
+        </Group>
+      )}
+      <div className="columns">
+        {shown.map((column) => (
+          <div key={column.id} className="column-slot">
+            <Slot column={column} number={columns.indexOf(column) + 1} endpoints={endpoints} prices={prices} canClose={columns.length > 1} isExpanded={expanded === column.id} expand={expand} code={code} />
+            {!sync.prompt && <Composer columnId={column.id} label={`Message ${columns.indexOf(column) + 1}`} />}
+          </div>
+        ))}
+      </div>
+      {sync.prompt && columns[0] && <Composer columnId={columns[0].id} label="Message" />}
+      {codedColumn && <CodeDialog column={codedColumn} onClose={() => code(null)} />}
+    </Stack>
+  );
+}
+
+type SlotProps = { column: Column; number: number; endpoints: readonly Endpoint[]; prices: readonly Price[]; canClose: boolean; isExpanded: boolean; expand: (id: string | null) => void; code: (id: string) => void };
+
+/** Gives a column handlers that stay the same, so that a token in one column does not draw the others again. */
+function Slot({ expand, code, ...props }: SlotProps) {
+  const { id } = props.column;
+  const { isExpanded } = props;
+  const onExpand = useCallback(() => expand(isExpanded ? null : id), [expand, isExpanded, id]);
+  const onCode = useCallback(() => code(id), [code, id]);
+  return <ColumnView {...props} onExpand={onExpand} onCode={onCode} />;
+}
+
+function Composer({ columnId, label }: { columnId: string; label: string }) {
+  const draft = usePlayground((state) => (state.sync.prompt ? state.draft : (state.columns.find((one) => one.id === columnId)?.draft ?? '')));
+  const isEmpty = usePlayground((state) => state.columns.every((one) => one.messages.length === 0));
+  const isBusy = usePlayground((state) => {
+    const asked = state.sync.prompt ? state.columns : state.columns.filter((one) => one.id === columnId);
+    return asked.every((one) => playground.isRunning(one.id));
+  });
+  const field = useRef<HTMLTextAreaElement>(null);
+  const onKeyDown = (event: KeyboardEvent): void => {
+    if (event.key !== 'Enter' || event.shiftKey || event.nativeEvent.isComposing) return;
+    event.preventDefault();
+    playground.send(columnId);
+  };
+  return (
+    <Paper withBorder p="sm" radius="md">
+      <Textarea
+        ref={field}
+        label={label}
+        placeholder="Ask something. Enter sends, Shift and Enter begins a new line."
+        value={draft}
+        onChange={(event) => playground.setDraft(columnId, event.currentTarget.value)}
+        onKeyDown={onKeyDown}
+        autosize
+        minRows={2}
+        maxRows={10}
+      />
+      <Group justify="space-between" mt="xs" gap="xs">
+        <Menu position="top-start" withinPortal>
+          <Menu.Target>
+            <Button size="xs" variant="subtle">
+              Select a sample
+            </Button>
+          </Menu.Target>
+          <Menu.Dropdown maw={480}>
+            {SAMPLES.map((text) => (
+              <Menu.Item
+                key={text}
+                onClick={() => {
+                  playground.setDraft(columnId, text);
+                  field.current?.focus();
+                }}
+              >
+                {text}
+              </Menu.Item>
+            ))}
+          </Menu.Dropdown>
+        </Menu>
+        <Group gap="xs">
+          {!isEmpty && (
+            <Button size="xs" variant="subtle" color="gray" onClick={() => playground.clear()}>
+              Clear
+            </Button>
+          )}
+          <Button size="xs" leftSection={<IconSend size={14} aria-hidden />} onClick={() => playground.send(columnId)} disabled={draft.trim() === '' || isBusy}>
+            Send
+          </Button>
+        </Group>
+      </Group>
+    </Paper>
+  );
+}
+
+function PageActions() {
+  const endpoints = useQuery(endpointsQuery).data?.filter(isChat) ?? [];
+  const columns = usePlayground((state) => state.columns);
+  const used = new Set(columns.map((one) => one.endpoint));
+  const next = (endpoints.find((one) => !used.has(one.name)) ?? endpoints[0])?.name ?? '';
+  const share = async (): Promise<void> => {
+    const { columns: all, sync, draft } = playground.snapshot();
+    const text = toText({ columns: all.map(({ endpoint, system, params }) => ({ endpoint, system, params })), sync, draft });
+    await navigator.clipboard.writeText(new URL(`playground?s=${text}`, pagesRoot()).href);
+    told('A link to this comparison is in the clipboard. It has endpoints, settings and the prompt, and no answers.');
+  };
+  const save = (): void => download('playground.json', JSON.stringify(playground.snapshot(), null, 2), 'application/json');
+  return (
+    <>
+      <Button variant="default" leftSection={<IconPlus size={16} aria-hidden />} onClick={() => playground.addColumn(next)} disabled={columns.length >= MOST_COLUMNS || endpoints.length === 0}>
+        Add endpoint
+      </Button>
+      <Button variant="default" leftSection={<IconShare size={16} aria-hidden />} onClick={() => void share()}>
+        Share
+      </Button>
+      <Button variant="default" leftSection={<IconDownload size={16} aria-hidden />} onClick={save}>
+        Export
+      </Button>
+    </>
+  );
+}
+
+function CodeDialog({ column, onClose }: { column: Column; onClose: () => void }) {
+  return (
+    <Modal opened onClose={onClose} title="Get code" size="xl">
+      <Text size="sm" c="dimmed" mb="sm">
+        Put an access token into the variable OPENFM_TOKEN first.
+      </Text>
+      <CodeTabs label="code" samples={samplesOf(column)} />
+    </Modal>
+  );
+}
+
+function samplesOf(column: Column): Record<string, string> {
+  const messages = column.messages.length > 0 ? column.messages : [{ id: '', role: 'user' as const, text: 'Hello!' }];
+  try {
+    return querySamples(serverUrl(), column.endpoint, 'llm/v1/chat', bodyOf(column, messages));
+  } catch {
+    return { Problem: 'The JSON schema in the settings is not JSON. Put it right first.' };
+  }
+}

@@ -1,0 +1,68 @@
+import { Button, Collapse, NumberInput, Select, Stack, Textarea, TextInput } from '@mantine/core';
+import { IconAdjustments } from '@tabler/icons-react';
+import { useState } from 'react';
+
+import type { Endpoint } from '@/api/endpoints';
+import { changedCount } from '@/features/playground/request';
+import { playground } from '@/features/playground/store';
+import type { Column, Params } from '@/features/playground/types';
+
+type NumberField = { name: 'max_tokens' | 'temperature' | 'top_p' | 'top_k' | 'frequency_penalty' | 'presence_penalty' | 'seed'; label: string; min?: number; max?: number; step: number };
+const NUMBERS: NumberField[] = [
+  { name: 'max_tokens', label: 'Max tokens', min: 1, step: 64 },
+  { name: 'temperature', label: 'Temperature', min: 0, max: 2, step: 0.1 },
+  { name: 'top_p', label: 'Top P', min: 0, max: 1, step: 0.05 },
+  { name: 'top_k', label: 'Top K', min: 1, step: 1 },
+  { name: 'frequency_penalty', label: 'Frequency penalty', min: -2, max: 2, step: 0.1 },
+  { name: 'presence_penalty', label: 'Presence penalty', min: -2, max: 2, step: 0.1 },
+  { name: 'seed', label: 'Seed', step: 1 },
+];
+
+/** System prompt and parameters; an empty field is the server's default. */
+export function ColumnSettings({ column, endpoint }: { column: Column; endpoint: Endpoint | undefined }) {
+  const [isOpen, setOpen] = useState(false);
+  const changed = changedCount(column.params) + (column.system.trim() ? 1 : 0);
+  const put = (name: keyof Params, value: unknown): void => {
+    const params = { ...column.params, [name]: value };
+    if (value === undefined || value === '') Reflect.deleteProperty(params, name);
+    playground.setSettings(column.id, { params });
+  };
+  return (
+    <>
+      <Button size="xs" variant={changed ? 'light' : 'subtle'} leftSection={<IconAdjustments size={14} aria-hidden />} onClick={() => setOpen(!isOpen)} aria-expanded={isOpen}>
+        Settings{changed ? ` (${changed} changed)` : ''}
+      </Button>
+      <Collapse expanded={isOpen}>
+        {isOpen && (
+          <Stack gap="sm" mt="xs">
+            <Textarea label="System prompt" value={column.system} onChange={(event) => playground.setSettings(column.id, { system: event.currentTarget.value })} autosize minRows={2} maxRows={8} />
+            <div className="parameters">
+              {NUMBERS.map(({ name, label, ...bounds }) => (
+                <NumberInput key={name} size="xs" label={label} placeholder="Default" value={column.params[name] ?? ''} onChange={(value) => put(name, value === '' ? undefined : Number(value))} {...bounds} />
+              ))}
+              <TextInput size="xs" label="Stop" placeholder="Texts, separated by |" value={column.params.stop?.join('|') ?? ''} onChange={(event) => put('stop', event.currentTarget.value ? event.currentTarget.value.split('|') : undefined)} />
+              {endpoint?.capabilities.openai_reasoning && (
+                <Select size="xs" label="Reasoning effort" placeholder="Default" data={['none', 'minimal', 'low', 'medium', 'high']} value={column.params.reasoning_effort ?? null} onChange={(value) => put('reasoning_effort', value ?? undefined)} clearable clearButtonProps={{ 'aria-label': 'Default' }} />
+              )}
+              <Select
+                size="xs"
+                label="Answer"
+                data={[
+                  { value: '', label: 'Text' },
+                  { value: 'json_object', label: 'JSON' },
+                  { value: 'json_schema', label: 'JSON by a schema' },
+                ]}
+                value={column.params.format ?? ''}
+                onChange={(value) => put('format', value ?? undefined)}
+                allowDeselect={false}
+              />
+            </div>
+            {column.params.format === 'json_schema' && (
+              <Textarea label="JSON schema" placeholder='{"type": "object", "properties": {…}}' value={column.params.schema ?? ''} onChange={(event) => put('schema', event.currentTarget.value)} autosize minRows={4} maxRows={12} styles={{ input: { fontFamily: 'var(--mono)', fontSize: 12 } }} />
+            )}
+          </Stack>
+        )}
+      </Collapse>
+    </>
+  );
+}

@@ -1,0 +1,174 @@
+import { useSyncExternalStore } from 'react';
+
+import { session } from '@/api/session';
+import { bodyOf } from '@/features/playground/request';
+import type { Shared } from '@/features/playground/share';
+import { emptyStats, type Progress, stream } from '@/features/playground/stream';
+import { type AssistantMessage, type Column, type Message, MOST_COLUMNS, type Params, type Sync } from '@/features/playground/types';
+
+type State = { columns: readonly Column[]; sync: Sync; draft: string };
+type Ask = typeof stream;
+
+const newId = (): string => crypto.randomUUID();
+const newColumn = (endpoint: string, like?: Pick<Column, 'system' | 'params'>): Column => ({
+  id: newId(),
+  endpoint,
+  system: like?.system ?? '',
+  params: like?.params ?? {},
+  messages: [],
+  draft: '',
+});
+
+/** Every column's conversation. It outlives the page, so that going elsewhere and back loses nothing. */
+export class Playground {
+  private state: State = { columns: [newColumn('')], sync: { prompt: true, settings: true }, draft: '' };
+  private readonly listeners = new Set<() => void>();
+  private readonly running = new Map<string, AbortController>();
+
+  constructor(private readonly ask: Ask = stream) {}
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  };
+  readonly snapshot = (): State => this.state;
+
+  reset(): void {
+    for (const column of this.state.columns) this.stop(column.id);
+    this.put({ columns: [newColumn('')], sync: { prompt: true, settings: true }, draft: '' });
+  }
+
+  load(shared: Shared): void {
+    for (const column of this.state.columns) this.stop(column.id);
+    const columns = shared.columns.map((one) => newColumn(one.endpoint, one));
+    this.put({ columns, sync: shared.sync, draft: shared.draft });
+  }
+
+  addColumn(endpoint: string): void {
+    const { columns, sync } = this.state;
+    if (columns.length >= MOST_COLUMNS) return;
+    this.put({ columns: [...columns, newColumn(endpoint, sync.settings ? columns[0] : undefined)] });
+  }
+
+  removeColumn(id: string): void {
+    this.stop(id);
+    this.put({ columns: this.state.columns.filter((one) => one.id !== id) });
+  }
+
+  clear(): void {
+    for (const column of this.state.columns) this.stop(column.id);
+    this.put({ columns: this.state.columns.map((one) => ({ ...one, messages: [] })) });
+  }
+
+  setEndpoint = (id: string, endpoint: string): void => this.change(id, () => ({ endpoint }));
+  setSync = (sync: Partial<Sync>): void => {
+    const first = this.state.columns[0];
+    const same = sync.settings && first ? { system: first.system, params: first.params } : {};
+    this.put({ sync: { ...this.state.sync, ...sync }, columns: this.state.columns.map((one) => ({ ...one, ...same })) });
+  };
+
+  setDraft(id: string, draft: string): void {
+    if (this.state.sync.prompt) this.put({ draft });
+    else this.change(id, () => ({ draft }));
+  }
+
+  /** The system prompt and parameters: of all columns, where they are the same. */
+  setSettings(id: string, settings: { system?: string; params?: Params }): void {
+    if (!this.state.sync.settings) this.change(id, () => settings);
+    else this.put({ columns: this.state.columns.map((one) => ({ ...one, ...settings })) });
+  }
+
+  /** Ask every column at once, or this one alone where prompts are apart. One that fails stops no other. */
+  send(id: string): void {
+    const { sync, columns, draft } = this.state;
+    const asked = sync.prompt ? columns : columns.filter((one) => one.id === id);
+    for (const column of asked) {
+      const text = sync.prompt ? draft : column.draft;
+      if (text.trim() === '' || column.endpoint === '' || this.isRunning(column.id)) continue;
+      this.change(column.id, (now) => ({ messages: [...now.messages, { id: newId(), role: 'user', text }], draft: '' }));
+      this.answer(column.id);
+    }
+    if (sync.prompt) this.put({ draft: '' });
+  }
+
+  stop(id: string): void {
+    this.running.get(id)?.abort();
+  }
+
+  /** Another answer in the place of this one; what came after it goes. */
+  regenerate(id: string, messageId: string): void {
+    if (this.isRunning(id)) return;
+    this.change(id, (column) => ({ messages: column.messages.slice(0, indexOf(column, messageId)) }));
+    this.answer(id);
+  }
+
+  /** Ask something else in the place of this message; what came after it goes. */
+  edit(id: string, messageId: string, text: string): void {
+    if (this.isRunning(id)) return;
+    this.change(id, (column) => {
+      const at = indexOf(column, messageId);
+      return { messages: [...column.messages.slice(0, at), { id: newId(), role: 'user', text }] };
+    });
+    this.answer(id);
+  }
+
+  /** Remove a message; an answer goes with the question that it is for. */
+  remove(id: string, messageId: string): void {
+    if (this.isRunning(id)) return;
+    this.change(id, (column) => {
+      const at = indexOf(column, messageId);
+      const isAnswered = column.messages[at]?.role === 'user' && column.messages[at + 1]?.role === 'assistant';
+      return { messages: column.messages.filter((_, index) => index !== at && !(isAnswered && index === at + 1)) };
+    });
+  }
+
+  isRunning = (id: string): boolean => this.running.has(id);
+
+  private answer(id: string): void {
+    const column = this.state.columns.find((one) => one.id === id);
+    if (!column) return;
+    const message: AssistantMessage = {
+      id: newId(), role: 'assistant', text: '', reasoning: '', status: 'running', stats: emptyStats(), failure: null, request: {}, events: [], eventCount: 0,
+    };
+    const tell = (progress: Partial<AssistantMessage>): void =>
+      this.change(id, (now) => ({ messages: now.messages.map((one): Message => (one.id === message.id && one.role === 'assistant' ? { ...one, ...progress } : one)) }));
+    let body: Record<string, unknown>;
+    try {
+      body = { model: column.endpoint, ...bodyOf(column, column.messages) };
+    } catch (error) {
+      const failure = { message: `The JSON schema is not JSON: ${error instanceof Error ? error.message : ''}`, requestId: null };
+      this.change(id, (now) => ({ messages: [...now.messages, { ...message, status: 'failed', failure }] }));
+      return;
+    }
+    const controller = new AbortController();
+    this.running.set(id, controller);
+    this.change(id, (now) => ({ messages: [...now.messages, { ...message, request: body }] }));
+    void this.ask(body, controller.signal, (progress: Progress) => {
+      if (progress.status !== 'running' && this.running.get(id) === controller) this.running.delete(id);
+      tell(progress);
+    });
+  }
+
+  private change(id: string, make: (column: Column) => Partial<Column>): void {
+    this.put({ columns: this.state.columns.map((one) => (one.id === id ? { ...one, ...make(one) } : one)) });
+  }
+
+  private put(change: Partial<State>): void {
+    this.state = { ...this.state, ...change };
+    for (const listener of this.listeners) listener();
+  }
+}
+
+const indexOf = (column: Column, messageId: string): number => {
+  const at = column.messages.findIndex((one) => one.id === messageId);
+  return at < 0 ? column.messages.length : at;
+};
+
+export const playground = new Playground();
+session.subscribe(() => {
+  if (session.snapshot().status === 'signed-out') playground.reset(); // the next one to sign in may be somebody else
+});
+
+export function usePlayground<T>(select: (state: State) => T): T {
+  return useSyncExternalStore(playground.subscribe, () => select(playground.snapshot()));
+}

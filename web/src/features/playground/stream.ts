@@ -1,0 +1,113 @@
+import OpenAI from 'openai';
+
+import { authorizedFetch } from '@/api/http';
+import { apiRoot } from '@/lib/base';
+import { ApiError } from '@/lib/problem';
+import type { AssistantMessage, Failure, RawEvent, Stats } from '@/features/playground/types';
+
+const MOST_EVENTS = 2_000;
+
+export type Progress = Pick<AssistantMessage, 'text' | 'reasoning' | 'status' | 'stats' | 'failure' | 'events' | 'eventCount'>;
+
+const client = new OpenAI({
+  baseURL: new URL('v1', apiRoot()).href,
+  apiKey: 'in the session', // `authorizedFetch` sends the session's bearer in its place
+  dangerouslyAllowBrowser: true,
+  maxRetries: 0,
+  fetch: authorizedFetch,
+});
+
+export const emptyStats = (): Stats => ({
+  startedAt: Date.now(),
+  ttftMs: null,
+  totalMs: 0,
+  promptTokens: null,
+  cachedTokens: 0,
+  completionTokens: null,
+  reasoningTokens: null,
+  finishReason: null,
+  requestId: null,
+  servedBy: null,
+});
+
+type Chunk = OpenAI.ChatCompletionChunk;
+type Reasoned = { reasoning_content?: string | null };
+
+/** One answer while it comes: what arrived so far is kept, however it ends. */
+class Answer {
+  text = '';
+  reasoning = '';
+  private events: RawEvent[] = [];
+  private eventCount = 0;
+  private stats = emptyStats();
+  private readonly began = performance.now();
+
+  header(response: Response): void {
+    this.stats = { ...this.stats, requestId: response.headers.get('x-request-id'), servedBy: response.headers.get('served-model-name') };
+  }
+
+  take(chunk: Chunk): void {
+    const ms = performance.now() - this.began;
+    this.eventCount++;
+    if (this.events.length < MOST_EVENTS) this.events.push({ ms, data: JSON.stringify(chunk) });
+    const choice = chunk.choices[0];
+    const delta = choice?.delta as (OpenAI.ChatCompletionChunk.Choice.Delta & Reasoned) | undefined;
+    const [content, thought] = [delta?.content ?? '', delta?.reasoning_content ?? ''];
+    this.text += content;
+    this.reasoning += thought;
+    if (this.stats.ttftMs === null && (content || thought)) this.stats.ttftMs = ms;
+    if (choice?.finish_reason) this.stats.finishReason = choice.finish_reason;
+    const { usage } = chunk;
+    if (usage) {
+      this.stats.promptTokens = usage.prompt_tokens;
+      this.stats.completionTokens = usage.completion_tokens;
+      this.stats.cachedTokens = usage.prompt_tokens_details?.cached_tokens ?? 0;
+      this.stats.reasoningTokens = usage.completion_tokens_details?.reasoning_tokens ?? null;
+    }
+  }
+
+  progress(status: AssistantMessage['status'], failure: Failure | null = null): Progress {
+    const stats = { ...this.stats, totalMs: performance.now() - this.began };
+    const events = status === 'running' ? [] : this.events;
+    return { text: this.text, reasoning: this.reasoning, status, stats, failure, events, eventCount: this.eventCount };
+  }
+}
+
+const REDRAW_MS = 60;
+
+/** Ask, and tell how far the answer has come, at most every 60 ms; never rejects. */
+export async function stream(body: Record<string, unknown>, signal: AbortSignal, tell: (progress: Progress) => void): Promise<void> {
+  const answer = new Answer();
+  let told = 0;
+  try {
+    const asked = { ...body, stream: true, stream_options: { include_usage: true } } as unknown as OpenAI.ChatCompletionCreateParamsStreaming;
+    const { data, response } = await client.chat.completions.create(asked, { signal }).withResponse();
+    answer.header(response);
+    for await (const chunk of data) {
+      answer.take(chunk);
+      const now = performance.now();
+      if (now - told >= REDRAW_MS) {
+        told = now;
+        tell(answer.progress('running'));
+        await breath();
+      }
+    }
+    tell(answer.progress(signal.aborted ? 'stopped' : 'done'));
+  } catch (error) {
+    if (signal.aborted) tell(answer.progress('stopped'));
+    else tell(answer.progress('failed', failureOf(error)));
+  }
+}
+
+/** Lets the browser draw and hear keys before more of the stream is taken. */
+const breath = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
+
+export function failureOf(error: unknown): Failure {
+  if (error instanceof OpenAI.APIConnectionError && error.cause instanceof ApiError) return { message: error.cause.message, requestId: null };
+  if (error instanceof OpenAI.APIConnectionError) return { message: 'The connection to the server broke. What had come is kept; ask again.', requestId: null };
+  if (error instanceof OpenAI.APIError) {
+    const inner = error.error as { message?: unknown } | undefined;
+    return { message: typeof inner?.message === 'string' ? inner.message : error.message, requestId: error.requestID ?? null };
+  }
+  return { message: error instanceof Error ? error.message : String(error), requestId: null };
+}

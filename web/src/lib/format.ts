@@ -1,0 +1,51 @@
+const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
+const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
+
+export const count = (value: number): string => whole.format(value);
+export const short = (value: number): string => (Math.abs(value) < 10_000 ? whole.format(value) : compact.format(value));
+
+/** Milliseconds as people say them. */
+export function duration(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`;
+  const minutes = Math.floor(ms / 60_000);
+  if (minutes < 60) return `${minutes} min ${Math.floor((ms % 60_000) / 1000)} s`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+export function bytes(value: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  const step = value > 0 ? Math.min(units.length - 1, Math.floor(Math.log2(value) / 10)) : 0;
+  return `${(value / 1024 ** step).toFixed(step > 1 ? 1 : 0)} ${units[step] ?? ''}`;
+}
+
+/** An exact decimal as the server wrote it, without zeros that say nothing. */
+export function money(amount: string, currency: string): string {
+  const [head = '0', tail = ''] = amount.split('.');
+  const digits = tail.replace(/0+$/, '');
+  const grouped = head.replace(/\B(?=(\d{3})+(?!\d))/g, ',');
+  return `${digits ? `${grouped}.${digits}` : grouped} ${currency}`;
+}
+
+const date = new Intl.DateTimeFormat('en', { dateStyle: 'medium' });
+const moment = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short' });
+
+export const day = (ms: number): string => date.format(ms);
+export const dateTime = (ms: number): string => moment.format(ms);
+
+/** How long ago, in the largest unit that fits. */
+export function ago(ms: number, now: number): string {
+  const seconds = Math.max(0, Math.round((now - ms) / 1000));
+  const units: [number, string][] = [
+    [86_400, 'day'],
+    [3600, 'hour'],
+    [60, 'minute'],
+  ];
+  for (const [size, name] of units) {
+    const number = Math.floor(seconds / size);
+    if (number >= 1) return `${number} ${name}${number === 1 ? '' : 's'} ago`;
+  }
+  return 'just now';
+}
+
+export const isoDay = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
