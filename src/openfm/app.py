@@ -210,13 +210,16 @@ class _Front:
 
 def _front(settings: Settings, state: State, room: EngineRoom, instruments: _Instruments) -> _Front:
     instruments.metrics.watch_ledger(instruments.books.lag_bytes)
+    promises = _promises(settings, state)
     if settings.role is Role.CONTROL:
+        room.scaler.connect(promises, None)
         desk = LeaseDesk(state, room, lambda: instruments.health.waiting_for)
         return _Front(Elsewhere(_ASK_A_GATEWAY), desk, desk.run)
     books, metrics = instruments.books, instruments.metrics
     exchanges = ExchangeLog(books.journal, books.attempts, instruments.sinks, metrics, time.time)
     limiter = Limiter(instruments.limits, lambda: state.limits.rules)
-    gateway = make_gateway(settings, state.directory, room.fleet, limiter, _promises(settings, state))
+    gateway = make_gateway(settings, state.directory, room.fleet, limiter, promises)
+    room.scaler.connect(promises, gateway.admission.provisions.asked_per_s)
     metrics.watch_provisioned(gateway.admission.provisions.utilisations)
     data = DataPlane(gateway, state.access.token_book, exchanges, state.prices, wire_options(settings))
     return _Front(data, Elsewhere(_NO_GATEWAYS), EngineAudit(room.reconciler.everyone, metrics).run)
