@@ -26,7 +26,8 @@ from openfm.engines.openai_http import Address, OpenAiHttpEngine
 from openfm.gateway import ports as gateway_ports
 from openfm.gateway.admission import Admission, QueueLimits
 from openfm.gateway.asgi import Receive, Scope, Send
-from openfm.gateway.exchange import ExchangeLog
+from openfm.gateway.exchange import ExchangeLog, Sinks
+from openfm.gateway.guards import Guards
 from openfm.gateway.idempotency import Attempts
 from openfm.gateway.invoke import Gateway
 from openfm.gateway.ports import Ledger, Replica
@@ -131,9 +132,9 @@ def _data_plane(limiter: gateway_ports.Limiter, ledger: Ledger) -> DataPlane:
     configure_logging(LogFormat.JSON)
     roster = _MockRoster(_MockReplica(OpenAiHttpEngine(Address(os.environ["BENCH_ENGINE_URL"]))))
     admission = Admission(QueueLimits(), time.monotonic)
-    gateway = Gateway(EndpointDirectory(_Everybody(), [_endpoint()]), roster, admission, limiter, lambda: 0.0)
+    gateway = Gateway(EndpointDirectory(_Everybody(), [_endpoint()]), roster, admission, Guards(limiter), lambda: 0.0)
     metrics = Metrics()
-    sinks = (UsageLog(), metrics, EndpointCounters(time.time))
+    sinks = Sinks((UsageLog(), metrics, EndpointCounters(time.time)))
     exchanges = ExchangeLog(ledger, Attempts(time.time), sinks, metrics, time.time)
     return DataPlane(gateway, TokenBook({TOKEN: ADMIN}), exchanges, PriceBook(()))
 

@@ -1,14 +1,13 @@
 """Builds every object and connects them. Imported by nobody; `openfm serve` loads it by name."""
 
 import asyncio
-import gc
 import os
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,12 +26,11 @@ from openfm.control.limits.platform import Platform
 from openfm.core.endpoint import EndpointType, ServingEndpoint
 from openfm.engines.catalog import make_launcher
 from openfm.fleet.placement import Machine
-from openfm.gateway.exchange import ExchangeLog
+from openfm.gateway.exchange import ExchangeLog, Sinks
 from openfm.gateway.ports import UsageSink
 from openfm.gateway.routes import DataPlane
-from openfm.limits.limiter import Limiter
-from openfm.limits.opening import CannotShareLimits, open_limits
-from openfm.limits.store import LimitStore
+from openfm.limits.opening import CannotShareLimits, Counts, open_counts
+from openfm.metering.keeping import RetentionDesk
 from openfm.metering.sql.desk import SqlDesk
 from openfm.metering.sql.processes import SqlBounds
 from openfm.ops.index_config import index_config
@@ -40,10 +38,11 @@ from openfm.ops.machine import available_memory_bytes, gpus
 from openfm.ops.progress import shown
 from openfm.ops.pull import PullTools
 from openfm.server.account import MachineAccount
+from openfm.server.accounts import Accounts, open_accounts
 from openfm.server.audit import EngineAudit
-from openfm.server.background import cancelled, measure_lag, started
+from openfm.server.background import cancelled, keep_what_is_here, measure_lag, started
 from openfm.server.banner import welcome
-from openfm.server.books import Books, open_books, usage_desk
+from openfm.server.books import Books, open_books, retention_desk, usage_desk
 from openfm.server.calibrator import Bench, Calibrator
 from openfm.server.catalogue_source import CatalogueSource, Warehouse
 from openfm.server.desired import EngineSettings, Workers
@@ -75,14 +74,21 @@ from openfm.store.database import CannotOpenDatabase, Database
 from openfm.telemetry.endpoint_metrics import EndpointCounters
 from openfm.telemetry.logging import configure_logging
 from openfm.telemetry.metrics import Metrics
-from openfm.wiring import CannotTrace, make_gateway, platform_limits, tls_of, usage_sinks, wire_options
+from openfm.wiring import (
+    CannotTrace,
+    make_gateway,
+    make_guards,
+    platform_limits,
+    tls_of,
+    usage_sinks,
+    wire_options,
+)
 
 _ASK_A_GATEWAY = (
     "This is the workspace's control server (role control), which answers no queries. Send them to a gateway."
 )
 _NO_GATEWAYS = "This server answers queries itself (role all). For gateways beside it, start it with --role control."
 _MEMORY_SHARE = 0.95
-_OBJECTS_PER_COLLECTION = 50_000
 
 
 def serve(settings: Settings) -> int:
@@ -98,8 +104,7 @@ def serve(settings: Settings) -> int:
 
 
 async def _serve(settings: Settings) -> None:
-    catalog = load_catalog()
-    tls = tls_of(settings)
+    catalog, tls = load_catalog(), tls_of(settings)
     listening = open_socket(Address(settings.host, settings.port, tls, settings.insecure))
     url = url_of(listening, tls)
     token, is_new_token = _admin_token(settings)
@@ -108,15 +113,16 @@ async def _serve(settings: Settings) -> None:
         usage_sinks(settings, metrics, counters) as sinks,
         _opened_state(settings, catalog, token) as state,
         open_books(state.database, settings.home / "ledger") as books,
-        open_limits(settings.url_of_limits) as limits,
-        open_usage(state, settings.home / "usage", _sql_bounds(settings), environment()) as sql,
+        open_counts(settings.url_of_limits) as counts,
+        _usage(settings, state) as sql,
         _engine_room(settings, catalog, state) as room,
+        open_accounts(state, room, counts.budgets, _retention(settings, state), metrics) as accounts,
     ):
         calibrator = _calibrator(state, room)
         health = Health(lambda: _offered(state), room.deployments)
         service = _service(state, room)
-        front = _front(settings, state, room, _Instruments(metrics, sinks, books, limits, health))
-        extras = _Extras(_platform(settings, catalog, state), sql, calibrator)
+        front = _front(settings, state, room, _Instruments(metrics, sinks, books, counts, accounts, health))
+        extras = _Extras(_platform(settings, catalog, state), sql, calibrator, accounts.retention)
         management = _management(settings, state, room, _desk(settings, state, room, service, counters), extras)
         planes, page = Planes(front.data, management, front.gateways), _metrics_page(settings, state, metrics)
         door = FrontDoor(planes, health, page, HostDescription(state.workspace_id, settings.public_url))
@@ -133,7 +139,7 @@ async def _serve(settings: Settings) -> None:
         }
         background = [started(one, name) for name, one in work.items()]
         await state.registry.imports.resume()
-        _keep_what_is_here()
+        keep_what_is_here()
         with announced(settings.home, url, __version__):
             await server.serve(sockets=[listening])
         await state.registry.imports.stop()
@@ -149,8 +155,9 @@ def _platform(settings: Settings, catalog: Catalog, state: State) -> Platform:
     return Platform(settings.region, platform_limits(settings), offer.models)
 
 
-def _sql_bounds(settings: Settings) -> SqlBounds:
-    return SqlBounds(settings.sql_memory, settings.sql_timeout_s)
+def _usage(settings: Settings, state: State) -> AbstractAsyncContextManager[SqlDesk]:
+    bounds = SqlBounds(settings.sql_memory, settings.sql_timeout_s)
+    return open_usage(state, settings.home / "usage", bounds, environment(), settings.ledger_retention_days)
 
 
 @asynccontextmanager
@@ -173,22 +180,13 @@ def _state_options(settings: Settings, admin_token: str) -> StateOptions:
     )
 
 
-def _keep_what_is_here() -> None:
-    """Take modules, routes and models out of garbage collection, and collect more seldom.
-
-    A full collection looked at all of them and stopped every stream for 150 ms, at each fifth list of 500 endpoints.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_OBJECTS_PER_COLLECTION, *gc.get_threshold()[1:])
-
-
 @dataclass(frozen=True, slots=True)
 class _Instruments:
     metrics: Metrics
     sinks: Sequence[UsageSink]
     books: Books
-    limits: LimitStore
+    counts: Counts
+    accounts: Accounts
     health: Health
 
 
@@ -197,6 +195,7 @@ class _Extras:
     platform: Platform
     sql: SqlDesk
     calibrator: Calibrator
+    retention: RetentionDesk
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,9 +215,10 @@ def _front(settings: Settings, state: State, room: EngineRoom, instruments: _Ins
         desk = LeaseDesk(state, room, lambda: instruments.health.waiting_for)
         return _Front(Elsewhere(_ASK_A_GATEWAY), desk, desk.run)
     books, metrics = instruments.books, instruments.metrics
-    exchanges = ExchangeLog(books.journal, books.attempts, instruments.sinks, metrics, time.time)
-    limiter = Limiter(instruments.limits, lambda: state.limits.rules)
-    gateway = make_gateway(settings, state.directory, room.fleet, limiter, promises)
+    sinks = Sinks(instruments.sinks, instruments.accounts.payloads)
+    exchanges = ExchangeLog(books.journal, books.attempts, sinks, metrics, time.time)
+    guards = make_guards(instruments.counts, lambda: state.limits.rules, lambda: state.budgets.state, state.prices)
+    gateway = make_gateway(settings, state.directory, room.fleet, guards, promises)
     room.scaler.connect(promises, gateway.admission.provisions.asked_per_s)
     metrics.watch_provisioned(gateway.admission.provisions.utilisations)
     data = DataPlane(gateway, state.access.token_book, exchanges, state.prices, wire_options(settings))
@@ -245,8 +245,13 @@ def _desk(
     )
 
 
+def _retention(settings: Settings, state: State) -> RetentionDesk:
+    days = settings.ledger_retention_days, settings.inference_table_retention_days
+    return retention_desk(state.database, *days)
+
+
 def _management(settings: Settings, state: State, room: EngineRoom, desk: Desk, extras: _Extras) -> FastAPI:
-    usage = usage_desk(state.database, state.prices)
+    usage = usage_desk(state.database, state.prices, extras.retention)
     return management_api(
         ControlPlane(
             access=state.access,
@@ -256,6 +261,8 @@ def _management(settings: Settings, state: State, room: EngineRoom, desk: Desk, 
             public_url=settings.public_url,
             usage=usage,
             limits=state.limits,
+            budgets=state.budgets,
+            payloads=extras.retention.payloads,
             platform=extras.platform,
             sql=extras.sql,
             calibrations=_calibration_desk(state, extras.calibrator),

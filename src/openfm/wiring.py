@@ -8,13 +8,17 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from openfm.control.limits.platform import FIXED, PlatformLimit
+from openfm.core.limits import LimitRule
 from openfm.gateway.admission import Admission, QueueLimits
 from openfm.gateway.body import BodyLimits
+from openfm.gateway.guards import Guards
 from openfm.gateway.invoke import Gateway
-from openfm.gateway.ports import Directory, Roster, ThroughputBook, UsageSink
+from openfm.gateway.ports import Directory, Prices, Roster, ThroughputBook, UsageSink
 from openfm.gateway.provision import Provisions
 from openfm.gateway.routes import WireOptions
+from openfm.limits.budgets import BudgetKeeper, BudgetState
 from openfm.limits.limiter import Limiter
+from openfm.limits.opening import Counts
 from openfm.server.listener import Tls
 from openfm.settings import Settings
 from openfm.telemetry.usage_log import UsageLog
@@ -22,14 +26,21 @@ from openfm.wire.to_core import BatchLimits
 
 
 def make_gateway(
-    settings: Settings, directory: Directory, roster: Roster, limiter: Limiter, promised: ThroughputBook
+    settings: Settings, directory: Directory, roster: Roster, guards: Guards, promised: ThroughputBook
 ) -> Gateway:
     """Takes requests to engines."""
     limits = QueueLimits(settings.queue_length, settings.queue_deadline_s, settings.engine_precedence)
     draw: Callable[[], float] = partial(random.uniform, 0, 100)  # a split of traffic needs no secrecy
     provisions = Provisions(promised, time.monotonic)
     admission = Admission(limits, time.monotonic, provisions=provisions)
-    return Gateway(directory, roster, admission, limiter, draw)
+    return Gateway(directory, roster, admission, guards, draw)
+
+
+def make_guards(
+    counts: Counts, rules: Callable[[], Sequence[LimitRule]], budgets: Callable[[], BudgetState], prices: Prices
+) -> Guards:
+    """What each request takes before it is dispatched; `rules` and `budgets` are as they are now."""
+    return Guards(Limiter(counts.limits, rules), BudgetKeeper(counts.budgets, budgets, prices))
 
 
 def wire_options(settings: Settings) -> WireOptions:

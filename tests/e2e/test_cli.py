@@ -56,6 +56,10 @@ class Api:
             return web.json_response(body, status=404)
         return self.refused(request) or web.json_response(ENDPOINT)
 
+    async def exported(self, request: web.Request) -> web.Response:
+        span = f"{request.query['from']} {request.query['to']} {request.query['format']}"
+        return self.refused(request) or web.Response(text=f"{span}\n", content_type="text/csv")
+
     async def invoke(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         self.bodies.append(body)
@@ -79,6 +83,7 @@ async def api() -> AsyncIterator[Api]:
     app = web.Application()
     app.router.add_get("/api/2.0/serving-endpoints", api.listed)
     app.router.add_get("/api/2.0/serving-endpoints/{name}", api.one)
+    app.router.add_get("/api/2.0/openfm/usage/export", api.exported)
     app.router.add_post("/serving-endpoints/{name}/invocations", api.invoke)
     runner = web.AppRunner(app, handler_cancellation=True)
     await runner.setup()
@@ -272,3 +277,26 @@ async def test_the_doctor_ends_with_8_when_something_fails(tmp_path: Path) -> No
     assert ended.code == 8
     assert findings["home"] == "fail"
     assert findings["engine onnx"] == "ok"
+
+
+async def test_an_export_replaces_no_file_unless_told_to_and_leaves_none_behind_when_it_fails(
+    api: Api, tmp_path: Path
+) -> None:
+    file = tmp_path / "usage.csv"
+    verb = ("usage", "export", str(file), "--from", "2026-11-01", "--to", "2026-11-30")
+    assert (await run(*verb, **reach(api, "bad"))).code == 3
+    assert names_in(tmp_path) == []
+    ended = await run(*verb, **reach(api))
+    assert (ended.code, ended.out) == (0, "")
+    assert file.read_text() == "2026-11-01 2026-11-30 csv\n"
+    again = await run(*verb, **reach(api))
+    assert again.code == 5
+    assert "--overwrite" in again.err
+    assert (await run(*verb, "--overwrite", "--format", "parquet", **reach(api))).code == 0
+    assert names_in(tmp_path) == ["usage.csv"]
+    nowhere = await run("usage", "export", str(tmp_path / "no" / "f"), *verb[3:], **reach(api))
+    assert nowhere.code == 2
+
+
+def names_in(folder: Path) -> list[str]:
+    return [found.name for found in folder.iterdir()]

@@ -1,17 +1,23 @@
 """Usage in SQL, with the real DuckDB in its own process."""
 
+import csv
+import io
+import json
 import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings, strategies
 
-from openfm.core.errors import ApiError, InvalidRequest
+from openfm.core.days import Days
+from openfm.core.errors import ApiError, InvalidParameterValue, InvalidRequest, Unavailable
 from openfm.core.principal import Principal
 from openfm.core.sql import SqlAnswer, SqlQuestion
 from openfm.metering.sql.archive import Archive, ArchiveState
@@ -77,7 +83,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("hostile")
     (folder / "secret").write_text("secret")
     with opened(folder, seconds=4.0) as made:
-        insert_rows(made.database, list(drawn_rows(10, seed=4)))
+        insert_rows(made.database, list(drawn_rows(10, seed=4, days=1)))
         made.exporter.step(fewest=1)
         yield made
         assert made.one(f"SELECT count(*) FROM {USAGE}") == 10
@@ -122,6 +128,19 @@ def test_each_row_is_in_the_archive_once_whenever_the_export_breaks_off(world: W
     assert left == set(state.files)
 
 
+def test_days_that_are_kept_no_longer_leave_the_archive(world: World) -> None:
+    rows = list(drawn_rows(90, seed=9, days=3))
+    insert_rows(world.database, rows)
+    exporter = Exporter(world.database, world.archive, world.processes, keep_days=1)
+    assert exporter.step(fewest=1)
+    newest = max(row["received_us"] for row in rows)
+    exporter.forget(newest / 1_000_000)
+    oldest = newest - newest % 86_400_000_000 - 86_400_000_000
+    kept = sum(row["received_us"] >= oldest for row in rows)
+    assert 0 < kept < 90
+    assert world.one(f"SELECT count(*) FROM {USAGE}") == kept
+
+
 def test_a_caller_sees_what_is_its_own(world: World) -> None:
     rows = list(drawn_rows(200, seed=3))
     insert_rows(world.database, rows[:100])
@@ -155,8 +174,21 @@ def test_a_caller_sees_what_is_its_own(world: World) -> None:
         "SELECT * FROM main.new_rows",
         "SELECT * FROM memory.main.ledger_rows",
         "SELECT * FROM system__serving__endpoint_usage",
-        "WITH new_rows AS (SELECT 1) SELECT * FROM new_rows",
-        "WITH x AS (SELECT 1), ledger_rows AS (SELECT 2) SELECT * FROM x",
+        "SELECT * FROM new_rows, (WITH new_rows AS (SELECT 1) SELECT 1)",
+        "SELECT * FROM ledger_rows, (WITH LEDGER_ROWS AS (SELECT 1) SELECT 1)",
+        "SELECT * FROM duckdb_views, (WITH duckdb_views AS (SELECT 1) SELECT 1)",
+        "SELECT * FROM pg_tables, (WITH pg_tables AS (SELECT 1) SELECT 1)",
+        "SELECT * FROM '{file}', (WITH \"{file}\" AS (SELECT 1) SELECT 1)",
+        "SELECT (SELECT count(*) FROM '{file}') FROM (WITH \"{file}\" AS (SELECT 1) SELECT 1)",
+        "WITH x AS (INSERT INTO new_rows SELECT 1) SELECT 1",
+        "WITH x AS (DELETE FROM new_rows RETURNING *) SELECT * FROM x",
+        "WITH x AS (COPY new_rows TO '{folder}/out.csv') SELECT 1",
+        "SELECT * FROM (DESCRIBE new_rows)",
+        "SELECT * FROM (SHOW ALL TABLES)",
+        "SELECT * FROM (SUMMARIZE new_rows)",
+        "SUMMARIZE new_rows",
+        "SELECT $1",
+        "SELECT ?",
         "SELECT getenv('HOME')",
         "SELECT current_setting('allowed_paths')",
         "SELECT getvariable('workspace_id')",
@@ -188,13 +220,22 @@ def test_a_caller_sees_what_is_its_own(world: World) -> None:
         "SELECT count(*) FROM range(100000000000) a, range(100000000) b",
         "SELECT list(x) FROM range(1000000000) t(x)",
         "SELECT repeat('x', 2000000000)",
+        "SELECT repeat('x', 1000000) FROM range(10000)",
+        "SELECT repeat('x', 17000000)",
+        "SELECT printf('%2000000000d', 1)",
+        "SELECT range(1000000000)",
+        "SELECT string_agg(repeat('x', 1000), '') FROM range(10000000)",
+        f"SELECT {'(' * 5000}1{')' * 5000}",
+        f"SELECT {'NOT ' * 20000}true",
+        f"SELECT {', '.join('1' for _ in range(25_000))}",
     ],
 )
 def test_what_may_not_be_asked_is_refused_and_leaves_everything_as_it_was(hostile: World, question: str) -> None:
     folder = hostile.archive.root.parent
     before = sorted(folder.rglob("*"))
+    file = hostile.archive.paths(hostile.archive.state())[0]
     with pytest.raises(ApiError) as refused:
-        hostile.ask(question.replace("{folder}", str(folder)), ANN)
+        hostile.ask(question.replace("{folder}", str(folder)).replace("{file}", file), ANN)
     assert refused.value.status in (400, 503)
     assert "root:" not in refused.value.message
     assert sorted(folder.rglob("*")) == before
@@ -225,6 +266,84 @@ def test_names_of_the_question_are_its_own(world: World) -> None:
     assert world.one(text) == 25
     assert world.one(f"SELECT endpoint_usage.task FROM {USAGE} LIMIT 1") == "llm/v1/chat"
     assert world.one("SELECT sum(x) FROM range(4) t(x)") == 6
+    assert world.one("WITH new_rows AS (SELECT 3 AS n) SELECT New_Rows.n FROM NEW_ROWS") == 3
+    counted = "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 5) SELECT sum(t.n) FROM t"
+    assert world.one(counted) == 15
+    nested = "WITH a AS (SELECT 1 AS n), b AS (SELECT a.n + 1 AS n FROM a) SELECT (SELECT max(b.n) FROM b) + a.n FROM a"
+    assert world.one(nested) == 3
+
+
+def test_an_answer_that_would_be_too_large_comes_in_smaller_pages(world: World) -> None:
+    answer = world.ask("SELECT repeat('x', 1000000) FROM range(20)")
+    assert answer.has_more
+    assert 0 < len(answer.rows) < 20
+
+
+def test_rows_that_are_not_all_in_reach_are_not_summed_up(world: World) -> None:
+    insert_rows(world.database, list(drawn_rows(30, seed=8)))
+    behind = replace(world.desk, most_new_rows=29)
+    question = SqlQuestion(f"SELECT count(*) FROM {USAGE}", 10)
+    with pytest.raises(Unavailable, match="archive"):
+        behind.ask(question, ADMIN)
+    world.exporter.step(fewest=1)
+    assert behind.ask(question, ADMIN).rows == [[30]]
+
+
+def test_a_file_of_some_days_has_their_rows_wherever_they_are(world: World) -> None:
+    rows = list(drawn_rows(300, seed=9, days=4))
+    insert_rows(world.database, rows[:200])
+    world.exporter.step(fewest=1)
+    insert_rows(world.database, rows[200:])
+    days = Days.parse("2026-11-02", "2026-11-03")
+    wanted = {row["request_id"]: row for row in rows if day_of_row(row) in days}
+    assert 0 < len(wanted) < 300
+    with world.desk.export(days, "csv", ADMIN) as file:
+        written = list(csv.DictReader(io.StringIO(file.read().decode())))
+    assert {row["databricks_request_id"] for row in written} == set(wanted)
+    for row in written:
+        assert Decimal(row["cost"]) == Decimal(wanted[row["databricks_request_id"]]["cost_pico"]) / 10**12
+        assert json.loads(row["usage_context"]) == wanted[row["databricks_request_id"]]["tags"]
+    with world.desk.export(days, "parquet", ANN) as file:
+        assert file.read(4) == b"PAR1"
+    with world.desk.export(days, "csv", ANN) as file:
+        own = sum(row["principal_id"] == ANN.id for row in wanted.values())
+        assert len(file.readlines()) == own + 1
+    with pytest.raises(InvalidParameterValue, match="csv, parquet"):
+        world.desk.export(days, "xlsx", ADMIN)
+
+
+def day_of_row(row: dict[str, Any]) -> str:
+    return datetime.fromtimestamp(row["received_us"] / 10**6, UTC).date().isoformat()
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=strategies.data())
+def test_sums_by_any_columns_are_those_of_a_naive_computation(world: World, data: strategies.DataObject) -> None:
+    rows = drawn_once(world)
+    keys = {"requester": "principal_name", "endpoint_name": "endpoint_name", "status_code": "status"}
+    by = data.draw(strategies.lists(strategies.sampled_from(sorted(keys)), unique=True, min_size=1))
+    sums = {"input_token_count": "billed_prompt", "output_token_count": "billed_completion"}
+    what = data.draw(strategies.sampled_from(sorted(sums)))
+    least = data.draw(strategies.integers(0, 3000))
+    caller = data.draw(strategies.sampled_from([ADMIN, ANN]))
+    text = f"SELECT {', '.join(by)}, sum({what}), sum(cost) FROM {USAGE} WHERE {what} >= {least} GROUP BY ALL"
+    found = {tuple(row[:-2]): (int(str(row[-2])), Decimal(str(row[-1]))) for row in world.ask(text, caller).rows}
+    naive: dict[tuple[Any, ...], tuple[int, Decimal]] = {}
+    for row in rows:
+        if row[sums[what]] >= least and (caller.is_admin or row["principal_id"] == caller.id):
+            key = tuple(row[keys[name]] for name in by)
+            tokens, cost = naive.get(key, (0, Decimal(0)))
+            naive[key] = (tokens + row[sums[what]], cost + Decimal(row["cost_pico"]) / 10**12)
+    assert found == naive
+
+
+def drawn_once(world: World) -> list[dict[str, Any]]:
+    rows = list(drawn_rows(400, seed=10))
+    if world.one(f"SELECT count(*) FROM {USAGE}") == 0:
+        insert_rows(world.database, rows[:250])
+        world.exporter.step(fewest=1)
+        insert_rows(world.database, rows[250:])
+    return rows
 
 
 def test_a_question_that_takes_too_long_says_so(world: World) -> None:

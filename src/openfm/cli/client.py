@@ -5,13 +5,14 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
 
 import aiohttp
 from yarl import URL
 
-from openfm.cli.errors import CliError, ExitCode, from_status
+from openfm.cli.errors import CliError, ExitCode, ServerError, from_status
 from openfm.cli.profile import Server
 from openfm.wire.sse import SseDecoder
 
@@ -38,9 +39,9 @@ class Client:
         """One endpoint, whole."""
         return await self._json("GET", f"/api/2.0/serving-endpoints/{quote(name, safe='')}")
 
-    async def query(self, name: str, body: Mapping[str, object]) -> dict[str, Any]:
-        """The endpoint's answer to `body`."""
-        return await self._json("POST", _invocations(name), body)
+    async def query(self, name: str, body: Mapping[str, object], idempotency_key: str | None = None) -> dict[str, Any]:
+        """The endpoint's answer to `body`; with a key the server makes and bills one at most."""
+        return await self._json("POST", _invocations(name), body, idempotency_key)
 
     async def stream(self, name: str, body: Mapping[str, object]) -> AsyncGenerator[dict[str, Any], None]:
         """The chunks of the endpoint's answer, as they come."""
@@ -65,21 +66,43 @@ class Client:
         async with self._sent("GET", path) as response:
             return await response.text()
 
+    async def download(self, path: str, to: Path) -> int:
+        """A route's answer into a file, which is there once it is whole; how many bytes. Raises `OSError` too."""
+        draft = to.with_name(f"{to.name}.part")
+        async with self._sent("GET", path) as response:
+            try:
+                with draft.open("wb") as file:
+                    async for piece in response.content.iter_any():
+                        file.write(piece)
+                    size = file.tell()
+                draft.replace(to)
+            finally:
+                draft.unlink(missing_ok=True)
+        return size
+
     async def put_bytes(self, path: str, content: bytes) -> None:
         """Send bytes as they are."""
         async with self._sent("PUT", path, content):
             pass
 
-    async def _json(self, method: str, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
-        async with self._sent(method, path, body) as response:
+    async def _json(
+        self, method: str, path: str, body: Mapping[str, object] | None = None, idempotency_key: str | None = None
+    ) -> dict[str, Any]:
+        async with self._sent(method, path, body, idempotency_key) as response:
             content = await response.read()
             return _decoded(content, self.server.url) if content else {}
 
     @asynccontextmanager
     async def _sent(
-        self, method: str, path: str, body: Mapping[str, object] | bytes | None = None
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | bytes | None = None,
+        idempotency_key: str | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         headers = {"Authorization": f"Bearer {self.server.token}"} if self.server.token else {}
+        if idempotency_key is not None:
+            headers["Idempotency-Key"] = idempotency_key
         url = self.server.url
         content: dict[str, Any] = {"data": io.BytesIO(body)} if isinstance(body, bytes) else {"json": body}
         try:
@@ -87,7 +110,7 @@ class Client:
                 method, URL(url + path, encoded=True), headers=headers, **content
             ) as response:
                 if response.status >= 300:
-                    raise _failure(response.status, _decoded(await response.read(), url))
+                    raise _failure(response.status, _decoded(await response.read(), url), _pause_s(response))
                 yield response
         except aiohttp.InvalidURL:
             raise CliError(f"'{url}' is no URL.", ExitCode.USAGE) from None
@@ -123,7 +146,14 @@ def _decoded(body: bytes, url: str) -> dict[str, Any]:
     return decoded
 
 
-def _failure(status: int, body: Mapping[str, Any]) -> CliError:
+def _pause_s(response: aiohttp.ClientResponse) -> float | None:
+    try:
+        return float(response.headers["retry-after-ms"]) / 1000
+    except (KeyError, ValueError):
+        return None
+
+
+def _failure(status: int, body: Mapping[str, Any], retry_after_s: float | None = None) -> CliError:
     """The server's error, in whichever shape it came."""
     error = body.get("error")
     nested = error if isinstance(error, dict) else {}
@@ -131,4 +161,4 @@ def _failure(status: int, body: Mapping[str, Any]) -> CliError:
     code = from_status(status)
     error_code = body.get("error_code") or nested.get("code") or ""
     hint = _TOKEN_HINT if status == _UNAUTHENTICATED else ""
-    return CliError(str(message), code, error_code=str(error_code), hint=hint)
+    return ServerError(str(message), code, error_code=str(error_code), hint=hint).after(status, retry_after_s)

@@ -72,6 +72,18 @@ class CliError(Exception):
         self.hint = hint
 
 
+class ServerError(CliError):
+    """The server's answer, when it is an error. `retry_after_s`: it may be asked again after so many seconds."""
+
+    status: int = 0
+    retry_after_s: float | None = None
+
+    def after(self, status: int, retry_after_s: float | None) -> "ServerError":
+        """The error with its HTTP status."""
+        self.status, self.retry_after_s = status, retry_after_s
+        return self
+
+
 def from_status(status: int) -> ExitCode:
     """The exit code for an HTTP status of the server."""
     return _BY_STATUS.get(status, ExitCode.FAILURE)

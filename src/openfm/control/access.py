@@ -132,8 +132,12 @@ CALLER         GET               /api/2.0/openfm/limits
 CALLER         GET               /api/2.0/openfm/limits/platform
 ADMIN          PUT               /api/2.0/openfm/limits
 ADMIN          DELETE            /api/2.0/openfm/limits/{limit_id}
+CALLER         GET               /api/2.0/openfm/budgets
+CALLER         GET               /api/2.0/openfm/budgets/{budget}
+ADMIN          PUT DELETE        /api/2.0/openfm/budgets/{budget}
 OWN            GET               /api/2.0/openfm/usage/invoice
 OWN            POST              /api/2.0/openfm/sql
+OWN            GET               /api/2.0/openfm/usage/export
 OWN            POST              /api/2.0/sql/statements
 OWN            POST              /api/2.0/sql/statements/
 OWN            GET               /api/2.0/sql/statements/{statement_id}
@@ -143,6 +147,9 @@ EXECUTE        GET               /api/2.0/openfm/models/{full_name}/{version}/th
 ADMIN          GET               /api/2.0/openfm/capacity
 EXECUTE        GET               /api/2.0/openfm/plan
 CAN_VIEW       GET               /api/2.0/openfm/endpoints/{name}/report
+OWN            GET               /api/2.0/openfm/usage/report
+ADMIN          GET POST          /api/2.0/openfm/usage/retention
+CAN_MANAGE     GET               /api/2.0/openfm/inference-tables/{name}
 
 CALLER         POST              /api/2.0/mlflow/unity-catalog/registered-models/create
 EXECUTE        GET               /api/2.0/mlflow/unity-catalog/registered-models/get

@@ -12,6 +12,8 @@ from starlette.exceptions import HTTPException
 from openfm.control.access import enforce
 from openfm.control.access_setup import Access
 from openfm.control.bodies import JsonBodies
+from openfm.control.budgets import routes as budget_routes
+from openfm.control.budgets.service import BudgetBook
 from openfm.control.calibrations import routes as calibration_routes
 from openfm.control.calibrations.routes import CalibrationDesk
 from openfm.control.endpoints import detail_routes
@@ -20,6 +22,8 @@ from openfm.control.endpoints.routes import Desk
 from openfm.control.limits import routes as limit_routes
 from openfm.control.limits.platform import Platform
 from openfm.control.limits.service import LimitBook
+from openfm.control.payloads import routes as payload_routes
+from openfm.control.payloads.ports import Payloads
 from openfm.control.registry.setup import Registry
 from openfm.control.sql import routes as sql_routes
 from openfm.control.sql.ports import Sql
@@ -49,6 +53,8 @@ class ControlPlane:
     sql: Sql
     calibrations: CalibrationDesk
     throughput: ThroughputService
+    budgets: BudgetBook
+    payloads: Payloads
 
 
 def management_api(plane: ControlPlane) -> FastAPI:
@@ -70,6 +76,8 @@ def management_api(plane: ControlPlane) -> FastAPI:
     api.state.sql = plane.sql
     api.state.calibrations = plane.calibrations
     api.state.throughput = plane.throughput
+    api.state.budgets = plane.budgets
+    api.state.payloads = plane.payloads
     plane.access.install(api)
     plane.registry.install(api)
     api.include_router(endpoint_routes.router)
@@ -79,6 +87,8 @@ def management_api(plane: ControlPlane) -> FastAPI:
     api.include_router(sql_routes.router)
     api.include_router(calibration_routes.router)
     api.include_router(throughput_routes.router)
+    api.include_router(budget_routes.router)
+    api.include_router(payload_routes.router)
     api.add_middleware(JsonBodies, tokens=plane.access.token_book)
     api.middleware("http")(_with_request_id)
     api.exception_handler(ApiError)(_api_error)

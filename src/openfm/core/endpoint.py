@@ -174,6 +174,12 @@ class EndpointDetails:
         """Who answers what is above the provisioned throughput, if anybody."""
         return self.tags.get(SPILLOVER_TAG) or None
 
+    @property
+    def has_inference_table(self) -> bool:
+        """Whether requests and answers are kept."""
+        table = (self.ai_gateway or {}).get("inference_table_config")
+        return isinstance(table, Mapping) and table.get("enabled") is True
+
 
 @dataclass(frozen=True, slots=True)
 class ServingEndpoint:

@@ -9,6 +9,9 @@ from enum import StrEnum
 from openfm.core.principal import PrincipalKind
 from openfm.core.usage import TokenCounts
 
+LEAST_RETENTION_DAYS = 32
+"""A month's rows stay while the month lasts: budgets that are set in it count them."""
+
 MOST_TOKENS = 40_000_000
 """Of one kind in one request. More is a mistake of whoever counted, and would not fit the cost's 64 bits."""
 

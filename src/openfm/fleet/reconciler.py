@@ -137,14 +137,6 @@ class Reconciler:
         """What is taken of the machine, by replicas on their way out too."""
         return [entry.present.placement for entry in self._entries.values()]
 
-    def tenants(self) -> list[Tenant]:
-        """The processes of all replicas that run here, also of those on their way out."""
-        return [
-            Tenant(entry.replica.pid, entry.replica.hardware, entry.present.item.is_provisioned)
-            for entry in self._entries.values()
-            if entry.replica.pid is not None
-        ]
-
     @property
     def taken(self) -> Mapping[str, tuple[str, Placement]]:
         """By replica, its deployment and its place; those on their way out too. A copy, for any thread."""
@@ -152,6 +144,14 @@ class Reconciler:
             replica_id: (entry.present.item.deployment_id, entry.present.placement)
             for replica_id, entry in self._entries.copy().items()
         }
+
+    def tenants(self) -> list[Tenant]:
+        """The processes of all replicas that run here, also of those on their way out."""
+        return [
+            Tenant(entry.replica.pid, entry.replica.hardware, entry.present.item.is_provisioned)
+            for entry in self._entries.values()
+            if entry.replica.pid is not None
+        ]
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call `listener` after each change of any replica's state. It must not wait."""

@@ -35,6 +35,15 @@ class Bill:
     _noted_s: float = 0.0
     _noted_tokens: int = 0
 
+    @property
+    def received_us(self) -> int:
+        """When the request came, in us since the epoch."""
+        return _us(self.meter.received_s)
+
+    def tags_of(self, endpoint: ServingEndpoint) -> Mapping[str, str]:
+        """What the request's usage is kept under."""
+        return {**endpoint.details.tags, **self.usage_context}
+
     def open(self, caller: Principal, endpoint: ServingEndpoint, entity: ServedEntity, reserved: Demand) -> None:
         """Put the request on record, once; the entity of the last call is the one that answered.
 
@@ -58,12 +67,12 @@ class Bill:
                 config_version=endpoint.active.version,
                 task=entity.model.task,
                 is_streaming=self.is_streaming,
-                received_us=_us(self.meter.received_s),
+                received_us=self.received_us,
                 reserved_prompt_tokens=reserved.prompt,
                 reserved_completion_tokens=reserved.completion,
                 client_request_id=self.client_request_id,
                 attempt=self.attempt,
-                tags=tuple({**endpoint.details.tags, **self.usage_context}.items()),
+                tags=tuple(self.tags_of(endpoint).items()),
             )
         )
         self.opened_s = self._noted_s = self.meter.clock()

@@ -2,19 +2,21 @@
 
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
-from openfm.core.errors import ApiError, RateLimited
+from openfm.core.errors import ApiError, BudgetExceeded, RateLimited
+from openfm.core.payload import Payload
 from openfm.core.principal import Principal
 from openfm.core.usage import UsageRecord
-from openfm.gateway.asgi import Header
+from openfm.gateway.asgi import Header, Send
 from openfm.gateway.bill import Bill
 from openfm.gateway.idempotency import Attempts, attempt
 from openfm.gateway.invoke import Invocation
 from openfm.gateway.meter import Meter
-from openfm.gateway.ports import Ledger, UsageSink
+from openfm.gateway.ports import Ledger, PayloadSink, UsageSink
+from openfm.gateway.recording import Recording
 from openfm.telemetry.metrics import Metrics
 from openfm.wire.answers import AnswerHead
 from openfm.wire.manner import Manner
@@ -46,6 +48,7 @@ class Exchange:
     is_explained: bool = False
     trace_parent: str | None = None
     error: ApiError | None = None
+    recording: Recording | None = None
     _invocation: Invocation | None = None
     _id_prefix: str = ""
 
@@ -72,6 +75,11 @@ class Exchange:
         if self._invocation is None:
             raise AssertionError("asked for the invocation before start()")
         return self._invocation
+
+    @property
+    def is_started(self) -> bool:
+        """Whether `start` said where the request goes."""
+        return self._invocation is not None
 
     @property
     def head(self) -> AnswerHead:
@@ -102,13 +110,39 @@ class Exchange:
         self.bill.usage_context = body.usage_context or {}
         self._id_prefix = id_prefix
 
+    def recorded(self, send: Send) -> Send:
+        """What to send through from here on: an endpoint with an inference table keeps what is sent."""
+        if not self.invocation.endpoint.details.has_inference_table:
+            return send
+        self.recording = Recording(send)
+        return self.recording
+
+    def payload(self, finished_s: float) -> Payload | None:
+        """The row of the inference table, where there is one."""
+        if self.recording is None:
+            return None
+        request, response, codes = self.recording.texts(self.raw)
+        return Payload(
+            request_id=self.request_id,
+            endpoint_id=self.invocation.endpoint.id,
+            client_request_id=self.bill.client_request_id,
+            request_time_us=self.bill.received_us,
+            status_code=self.status,
+            execution_duration_ms=max(0, round((finished_s - self.meter.received_s) * 1000)),
+            request=request,
+            response=response,
+            served_entity_id=self.invocation.entity.deployment_id,
+            requester=self.principal.name,
+            error_codes=codes,
+        )
+
     async def settle(self) -> None:
         """The request left: give back what it did not use, and close its bill."""
         self.bill.close(self.status)
         if self.bill.attempt is not None and not self.bill.is_charged:
             self.attempts.forget(self.bill.attempt)
         if self._invocation is not None:
-            await self._invocation.settle(self.meter.worked)
+            await self._invocation.settle()
 
     def fail(self, error: ApiError) -> None:
         """The answer is an error, or ends with one."""
@@ -139,6 +173,21 @@ class Exchange:
         )
 
 
+class NoTables:
+    """Fulfils `PayloadSink` where nothing is kept."""
+
+    def record(self, payload: Payload) -> None:
+        """See `PayloadSink`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sinks:
+    """Who is told of each request that left."""
+
+    usage: Sequence[UsageSink]
+    payloads: PayloadSink = field(default_factory=NoTables)
+
+
 class ExchangeLog:
     """Begins and ends exchanges: ids, times, bills, metrics, usage. `clock` gives epoch seconds."""
 
@@ -146,7 +195,7 @@ class ExchangeLog:
         self,
         ledger: Ledger,
         attempts: Attempts,
-        sinks: Sequence[UsageSink],
+        sinks: Sinks,
         metrics: Metrics,
         clock: Callable[[], float],
     ) -> None:
@@ -168,7 +217,12 @@ class ExchangeLog:
         self._metrics.request_ended()
         if isinstance(exchange.error, RateLimited) and exchange.error.measure is not None:
             self._metrics.limit_hit(exchange.invocation.endpoint.name, exchange.error.measure)
-        usage = exchange.usage(self._clock())
+        if isinstance(exchange.error, BudgetExceeded):
+            self._metrics.budget_refused(exchange.error.budget)
+        now = self._clock()
+        usage, payload = exchange.usage(now), exchange.payload(now)
         if usage is not None:
-            for sink in self._sinks:
+            for sink in self._sinks.usage:
                 sink.record(usage)
+        if payload is not None:
+            self._sinks.payloads.record(payload)

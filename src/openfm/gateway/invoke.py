@@ -10,6 +10,7 @@ from openfm.core.embedding import EmbeddingRequest, EmbeddingResult
 from openfm.core.endpoint import ServedEntity, ServingEndpoint, pick_route
 from openfm.core.errors import (
     ApiError,
+    BudgetExceeded,
     EngineUnreachable,
     EntityWithdrawn,
     InvalidRequest,
@@ -22,12 +23,14 @@ from openfm.core.errors import (
 from openfm.core.job import GenerationJob, ServiceTier
 from openfm.core.model import Task
 from openfm.core.principal import Principal
+from openfm.core.spending import Spending
 from openfm.core.usage import Demand, TokenCounts
 from openfm.engines.base import Engine
 from openfm.gateway.admission import Admission, Seats, Ticket
 from openfm.gateway.bill import Bill
 from openfm.gateway.fan_out import fan_out
-from openfm.gateway.ports import Allowance, Directory, Limiter, Replica, Roster
+from openfm.gateway.guards import Guards
+from openfm.gateway.ports import Allowance, Directory, Hold, Replica, Roster
 from openfm.gateway.prompts import capped, demand_of, fitted, most_embedding_tokens, prepared
 from openfm.gateway.provision import Asker, Share
 from openfm.gateway.routing import pick_replica, prefix_of
@@ -46,7 +49,7 @@ _STOP_DEADLINE_S = 2.0
 
 @dataclass(slots=True)
 class Invocation:
-    """A request on its way to a served entity; `bill` says what it used, `allowance` what it took of its limits.
+    """A request on its way to a served entity, what it used, and what it took of its limits and budgets.
 
     Until the first event `entity` may change: an update withdraws it, or it fails and the endpoint has a fallback.
     `is_pinned`: the caller named the entity, so no other may answer. `raw` is the body as it came. `share` is what it
@@ -62,6 +65,7 @@ class Invocation:
     raw: bytes = b""
     replica_id: str = ""
     allowance: Allowance | None = None
+    hold: Hold | None = None
     share: Share | None = None
     utilisation: float | None = None
     spilled_to: str | None = None
@@ -69,16 +73,33 @@ class Invocation:
     _withdrawals: int = 0
     _misses: int = 0
 
+    @property
+    def spending(self) -> Spending:
+        """It as those who watch the money see it."""
+        bill = self.bill
+        return Spending(bill.request_id, self.caller, self.endpoint, bill.tags_of(self.endpoint), bill.received_us)
+
+    @property
+    def may_answer(self) -> Sequence[ServedEntity]:
+        """Who may answer, as things stand."""
+        has_fallback = self.endpoint.details.has_fallback and not self.is_pinned
+        return self.endpoint.active.served_entities if has_fallback else (self.entity,)
+
+    async def settle(self) -> None:
+        """Give back what was not used, once the bill is closed."""
+        if self.share is not None:
+            self.share.settle(self.bill.meter.worked)
+        try:
+            if self.hold is not None:
+                billed = self.bill.meter.delivered if self.bill.is_charged else TokenCounts()
+                await self.hold.settle(self.entity, billed)
+        finally:
+            if self.allowance is not None:
+                await self.allowance.settle(self.bill.meter.worked)
+
     def open_bill(self, reserved: Demand) -> None:
         """It goes to an engine now, which may use so much. Raises `LedgerUnavailable`."""
         self.bill.open(self.caller, self.endpoint, self.entity, reserved)
-
-    async def settle(self, used: TokenCounts) -> None:
-        """It left, and used so much: the rest is given back."""
-        if self.share is not None:
-            self.share.settle(used)
-        if self.allowance is not None:
-            await self.allowance.settle(used)
 
     async def move_on(self, error: ApiError, repick: Callable[["Invocation"], None]) -> None:
         """Choose who answers instead, after `error`. Raises it when nobody does."""
@@ -118,13 +139,13 @@ class Gateway:
         directory: Directory,
         roster: Roster,
         admission: Admission,
-        limiter: Limiter,
+        guards: Guards,
         draw: Callable[[], float],
     ) -> None:
         self.directory = directory
         self.roster = roster
         self.admission = admission
-        self.limiter = limiter
+        self.guards = guards
         self._draw = draw
 
     def endpoint(self, caller: Principal, name: str) -> ServingEndpoint:
@@ -154,7 +175,7 @@ class Gateway:
         self._enter(invocation, demand, self._spill)
         try:
             await self._reserve(invocation, demand)
-        except (RateLimited, InvalidRequest) as error:
+        except (RateLimited, InvalidRequest, BudgetExceeded) as error:
             if isinstance(error, RateLimited) and not (error.measure and error.measure.is_of_tokens):
                 raise
             demand = await self._counted(invocation, job, demand)
@@ -185,6 +206,7 @@ class Gateway:
                 if has_begun:
                     raise
                 await invocation.move_on(error, self._repick)
+                await self._cover(invocation, demand)
             else:
                 return
 
@@ -202,6 +224,7 @@ class Gateway:
                     ticket.charge(TokenCounts(prompt=result.prompt_tokens))
             except ApiError as error:
                 await invocation.move_on(error, self._repick)
+                await self._cover(invocation, demand)
             else:
                 invocation.bill.meter.count_prompt(result.prompt_tokens)
                 return result
@@ -247,7 +270,13 @@ class Gateway:
         return True
 
     async def _reserve(self, invocation: Invocation, demand: Demand) -> None:
-        invocation.allowance = await self.limiter.reserve(invocation.caller, invocation.endpoint, demand)
+        taken = await self.guards.admit(invocation.spending, invocation.may_answer, demand)
+        invocation.allowance, invocation.hold = taken.allowance, taken.hold
+
+    async def _cover(self, invocation: Invocation, demand: Demand) -> None:
+        """Another entity answers now: it may cost more. Raises `BudgetExceeded`."""
+        hold = await self.guards.budgets.hold(invocation.spending, invocation.may_answer, demand)
+        invocation.hold = hold or invocation.hold
 
     async def _counted(self, invocation: Invocation, job: GenerationJob, bound: Demand) -> Demand:
         """The demand with the prompts' tokens as the engine counts them: bytes are a bound four times too high."""

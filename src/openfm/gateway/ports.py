@@ -7,8 +7,10 @@ from typing import Protocol
 from openfm.core.endpoint import ServedEntity, ServingEndpoint
 from openfm.core.ledger import LedgerEntry, Settlement
 from openfm.core.limits import Standing
+from openfm.core.payload import Payload
 from openfm.core.price import Price
 from openfm.core.principal import Principal
+from openfm.core.spending import Spending
 from openfm.core.usage import Demand, TokenCounts, UsageRecord
 from openfm.engines.base import Engine
 from openfm.scheduling.work import Promise
@@ -115,6 +117,25 @@ class Limiter(Protocol):
         ...
 
 
+class Hold(Protocol):
+    """What one request holds of its budgets."""
+
+    async def settle(self, entity: ServedEntity, billed: TokenCounts) -> None:
+        """The request left; `entity` answered, and so much is billed: the rest is given back."""
+        ...
+
+
+class Budgets(Protocol):
+    """Knows how much money is left."""
+
+    async def hold(self, spending: Spending, entities: Sequence[ServedEntity], demand: Demand) -> Hold | None:
+        """Hold the most that any of the entities can cost, of every budget that applies or of none; None for nothing.
+
+        Asked again for the same request, it holds the greater amount. Raises `BudgetExceeded`.
+        """
+        ...
+
+
 class Ledger(Protocol):
     """Keeps what is billed. No call waits longer than it takes to hand bytes to the operating system."""
 
@@ -136,6 +157,14 @@ class Prices(Protocol):
 
     def price(self, endpoint_name: str, entity_name: str, at_us: int) -> Price:
         """The price of a request that was received then (microseconds since the epoch); one of 0 where none is set."""
+        ...
+
+
+class PayloadSink(Protocol):
+    """Takes requests and answers of endpoints that have an inference table."""
+
+    def record(self, payload: Payload) -> None:
+        """Keep it, where there is room. Must not wait."""
         ...
 
 

@@ -87,8 +87,10 @@ class DataPlane:
             exchange.idempotency_key = key_in(scope["headers"])
             exchange.is_explained = is_asked_for(scope["headers"])
             exchange.trace_parent = trace_parent(scope["headers"])
-            respond = self._route(scope, exchange, receive)
-            await (await respond)(receive, send)
+            respond = await self._route(scope, exchange, receive)
+            if exchange.is_started:
+                send = exchange.recorded(send)
+            await respond(receive, send)
         except ClientGone:
             exchange.status = CLIENT_CLOSED_REQUEST
         except asyncio.CancelledError:  # the server ends, and does not wait longer

@@ -4,8 +4,10 @@ import importlib
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 
 from openfm.core.errors import InvalidParameterValue
+from openfm.limits.budget_store import BudgetStore, InProcessBudgets
 from openfm.limits.in_process import InProcessLimits
 from openfm.limits.store import LimitStore
 
@@ -14,14 +16,22 @@ class CannotShareLimits(Exception):  # the message is for people
     """The server that is to keep the counts cannot be used."""
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The counts of limits, and the reservations of budgets."""
+
+    limits: LimitStore
+    budgets: BudgetStore
+
+
 @asynccontextmanager
-async def open_limits(url: str | None) -> AsyncIterator[LimitStore]:
+async def open_counts(url: str | None) -> AsyncIterator[Counts]:
     """Counts in the Redis-compatible server at `url`, for all gateways; without one, in this process.
 
     Raises `CannotShareLimits` for a URL of another kind, or without the client's package, which is an extra.
     """
     if url is None:
-        yield InProcessLimits(time.monotonic)
+        yield Counts(InProcessLimits(time.monotonic), InProcessBudgets())
         return
     try:
         shared = importlib.import_module("openfm.limits.redis")
@@ -31,7 +41,7 @@ async def open_limits(url: str | None) -> AsyncIterator[LimitStore]:
         ) from None
     async with AsyncExitStack() as stack:
         try:
-            limits: LimitStore = await stack.enter_async_context(shared.redis_limits(url))
+            limits, budgets = await stack.enter_async_context(shared.redis_counts(url))
         except InvalidParameterValue as error:
             raise CannotShareLimits(error.message) from None
-        yield limits
+        yield Counts(limits, budgets)

@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 
 from openfm.core.errors import InvalidParameterValue, Unavailable
 from openfm.core.limits import Claim, Limit, Measure
+from openfm.limits.budget_redis import RedisBudgets
 from openfm.limits.redis_scripts import Argument, Scripts
 from openfm.limits.store import PLACE_WAIT_S, Reservation, Taken, Verdict, refusal
 
@@ -44,15 +45,26 @@ class RedisOptions:
 
 @asynccontextmanager
 async def redis_limits(url: str, options: RedisOptions | None = None) -> AsyncIterator["RedisLimits"]:
+    """The limits of `redis_counts` alone."""
+    async with redis_counts(url, options) as (limits, _):
+        yield limits
+
+
+@asynccontextmanager
+async def redis_counts(
+    url: str, options: RedisOptions | None = None
+) -> AsyncIterator[tuple["RedisLimits", RedisBudgets]]:
     """Counts in the server at a URL as redis://host:6379/0 (rediss:// with TLS, unix:// for a socket).
 
     Raises `InvalidParameterValue` for a URL of another kind.
     """
+    options = options or RedisOptions()
     async with Redis(connection_pool=_pool(url)) as client:
-        limits = RedisLimits(client, options or RedisOptions())
+        scripts = Scripts(client)
+        limits = RedisLimits(scripts, options)
         keeping = asyncio.create_task(limits.keep())
         try:
-            yield limits
+            yield limits, RedisBudgets(client, scripts, options.prefix)
         finally:
             keeping.cancel()
             with suppress(asyncio.CancelledError):
@@ -80,12 +92,12 @@ def _pool(url: str) -> BlockingConnectionPool:
 
 
 class RedisLimits:
-    """Fulfils `LimitStore`. `client` must try nothing again by itself. While requests run, `keep` must."""
+    """Fulfils `LimitStore`. The scripts' client must try nothing again by itself. While requests run, `keep` must."""
 
-    def __init__(self, client: Redis, options: RedisOptions) -> None:
+    def __init__(self, scripts: Scripts, options: RedisOptions) -> None:
         self._options = options
         self._lease_us = int(options.lease_s * _US)
-        self._scripts = Scripts(client)
+        self._scripts = scripts
         self._leases: set[tuple[str, str]] = set()
 
     async def reserve(self, claims: Sequence[Claim]) -> Reservation:

@@ -1,16 +1,26 @@
 """Runs scripts in Redis, those of many callers in one round trip: one at a time, each would cost its gateway 0.1 ms."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
+from types import MappingProxyType
 from typing import cast
 
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, RedisError
 
-NAMES = ("reserve", "settle", "renew")
-"""The scripts; each begins with what is in windows.lua."""
+SCRIPTS: Mapping[str, str] = MappingProxyType(
+    {
+        "reserve": "windows",
+        "settle": "windows",
+        "renew": "windows",
+        "budget_take": "money",
+        "budget_settle": "money",
+        "budget_book": "money",
+    }
+)
+"""The scripts, and with what file each begins."""
 
 _MOST_AT_ONCE = 64
 
@@ -92,6 +102,6 @@ class Scripts:
 
     async def _load(self) -> None:
         folder = resources.files("openfm.limits")
-        for name in NAMES:
-            text = "".join((folder / f"{part}.lua").read_text() for part in ("windows", name))
+        for name, beginning in SCRIPTS.items():
+            text = "".join((folder / f"{part}.lua").read_text() for part in (beginning, name))
             self._digests[name] = str(await self._client.script_load(text))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from openfm.core.invoice import Correction, LineKey, Month, Used
 from openfm.core.price import Price, PriceUnit, shown_micro, shown_pico
 from openfm.core.price_book import FREE
+from openfm.core.unit_hours import UnitSeconds
 
 _COLUMNS = (
     "currency",
@@ -30,6 +31,7 @@ _COLUMNS = (
     "completion_price",
     "amount",
 )
+_HOUR_COLUMNS = (*_COLUMNS[:6], "unit_seconds", "unit_hour_price", "amount")
 _NUMBERS_FROM = _COLUMNS.index("price_version")
 _DANGEROUS_IN_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -41,6 +43,7 @@ class Invoice:
     month: Month
     subject: str
     lines: Mapping[LineKey, Used]
+    unit_hours: Mapping[LineKey, UnitSeconds]
     corrections: Sequence[Correction]
     prices: Mapping[int, Price]
     open_requests: int
@@ -52,6 +55,8 @@ class Invoice:
         found: dict[str, int] = {}
         for key, used in self.lines.items():
             found[key.currency] = found.get(key.currency, 0) + used.cost_pico
+        for key, hours in self.unit_hours.items():
+            found[key.currency] = found.get(key.currency, 0) + hours.cost_pico
         for correction in self.corrections:
             found[correction.currency] = found.get(correction.currency, 0) + correction.cost_pico
         return dict(sorted(found.items()))
@@ -70,6 +75,7 @@ def as_json(invoice: Invoice) -> str:
         "state": invoice.state,
         "open_requests": invoice.open_requests,
         "lines": [_numbered(dict(zip(_COLUMNS, row, strict=True))) for row in _rows(invoice)],
+        **_hours_body(invoice),
         "corrections": [
             {
                 "id": one.id,
@@ -91,7 +97,11 @@ def as_csv(invoice: Invoice) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow((*_COLUMNS, "note"))
     for row in _rows(invoice):
-        writer.writerow([*map(_safe, row[:_NUMBERS_FROM]), *row[_NUMBERS_FROM:], ""])
+        writer.writerow([*map(safe, row[:_NUMBERS_FROM]), *row[_NUMBERS_FROM:], ""])
+    for currency, principal, principal_id, endpoint, entity, version, seconds, price, amount in _hours(invoice):
+        named = map(safe, (currency, principal, principal_id, endpoint, entity))
+        empty = [""] * (len(_COLUMNS) - 7)
+        writer.writerow([*named, version, *empty, amount, f"{seconds} seconds of a model unit at {price} an hour"])
     for one in sorted(invoice.corrections):
         empty = [""] * (len(_COLUMNS) - 2)
         note = f"correction {one.id} of request {one.request_id}: {one.reason}"
@@ -105,6 +115,8 @@ def as_text(invoice: Invoice) -> str:
     if invoice.open_requests:
         out.append(f"Requests that are not closed yet: {invoice.open_requests}")
     out += ["", *_table([_COLUMNS, *_rows(invoice)])]
+    if invoice.unit_hours:
+        out += ["", "Hours of model units", *_table([_HOUR_COLUMNS, *_hours(invoice)])]
     out += [""] if not invoice.corrections else ["", "Corrections"]
     for one in sorted(invoice.corrections):
         out.append(f"  {one.currency} {shown_pico(one.cost_pico)}  request {one.request_id}: {_one_line(one.reason)}")
@@ -134,6 +146,23 @@ def _rows(invoice: Invoice) -> list[tuple[str, ...]]:
     return rows
 
 
+def _hours_body(invoice: Invoice) -> dict[str, object]:
+    """Only where there are some: invoices without stay byte for byte what they were."""
+    hours = [dict(zip(_HOUR_COLUMNS, row, strict=True)) for row in _hours(invoice)]
+    return {"unit_hours": hours} if hours else {}
+
+
+def _hours(invoice: Invoice) -> list[tuple[str, ...]]:
+    """One a line of hours of model units, in `_HOUR_COLUMNS`."""
+    rows: list[tuple[str, ...]] = []
+    for key in sorted(invoice.unit_hours):
+        hours, price = invoice.unit_hours[key], invoice.prices.get(key.price_version, FREE)
+        named = (key.currency, key.principal_name, key.principal_id, key.endpoint_name, key.entity_name)
+        shown = (shown_micro(price.micro(PriceUnit.MODEL_UNIT_HOUR)), shown_pico(hours.cost_pico))
+        rows.append((*named, str(key.price_version), str(hours.seconds), *shown))
+    return rows
+
+
 def _numbered(row: dict[str, str]) -> dict[str, str | int]:
     counted = ("price_version", "requests", "prompt_tokens", "cached_tokens", "completion_tokens")
     return {name: int(value) if name in counted else value for name, value in row.items()}
@@ -156,6 +185,6 @@ def _one_line(text: str) -> str:
     return text if text.isprintable() else text.encode("unicode_escape").decode()
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
     """A spreadsheet would run it."""
     return f"'{text}" if text.startswith(_DANGEROUS_IN_SPREADSHEETS) else text

@@ -4,20 +4,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select, true
+from sqlalchemy import Connection, and_, select
 
 from openfm.core.errors import InvalidParameterValue
 from openfm.core.invoice import Correction, LineKey, Month, Used
-from openfm.core.ledger import LedgerState
-from openfm.core.price import MICRO
 from openfm.core.principal import Principal
+from openfm.core.unit_hours import LONGEST_S
 from openfm.metering.invoice import Invoice, as_csv, as_json, as_text
 from openfm.metering.price_list import load_prices
+from openfm.metering.sums import closed, open_requests
+from openfm.metering.unit_hours import unit_lines
 from openfm.store.database import Database
 from openfm.store.ledger_tables import ledger, ledger_corrections
 
 _FORMS = {"text": as_text, "csv": as_csv, "json": as_json}
 _DAY_US = 24 * 3600 * 1_000_000
+_LATE_US = 2 * LONGEST_S * 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,63 +40,42 @@ class InvoiceDesk:
         """The month's sums."""
         start_us, end_us = month.bounds_us
         lines: dict[LineKey, Used] = {}
-        open_requests = 0
+        still_open = 0
         # A day at a time: readers and writers of the database take turns.
         for first_us, next_us in pairwise([*range(start_us, end_us, _DAY_US), end_us]):
-            received = and_(ledger.c.received_us >= first_us, ledger.c.received_us < next_us)
             with self.database.transaction() as connection:
-                open_requests += _add_lines(connection, and_(received, _of(caller)), lines)
+                _add_lines(connection, (first_us, next_us), caller, lines)
+                still_open += open_requests(connection, (first_us, next_us), caller)
         with self.database.transaction() as connection:
             corrections = _corrections(connection, month, caller)
+            hours = unit_lines(connection, month.bounds_us, caller)
             prices = {price.version: price for price in load_prices(connection)}
         return Invoice(
             month=month,
             subject="everybody" if caller.is_admin else caller.name,
             lines=lines,
+            unit_hours=hours,
             corrections=corrections,
             prices=prices,
-            open_requests=open_requests,
-            is_final=not open_requests and self.clock_us() >= end_us,
+            open_requests=still_open,
+            is_final=not still_open and self.clock_us() >= end_us + (_LATE_US if hours else 0),
         )
 
 
-def _of(caller: Principal) -> ColumnElement[bool]:
-    return true() if caller.is_admin else ledger.c.principal_id == caller.id
-
-
-def _add_lines(connection: Connection, condition: ColumnElement[bool], lines: dict[LineKey, Used]) -> int:
-    """Add these rows to the lines; how many of them are open."""
-    keys = (
-        ledger.c.currency,
-        ledger.c.principal_name,
-        ledger.c.principal_id,
-        ledger.c.endpoint_name,
-        ledger.c.entity_name,
-        ledger.c.price_version,
-    )
-    sums = (
-        func.count(),
-        func.sum(ledger.c.billed_prompt),
-        func.sum(ledger.c.billed_cached),
-        func.sum(ledger.c.billed_completion),
-        # In two parts: a sum of 10^-12 soon has more than 64 bits.
-        func.sum(ledger.c.cost_pico // MICRO),
-        func.sum(ledger.c.cost_pico % MICRO),
-    )
-    query = select(*keys, *sums).where(and_(condition, ledger.c.state != LedgerState.RESERVED)).group_by(*keys)
-    for *key, requests, prompt, cached, completion, high, low in connection.execute(query):
-        used = Used(*(int(number) for number in (requests, prompt, cached, completion, high * MICRO + low)))
+def _add_lines(connection: Connection, span_us: tuple[int, int], caller: Principal, lines: dict[LineKey, Used]) -> None:
+    names = ("currency", "principal_name", "principal_id", "endpoint_name", "entity_name", "price_version")
+    for key, used in closed(connection, names, span_us, caller):
         line = LineKey(*key)
         lines[line] = lines[line] + used if line in lines else used
-    is_open = and_(condition, ledger.c.state == LedgerState.RESERVED)
-    return connection.execute(select(func.count()).select_from(ledger).where(is_open)).scalar_one()
 
 
 def _corrections(connection: Connection, month: Month, caller: Principal) -> list[Correction]:
     start_us, end_us = month.bounds_us
     made = and_(ledger_corrections.c.created_us >= start_us, ledger_corrections.c.created_us < end_us)
     of_request = ledger_corrections.c.request_id == ledger.c.request_id
-    query = select(ledger_corrections).join(ledger, of_request).where(and_(made, _of(caller)))
+    query = select(ledger_corrections).where(made)
+    if not caller.is_admin:
+        query = query.join(ledger, of_request).where(ledger.c.principal_id == caller.id)
     return [
         Correction(row.created_us, row.id, row.request_id, row.currency, row.cost_pico, row.reason)
         for row in connection.execute(query)

@@ -10,11 +10,13 @@ from sqlalchemy import Connection, Row, and_, func, insert, select
 
 from openfm.core.errors import InvalidParameterValue
 from openfm.core.ledger import LedgerState
-from openfm.core.price import Price, PriceRequest, PriceUnit, Target, TargetKind
+from openfm.core.price import MICRO, Price, PriceRequest, PriceUnit, Target, TargetKind
 from openfm.core.price_book import PriceBook
 from openfm.core.principal import Principal
+from openfm.core.report import DAY_US
 from openfm.store.database import Database, TakeOver
 from openfm.store.ledger_tables import ledger, prices
+from openfm.store.usage_tables import ledger_days, unit_hours
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -115,7 +117,13 @@ def _last_priced(connection: Connection, target: Target, since_us: int) -> int:
     """When the last request since then was received that was priced and that the target covers; 0 for none."""
     was_priced = and_(ledger.c.state != LedgerState.RESERVED, ledger.c.received_us >= since_us)
     query = select(ledger.c.endpoint_name, ledger.c.entity_name, func.max(ledger.c.received_us)).where(was_priced)
-    rows = connection.execute(query.group_by(ledger.c.endpoint_name, ledger.c.entity_name))
+    rows = [*connection.execute(query.group_by(ledger.c.endpoint_name, ledger.c.entity_name))]
+    ends = select(ledger_days.c.endpoint_name, ledger_days.c.entity_name, func.max(ledger_days.c.day_us) + DAY_US - 1)
+    ends = ends.where(ledger_days.c.day_us > since_us - DAY_US)
+    rows += connection.execute(ends.group_by(ledger_days.c.endpoint_name, ledger_days.c.entity_name))
+    hours = select(unit_hours.c.endpoint_name, unit_hours.c.entity_name, func.max(unit_hours.c.from_s) * MICRO)
+    hours = hours.where(unit_hours.c.from_s * MICRO >= since_us)
+    rows += connection.execute(hours.group_by(unit_hours.c.endpoint_name, unit_hours.c.entity_name))
     return max((last_us for endpoint, entity, last_us in rows if target.covers(endpoint, entity)), default=0)
 
 

@@ -16,7 +16,11 @@ from openfm.metering.attempts import recent_attempts
 from openfm.metering.invoices import InvoiceDesk
 from openfm.metering.journal import OpenJournal, open_journal
 from openfm.metering.journal_folder import JournalFolder
+from openfm.metering.keeping import RetentionDesk
+from openfm.metering.payloads import PayloadDesk
 from openfm.metering.price_list import KnownPrices, PriceList
+from openfm.metering.reports import ReportDesk
+from openfm.metering.retention import LedgerRetention
 from openfm.metering.writer import LedgerWriter
 from openfm.store.database import Database
 
@@ -80,9 +84,16 @@ def _tell(writing: asyncio.Task[None]) -> None:
         log.critical("ledger.writer_ended", exc_info=writing.exception())
 
 
-def usage_desk(database: Database, prices: KnownPrices) -> UsageDesk:
-    """What the management routes of prices and invoices work on; `prices` knows each new price at once."""
-    return UsageDesk(PriceList(database, _now_us, prices.take_over), InvoiceDesk(database, _now_us))
+def retention_desk(database: Database, ledger_days: int | None, payload_days: int) -> RetentionDesk:
+    """What forgets; None days keep for ever."""
+    ledger = LedgerRetention(database, ledger_days, _now_us)
+    return RetentionDesk(ledger, PayloadDesk(database, payload_days, _now_us))
+
+
+def usage_desk(database: Database, prices: KnownPrices, retention: RetentionDesk) -> UsageDesk:
+    """What the management routes of prices and usage work on; `prices` knows each new price at once."""
+    listed = PriceList(database, _now_us, prices.take_over)
+    return UsageDesk(listed, InvoiceDesk(database, _now_us), ReportDesk(database), retention)
 
 
 def _now_us() -> int:

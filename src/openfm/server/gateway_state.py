@@ -7,6 +7,7 @@ from pathlib import Path
 
 from openfm.catalog.catalog import Catalog
 from openfm.control.access_setup import AccessView, view_access
+from openfm.control.budgets.service import BudgetBook
 from openfm.control.calibrations.profiles import Here, ProfileBook
 from openfm.control.endpoints.defaults import alias_endpoints
 from openfm.control.endpoints.directory import EndpointDirectory
@@ -17,7 +18,7 @@ from openfm.control.registry.models import ServableModels
 from openfm.control.workspace.service import ensure_workspace
 from openfm.metering.price_list import KnownPrices
 from openfm.server.here import engine_version, this_hardware
-from openfm.server.state import now_ms
+from openfm.server.state import both, now_ms, now_us
 from openfm.store.database import Database
 
 
@@ -32,17 +33,22 @@ class GatewayOptions:
 
 
 class GatewayState:
-    """Endpoints, access, limits and prices. Empty until `catch_up`."""
+    """Endpoints, access, limits, budgets and prices. Empty until `catch_up`."""
 
     def __init__(self, database: Database, catalog: Catalog, options: GatewayOptions) -> None:
         self._database = database
         self._catalog = catalog
         self._options = options
         self.limits = LimitBook(database)
+        self.budgets = BudgetBook(database, now_us)
         self.prices = KnownPrices(lambda: None)
         self.profiles = ProfileBook(Here(this_hardware(), engine_version))
         self.access: AccessView = view_access(
-            database, options.home, options.admin_token, now_ms, self.limits.take_over
+            database,
+            options.home,
+            options.admin_token,
+            now_ms,
+            both(self.limits.take_over, self.budgets.take_over),
         )
         self.directory = EndpointDirectory(self.access.grants)
         self._models: KnownModels | None = None

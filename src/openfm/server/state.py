@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from openfm.catalog.catalog import Catalog
 from openfm.control.access_setup import Access, open_access
+from openfm.control.budgets.service import BudgetBook
 from openfm.control.calibrations.profiles import Here, ProfileBook
 from openfm.control.calibrations.service import CalibrationOffice, CalibrationService
 from openfm.control.endpoints.defaults import alias_endpoints, ensure_default_endpoints
@@ -27,7 +30,7 @@ from openfm.server.fetcher import HubFetcher
 from openfm.server.here import engine_version, this_hardware
 from openfm.server.revision import Revision
 from openfm.store.blobs import BlobStore
-from openfm.store.database import Database
+from openfm.store.database import Database, TakeOver
 from openfm.weights.inspection import inspect
 
 
@@ -53,6 +56,7 @@ class State:
     models: KnownModels
     registry: Registry
     limits: LimitBook
+    budgets: BudgetBook
     prices: KnownPrices
     profiles: ProfileBook
     revision: Revision
@@ -63,16 +67,37 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def now_us() -> int:
+    """Microseconds since the epoch."""
+    return time.time_ns() // 1000
+
+
+def both(one: TakeOver, other: TakeOver) -> TakeOver:
+    """Memory of two kinds, taken over together."""
+
+    def take_over(connection: Connection) -> Callable[[], None]:
+        swaps = one(connection), other(connection)
+
+        def swap() -> None:
+            for each in swaps:
+                each()
+
+        return swap
+
+    return take_over
+
+
 def open_state(database: Database, catalog: Catalog, options: StateOptions) -> State:
     """Migrate, make what must be there, and read it. Blocks."""
     revision = Revision()
     database.migrate()
     workspace_id = ensure_workspace(database, now_ms())
     limits = LimitBook(database, revision.grow)
+    budgets = BudgetBook(database, now_us, revision.grow)
     prices = KnownPrices(revision.grow)
     with database.transaction(prices.take_over):
         pass
-    access = open_access(database, options.home, options.admin_token, now_ms, limits.take_over)
+    access = open_access(database, options.home, options.admin_token, now_ms, both(limits.take_over, budgets.take_over))
     directory = EndpointDirectory(access.grants)
     profiles = ProfileBook(Here(this_hardware(), engine_version))
     with database.transaction(profiles.take_over):
@@ -88,7 +113,9 @@ def open_state(database: Database, catalog: Catalog, options: StateOptions) -> S
     aliases = alias_endpoints(catalog, endpoints) if options.has_aliases else []
     directory.on_change(revision.grow)
     directory.publish([*endpoints, *aliases])
-    return State(database, workspace_id, access, directory, models, registry, limits, prices, profiles, revision)
+    return State(
+        database, workspace_id, access, directory, models, registry, limits, budgets, prices, profiles, revision
+    )
 
 
 def calibration_service(state: State) -> CalibrationService:

@@ -15,12 +15,12 @@ from openfm.server.state import State
 
 @asynccontextmanager
 async def open_usage(
-    state: State, folder: Path, bounds: SqlBounds, environment: Mapping[str, str]
+    state: State, folder: Path, bounds: SqlBounds, environment: Mapping[str, str], keep_days: int | None
 ) -> AsyncIterator[SqlDesk]:
     """Answers, and exports in the background; nothing of it runs on the way out."""
     processes = SqlProcesses(bounds, environment)
     archive = Archive(folder)
-    exporting = asyncio.create_task(Exporter(state.database, archive, processes).run(), name="usage export")
+    exporting = asyncio.create_task(Exporter(state.database, archive, processes, keep_days).run(), name="usage export")
 
     def visible(caller: Principal) -> frozenset[str]:
         return frozenset(endpoint.id for endpoint in state.directory.visible(caller))

@@ -1,4 +1,4 @@
-"""Every metric of the server, in one table. Labels are endpoint, task and status only: bounded, and never a caller.
+"""Every metric of the server, in one table. Labels are bounded, and never a caller.
 
 Names and buckets follow OpenTelemetry's GenAI conventions where they have one (`gen_ai.server.*`).
 """
@@ -33,6 +33,11 @@ class Metrics:
         self._tpot = self._histogram("time_per_output_token", "Mean after the first token.", _TPOT_BUCKETS, "endpoint")
         self._duration = self._histogram("request_duration", "Received to last byte.", _DURATION_BUCKETS, "endpoint")
         self._limited = self._counter("limits_hit", "Requests refused by a limit.", "endpoint", "measure")
+        self._over_budget = self._counter("budget_refusals", "Requests refused by a budget.", "budget")
+        self._budgets = Gauge(
+            "openfm_budget_spent_ratio", "Share of a budget that is spent.", ("budget",), registry=self._registry
+        )
+        self._dropped = self._counter("payloads_dropped", "Requests left out of an inference table.")
         self._ledger_lag = Gauge(
             "openfm_ledger_lag_bytes", "Bytes of journals that are not in the ledger yet.", registry=self._registry
         )
@@ -86,6 +91,20 @@ class Metrics:
     def limit_hit(self, endpoint: str, measure: str) -> None:
         """A limit on `measure` refused a request to the endpoint."""
         self._limited.labels(endpoint, measure).inc()
+
+    def budget_refused(self, budget: str) -> None:
+        """A budget had less left than a request may cost."""
+        self._over_budget.labels(budget).inc()
+
+    def payload_dropped(self) -> None:
+        """A request was left out of its inference table: there was no room, or the database cannot keep it."""
+        self._dropped.inc()
+
+    def budgets_stand(self, shares: Mapping[str, float]) -> None:
+        """The share of each budget that is spent, by name: 1 is all of it."""
+        self._budgets.clear()
+        for budget, share in shares.items():
+            self._budgets.labels(budget).set(share)
 
     def watch_ledger(self, lag_bytes: Callable[[], int]) -> None:
         """Ask `lag_bytes` at each exposition."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from datetime import UTC, datetime
 
 import pytest
 
@@ -10,6 +11,7 @@ from tests.contract.http.conftest import Http
 
 SQL = "/api/2.0/openfm/sql"
 STATEMENTS = "/api/2.0/sql/statements/"
+EXPORT = "/api/2.0/openfm/usage/export"
 
 
 async def test_a_request_is_in_the_usage_table_within_two_seconds_of_its_end(http: Http) -> None:
@@ -75,3 +77,29 @@ async def test_a_statement_is_answered_as_databricks_does(http: Http) -> None:
     failed = (await http.post(STATEMENTS, {"statement": "SELECT nope"})).json
     assert failed["status"]["state"] == "FAILED"
     assert (await http.get(f"{STATEMENTS}{answer['statement_id']}")).status == 404
+
+
+async def test_usage_is_exported_day_by_day(http: Http) -> None:
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    span = f"from={today}&to={today}"
+    written = await http.get(f"{EXPORT}?{span}")
+    assert (written.status, written.headers["content-type"]) == (200, "text/csv; charset=utf-8")
+    assert written.raw.decode().startswith("account_id,workspace_id,client_request_id,databricks_request_id,")
+    assert (await http.get(f"{EXPORT}?{span}&format=parquet")).raw[:4] == b"PAR1"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "from=2026-11-01",
+        "from=2026-11-02&to=2026-11-01",
+        "from=2026-11&to=2026-12",
+        "from=20261101&to=20261102",
+        "from=2026-11-01&to=2026-11-02&format=xlsx",
+        "from=2026-11-01&to=2026-11-02'; DROP TABLE x",
+    ],
+)
+async def test_an_export_of_no_days_or_format_is_refused(http: Http, query: str) -> None:
+    answer = await http.get(f"{EXPORT}?{query}")
+    assert (answer.status, answer.json["error_code"]) == (400, "INVALID_PARAMETER_VALUE")

@@ -4,10 +4,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from openfm.control.access_setup import Access, open_access
+from openfm.control.budgets.service import BudgetBook
 from openfm.control.identity.scim_resources import parse_draft
 from openfm.control.limits.service import LimitBook
 from openfm.control.tokens.service import TokenRequest
 from openfm.core.principal import Principal, PrincipalKind
+from openfm.server.state import both
 from openfm.store.database import Database
 
 ADMIN_TOKEN = "dapi-admin"
@@ -32,11 +34,14 @@ class World:
         self.database = Database(url or f"sqlite:///{folder / 'openfm.db'}")
         self.database.migrate()
         self.limits = LimitBook(self.database)
+        self.budgets = BudgetBook(self.database, lambda: self.clock.now * 1000)
         self.access: Access = self.reopened()
 
     def reopened(self) -> Access:
         """As after a restart."""
-        return open_access(self.database, self.folder, ADMIN_TOKEN, self.clock, self.limits.take_over)
+        return open_access(
+            self.database, self.folder, ADMIN_TOKEN, self.clock, both(self.limits.take_over, self.budgets.take_over)
+        )
 
     @property
     def admin(self) -> Principal:

@@ -25,8 +25,10 @@ def api(people: World, tmp_path: Path) -> FastAPI:
     neighbours = Neighbours(people.access.grants, directory, nobody, nobody, nobody)
     registry = Registry(people.database, BlobStore(tmp_path / "blobs"), load_catalog(), neighbours)
     desk = Desk(directory, nobody, nobody, nobody, nobody)
-    nobodies = dict.fromkeys(("usage", "platform", "sql", "calibrations", "throughput"), nobody)
-    return management_api(ControlPlane(people.access, desk, registry, "1", None, limits=people.limits, **nobodies))
+    names = ("usage", "platform", "sql", "calibrations", "throughput", "payloads")
+    nobodies: dict[str, Any] = dict.fromkeys(names, nobody)
+    books: dict[str, Any] = {"limits": people.limits, "budgets": people.budgets}
+    return management_api(ControlPlane(people.access, desk, registry, "1", None, **books, **nobodies))
 
 
 def routes_of(api: FastAPI) -> set[tuple[str, str]]:

@@ -17,7 +17,8 @@ from openfm.core.price_book import PriceBook
 from openfm.core.usage import TokenCounts
 from openfm.engines.scripted import FOREVER, ScriptedEngine
 from openfm.gateway.admission import Admission, QueueLimits
-from openfm.gateway.exchange import ExchangeLog
+from openfm.gateway.exchange import ExchangeLog, Sinks
+from openfm.gateway.guards import Guards
 from openfm.gateway.idempotency import Attempts
 from openfm.gateway.invoke import Gateway
 from openfm.gateway.routes import DataPlane
@@ -75,10 +76,10 @@ def plane_over(engine: ScriptedEngine, ledger: FakeLedger) -> DataPlane:
         FakeDirectory(ENDPOINT),
         FakeRoster([FakeReplica(engine)]),
         Admission(QueueLimits(), time.monotonic),
-        FakeLimiter(),
+        Guards(FakeLimiter()),
         lambda: 0.0,
     )
-    exchanges = ExchangeLog(ledger, Attempts(time.time), (UsageLog(),), Metrics(), time.time)
+    exchanges = ExchangeLog(ledger, Attempts(time.time), Sinks((UsageLog(),)), Metrics(), time.time)
     return DataPlane(gateway, TokenBook({"t": ADMIN}), exchanges, PriceBook(()))
 
 

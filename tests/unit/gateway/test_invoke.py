@@ -32,6 +32,7 @@ from openfm.core.model import ModelProfile, Task
 from openfm.engines.scripted import FOREVER, ScriptedEngine
 from openfm.gateway.admission import Admission, QueueLimits
 from openfm.gateway.bill import Bill
+from openfm.gateway.guards import Guards
 from openfm.gateway.invoke import Gateway, Invocation
 from openfm.gateway.meter import Meter
 from tests.unit.gateway.fakes import ANN, FakeAllowance, FakeDirectory, FakeLedger, FakeLimiter, FakeReplica, FakeRoster
@@ -61,7 +62,9 @@ def limiter() -> FakeLimiter:
 
 @pytest.fixture
 def gateway(roster: FakeRoster, limiter: FakeLimiter) -> Gateway:
-    return Gateway(FakeDirectory(make_endpoint()), roster, Admission(QueueLimits(), lambda: 0.0), limiter, lambda: 0.0)
+    return Gateway(
+        FakeDirectory(make_endpoint()), roster, Admission(QueueLimits(), lambda: 0.0), Guards(limiter), lambda: 0.0
+    )
 
 
 def bill(answers: int = 1) -> Bill:
@@ -251,7 +254,7 @@ async def test_the_least_busy_replica_takes_the_request(
 async def test_embeddings_are_counted(engine: ScriptedEngine, roster: FakeRoster) -> None:
     endpoint = make_endpoint(replace(MODEL, task=Task.EMBEDDINGS), Task.EMBEDDINGS)
     gateway = Gateway(
-        FakeDirectory(endpoint), roster, Admission(QueueLimits(), lambda: 0.0), FakeLimiter(), lambda: 0.0
+        FakeDirectory(endpoint), roster, Admission(QueueLimits(), lambda: 0.0), Guards(FakeLimiter()), lambda: 0.0
     )
     called = invocation(gateway, Task.EMBEDDINGS)
     result = await gateway.embed(called, EmbeddingRequest(("one two", "three")))
@@ -273,7 +276,9 @@ FALLBACK = EndpointDetails(ai_gateway={"fallback_config": {"enabled": True}})
 
 
 def gateway_to(endpoint: ServingEndpoint, roster: FakeRoster) -> Gateway:
-    return Gateway(FakeDirectory(endpoint), roster, Admission(QueueLimits(), lambda: 0.0), FakeLimiter(), lambda: 0.0)
+    return Gateway(
+        FakeDirectory(endpoint), roster, Admission(QueueLimits(), lambda: 0.0), Guards(FakeLimiter()), lambda: 0.0
+    )
 
 
 async def test_a_named_entity_answers_whatever_the_split_says(engine: ScriptedEngine, roster: FakeRoster) -> None:
@@ -326,7 +331,7 @@ async def test_a_request_whose_entity_an_update_took_goes_where_the_new_config_s
     roster: FakeRoster, engine: ScriptedEngine
 ) -> None:
     directory = FakeDirectory(two_entities(100, 0))
-    gateway = Gateway(directory, roster, Admission(QueueLimits(), lambda: 0.0), FakeLimiter(), lambda: 0.0)
+    gateway = Gateway(directory, roster, Admission(QueueLimits(), lambda: 0.0), Guards(FakeLimiter()), lambda: 0.0)
     called = invocation(gateway)
     roster.withdrawn.add("first")
     directory.endpoint = two_entities(0, 100)

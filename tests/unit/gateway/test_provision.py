@@ -25,6 +25,7 @@ from openfm.core.usage import Demand
 from openfm.engines.scripted import FOREVER, ScriptedEngine
 from openfm.gateway.admission import Admission, QueueLimits
 from openfm.gateway.bill import Bill
+from openfm.gateway.guards import Guards
 from openfm.gateway.invoke import Gateway, Invocation
 from openfm.gateway.meter import Meter
 from openfm.gateway.provision import Asker, Provisions
@@ -88,7 +89,7 @@ class Scene:
         self.roster = FakeRoster([FakeReplica(self.engine, slots=4)])
         admission = Admission(QueueLimits(), lambda: self.now, provisions=self.provisions)
         directory = Directory({one.name: one for one in self.endpoints})
-        self.gateway = Gateway(directory, self.roster, admission, self.limiter, lambda: 0.0)
+        self.gateway = Gateway(directory, self.roster, admission, Guards(self.limiter), lambda: 0.0)
 
     def call(self, body: bytes = b"", served_entity: str | None = None) -> Invocation:
         bill = Bill("request", Meter(lambda: self.now), self.ledger)
@@ -105,7 +106,7 @@ class Scene:
                 async for _ in events:
                     pass
         finally:
-            await called.settle(called.bill.meter.worked)
+            await called.settle()
 
 
 def chat(max_tokens: int | None) -> GenerationJob:
@@ -165,8 +166,8 @@ async def test_a_hang_up_gives_back_what_was_not_generated() -> None:
     async with aclosing(scene.gateway.generate(called, chat(500))) as events:
         await anext(events)
         assert scene.provisions.utilisations() == {("pt", "pt-e"): 10.0}
-    await called.settle(called.bill.meter.worked)
-    await called.settle(called.bill.meter.worked)
+    await called.settle()
+    await called.settle()
     assert scene.provisions.utilisations() == {("pt", "pt-e"): pytest.approx(called.bill.meter.worked.completion / 50)}
 
 

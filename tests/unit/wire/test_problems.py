@@ -100,3 +100,14 @@ def test_an_error_that_repeats_what_is_no_text_is_still_told() -> None:
     for shape in ErrorShape:
         assert json.loads(problem(error, shape).body)
     assert "There is no '?'." in stream_error(error).decode()
+
+
+def test_a_spent_budget_is_not_to_be_tried_again() -> None:
+    error = errors.BudgetExceeded("The budget 'b' is spent.", budget="b", renews_in_s=3600)
+    for shape in ErrorShape:
+        answer = problem(error, shape)
+        headers = dict(answer.headers)
+        assert (answer.status, headers[b"x-should-retry"]) == (429, b"false")
+        assert b"retry-after" not in headers, "databricks-sdk would sleep so long"
+    assert json.loads(problem(error, ErrorShape.OPENAI).body)["error"]["code"] == "insufficient_quota"
+    assert json.loads(problem(error, ErrorShape.DATABRICKS).body)["error_code"] == "REQUEST_LIMIT_EXCEEDED"

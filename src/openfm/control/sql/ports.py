@@ -1,7 +1,8 @@
 """What the routes of SQL need; `metering.sql` fulfils it."""
 
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
+from openfm.core.days import Days
 from openfm.core.principal import Principal
 from openfm.core.sql import SqlAnswer, SqlQuestion
 
@@ -13,5 +14,12 @@ class Sql(Protocol):
         """The answer, from the caller's own requests; an admin's from everybody's. Blocks.
 
         Raises `InvalidRequest` for what cannot be asked, `Unavailable` when too much is asked at once.
+        """
+        ...
+
+    def export(self, days: Days, form: str, caller: Principal) -> BinaryIO:
+        """A file of the rows that `ask` would find of these days, as `csv` or `parquet`; the reader closes it. Blocks.
+
+        Raises `InvalidParameterValue` for another form, and what `ask` does.
         """
         ...

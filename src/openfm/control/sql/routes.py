@@ -4,14 +4,16 @@ import base64
 import binascii
 import json
 import uuid
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, BinaryIO
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import StreamingResponse
 
 from openfm.control.endpoints.inputs import Input
 from openfm.control.identity.caller import Caller
 from openfm.control.sql.ports import Sql
+from openfm.core.days import Days
 from openfm.core.errors import ApiError, InvalidParameterValue, NotFound
 from openfm.core.sql import Cell, SqlAnswer, SqlQuestion
 
@@ -19,6 +21,8 @@ router = APIRouter(prefix="/api/2.0")
 
 _MOST_ROWS = 10_000
 _LONGEST_QUESTION = 100_000
+_PIECE_BYTES = 1 << 18
+_MEDIA = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
 
 
 class SqlInput(Input):
@@ -60,6 +64,25 @@ def ask(body: SqlInput, caller: Caller, sql: AtSql) -> dict[str, Any]:
     if answer.has_more:
         shown["next_page_token"] = _token(offset + len(answer.rows))
     return shown
+
+
+@router.get("/openfm/usage/export")
+def export(
+    caller: Caller,
+    sql: AtSql,
+    first: Annotated[str, Query(alias="from")],
+    last: Annotated[str, Query(alias="to")],
+    format: str = "csv",  # noqa: A002  # its name there
+) -> StreamingResponse:
+    """A file with a row for each request of these days, as in system.serving.endpoint_usage."""
+    file = sql.export(Days.parse(first, last), format, caller)
+    return StreamingResponse(_pieces(file), media_type=_MEDIA[format])
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        while piece := file.read(_PIECE_BYTES):
+            yield piece
 
 
 @router.post("/sql/statements", include_in_schema=False)

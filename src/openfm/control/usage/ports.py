@@ -1,12 +1,13 @@
 """What the routes of prices and invoices need; `metering` fulfils it. All calls block."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol
 
 from openfm.core.invoice import Month
 from openfm.core.price import Price, PriceRequest
 from openfm.core.principal import Principal
+from openfm.core.report import Days, Grouping
 
 
 class InvoiceFormat(StrEnum):
@@ -26,6 +27,26 @@ class Prices(Protocol):
 
     def set(self, request: PriceRequest, caller: Principal) -> Price:
         """Add a price. Raises `InvalidParameterValue` where requests of that time were priced already."""
+        ...
+
+
+class Reports(Protocol):
+    """Writes reports of usage."""
+
+    def report(self, by: Grouping, days: Days, caller: Principal, form: str) -> str:
+        """An admin's is about everybody, another caller's about itself. Raises `InvalidParameterValue`."""
+        ...
+
+
+class Retention(Protocol):
+    """Forgets what is older than the settings say."""
+
+    def kept(self) -> Mapping[str, object]:
+        """The settings, and what is there now."""
+        ...
+
+    def sweep(self) -> Mapping[str, object]:
+        """Forget it now; the same, and how much went."""
         ...
 
 

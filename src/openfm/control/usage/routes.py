@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from openfm.control.endpoints.inputs import Input
 from openfm.control.identity.caller import Caller
-from openfm.control.usage.ports import InvoiceFormat, Invoices, Prices
+from openfm.control.usage.ports import InvoiceFormat, Invoices, Prices, Reports, Retention
 from openfm.core.errors import InvalidParameterValue
 from openfm.core.invoice import Month
 from openfm.core.price import (
@@ -22,6 +22,7 @@ from openfm.core.price import (
     micro_of,
     shown_micro,
 )
+from openfm.core.report import Days, Grouping
 
 router = APIRouter(prefix="/api/2.0/openfm")
 
@@ -35,6 +36,8 @@ class UsageDesk:
 
     prices: Prices
     invoices: Invoices
+    reports: Reports
+    retention: Retention
 
 
 class PriceInput(Input):
@@ -58,6 +61,11 @@ def _desk(request: Request) -> UsageDesk:
 AtDesk = Annotated[UsageDesk, Depends(_desk)]
 
 
+def _days(request: Request) -> Days:
+    asked = request.query_params
+    return Days.parse(asked.get("from", ""), asked.get("to", ""))
+
+
 @router.get("/prices")
 def list_prices(desk: AtDesk) -> dict[str, Any]:
     """Every price ever set."""
@@ -78,6 +86,31 @@ def invoice(month: str, caller: Caller, desk: AtDesk, format: str = "json") -> R
     except ValueError:
         raise InvalidParameterValue(f"format must be one of {', '.join(InvoiceFormat)}.", param="format") from None
     return Response(desk.invoices.invoice(Month.parse(month), caller, form), media_type=_MEDIA[form])
+
+
+@router.get("/usage/report")
+def report(
+    by: str,
+    days: Annotated[Days, Depends(_days)],
+    caller: Caller,
+    desk: AtDesk,
+    format: str = "json",  # noqa: A002  # its name there
+) -> Response:
+    """What was used, by principal, endpoint, day or tag:KEY; days are in UTC, and both included."""
+    written = desk.reports.report(Grouping.parse(by), days, caller, format)
+    return Response(written, media_type="text/csv" if format == "csv" else "application/json")
+
+
+@router.get("/usage/retention")
+def kept(desk: AtDesk) -> dict[str, Any]:
+    """For how long usage is kept, and what is there."""
+    return dict(desk.retention.kept())
+
+
+@router.post("/usage/retention")
+def sweep(desk: AtDesk) -> dict[str, Any]:
+    """Forget now what is old enough; it happens each hour by itself."""
+    return dict(desk.retention.sweep())
 
 
 def _parsed(body: PriceInput) -> PriceRequest:

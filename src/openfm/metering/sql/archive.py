@@ -5,9 +5,12 @@ removed. So each row is in the archive once, whenever and however often a proces
 """
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from openfm.core.days import Days
 
 _STATE, _DRAFT = "archive.json", "archive.json.draft"
 _FOLDER = "endpoint_usage"
@@ -36,9 +39,9 @@ class Archive:
             return ArchiveState()
         return ArchiveState(stored["through"], tuple(stored["files"]))
 
-    def paths(self, state: ArchiveState) -> list[str]:
-        """The files that count."""
-        return [str(self.root / file) for file in state.files]
+    def paths(self, state: ArchiveState, days: Days | None = None) -> list[str]:
+        """The files that count; those of some days, or all."""
+        return [str(self.root / file) for file in state.files if days is None or day_of(file) in days]
 
     def new_file(self, day: str, first: int, last: int) -> str:
         """Where rows of a day (YYYY-MM-DD) with closing numbers from `first` to `last` go; its folder is made."""
@@ -49,7 +52,10 @@ class Archive:
     def keep(self, state: ArchiveState) -> None:
         """From now on this counts. Raises `OSError`."""
         draft = self.root / _DRAFT
-        draft.write_text(json.dumps({"through": state.through, "files": list(state.files)}), encoding="utf-8")
+        with draft.open("w", encoding="utf-8") as file:
+            json.dump({"through": state.through, "files": list(state.files)}, file)
+            file.flush()
+            os.fsync(file.fileno())
         draft.replace(self.root / _STATE)
 
     def sweep(self, state: ArchiveState, now_s: float) -> None:

@@ -4,7 +4,8 @@ import asyncio
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,10 +27,22 @@ _MOST_FILES_A_DAY = 8
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Exporter:
-    """The archive's one writer. `step` blocks."""
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A file to be written, of rows (JSON lines) or of other files."""
 
-    def __init__(self, database: Database, archive: Archive, processes: SqlProcesses) -> None:
+    name: str
+    lines: str | None
+    files: Sequence[str] = ()
+
+
+class Exporter:
+    """The archive's one writer. `step` and `forget` block. After `keep_days` a day's rows go; None keeps them."""
+
+    def __init__(
+        self, database: Database, archive: Archive, processes: SqlProcesses, keep_days: int | None = None
+    ) -> None:
+        self._keep_days = keep_days
         self._database = database
         self._archive = archive
         self._processes = processes
@@ -40,7 +53,19 @@ class Exporter:
             with survived("usage.not_exported"):
                 while await asyncio.to_thread(self.step, _WORTH_A_FILE):
                     pass
+                await asyncio.to_thread(self.forget, time.time())
             await asyncio.sleep(_INTERVAL_S)
+
+    def forget(self, now_s: float) -> None:
+        """Drop the days that are kept no longer; `now_s` is epoch seconds. Raises `OSError`."""
+        if self._keep_days is None:
+            return
+        oldest = (_EPOCH + timedelta(seconds=now_s) - timedelta(days=self._keep_days)).date().isoformat()
+        state = self._archive.state()
+        kept = ArchiveState(state.through, tuple(file for file in state.files if day_of(file) >= oldest))
+        if kept != state:
+            self._archive.keep(kept)
+        self._archive.sweep(kept, now_s)
 
     def step(self, fewest: int) -> bool:
         """Export some rows if there are at least so many; whether there were.
@@ -54,33 +79,39 @@ class Exporter:
         if len(rows) < max(1, fewest):
             return False
         with tempfile.TemporaryDirectory(prefix="incoming-", dir=self._archive.root) as folder:
-            new = [self._written(day, found, Path(folder)) for day, found in _by_day(rows).items()]
-        state = ArchiveState(rows[-1]["closing_number"], (*state.files, *new))
+            parts = [self._new_part(day, found, Path(folder)) for day, found in _by_day(rows).items()]
+            self._write(parts)
+        state = ArchiveState(rows[-1]["closing_number"], (*state.files, *(part.name for part in parts)))
         self._archive.keep(state)
         self._archive.sweep(self._compacted(state), time.time())
         log.info("usage.exported", rows=len(rows), through=state.through)
         return True
 
-    def _written(self, day: str, rows: Rows, folder: Path) -> str:
-        first, last = rows[0]["closing_number"], rows[-1]["closing_number"]
-        name = self._archive.new_file(day, first, last)
-        lines = write_lines(folder / f"{day}.jsonl", rows)
-        self._write({"rows": lines, "files": []}, name)
-        return name
+    def _new_part(self, day: str, rows: Rows, folder: Path) -> _Part:
+        name = self._archive.new_file(day, rows[0]["closing_number"], rows[-1]["closing_number"])
+        return _Part(name, write_lines(folder / f"{day}.jsonl", rows))
 
     def _compacted(self, state: ArchiveState) -> ArchiveState:
         """Many small files of a day become one."""
-        for day in crowded_days(state.files, _MOST_FILES_A_DAY):
-            old = [file for file in state.files if day_of(file) == day]
-            numbers = [int(number) for file in old for number in Path(file).stem.split("-")]
-            name = self._archive.new_file(day, min(numbers), max(numbers))
-            self._write({"rows": None, "files": self._archive.paths(ArchiveState(0, tuple(old)))}, name)
-            state = ArchiveState(state.through, (*(file for file in state.files if file not in old), name))
-            self._archive.keep(state)
+        days = crowded_days(state.files, _MOST_FILES_A_DAY)
+        old = [file for file in state.files if day_of(file) in days]
+        if not old:
+            return state
+        parts = [self._whole_day(day, [file for file in old if day_of(file) == day]) for day in days]
+        self._write(parts)
+        kept = (file for file in state.files if file not in old)
+        state = ArchiveState(state.through, (*kept, *(part.name for part in parts)))
+        self._archive.keep(state)
         return state
 
-    def _write(self, source: Mapping[str, Any], name: str) -> None:
-        self._processes.run({"kind": "write", "to": str(self._archive.root / name), **source})
+    def _whole_day(self, day: str, files: Sequence[str]) -> _Part:
+        numbers = [int(number) for file in files for number in Path(file).stem.split("-")]
+        name = self._archive.new_file(day, min(numbers), max(numbers))
+        return _Part(name, None, self._archive.paths(ArchiveState(0, tuple(files))))
+
+    def _write(self, parts: Sequence[_Part]) -> None:
+        jobs = [{"rows": part.lines, "files": part.files, "to": str(self._archive.root / part.name)} for part in parts]
+        self._processes.run({"kind": "write", "parts": jobs})
 
 
 def _by_day(rows: Rows) -> Mapping[str, Rows]:

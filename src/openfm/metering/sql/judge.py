@@ -1,22 +1,28 @@
 """What a question may ask: judged in the tree that DuckDB itself made of it, so that nothing is read in two ways.
 
-The tree is that of `json_serialize_sql`, which takes SELECT and nothing else. Every table must be one of ours or a
-name that the question gave itself, every function one that reads and writes nothing. Names of our views then take the
-place of three-part ones, for DuckDB keeps the catalog `system` for itself.
+The tree is that of `json_serialize_sql`, which takes SELECT and, inside WITH, what changes rows. Every query must be a
+SELECT, every table one of ours or a name that the question gave itself, every function one that reads and writes
+nothing. Names of our views then take the place of three-part ones, for DuckDB keeps the catalog `system` for itself.
+
+A name of the question's own holds inside its query alone, and outside it would be that of a file or of a catalogue. So
+all of them are given names that nothing else has: whatever such a name reaches is the question's own, or nothing.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any
-
-from openfm.metering.sql.tables import ENTITIES, LEDGER, NEW, PRICES, TABLES, view_name
 
 Node = dict[str, Any]
 
 _TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest"})
 _SOURCES = frozenset({"BASE_TABLE", "SUBQUERY", "JOIN", "TABLE_FUNCTION", "EMPTY", "EMPTY_FROM", "EXPRESSION_LIST"})
 _QUERIES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "CTE_NODE", "RECURSIVE_CTE_NODE"})
+_EXPRESSIONS = frozenset(
+    {"BETWEEN", "CASE", "CAST", "COLLATE", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION", "LAMBDA"}
+    | {"OPERATOR", "POSITIONAL_REFERENCE", "STAR", "SUBQUERY", "TYPE", "WINDOW"}
+)
+_ONLY_SELECT = "Only SELECT can be asked: usage is read here, never changed."
+_OWN = "with__"
 _MOST_NODES = 20_000
-_OURS = frozenset({NEW, LEDGER, ENTITIES, PRICES, *(view_name(table) for table in TABLES)})
 
 _FUNCTIONS = """
 ! % & * ** + - -> ->> / // < << <= <> = == > >= >> ^ | || ~ ~~ ~~* !~~ !~~* @> <@ ^@
@@ -64,12 +70,9 @@ def judge(tree: Node, tables: Mapping[str, str]) -> Node:
     """
     if tree.get("error"):
         raise Refused(_said(tree))
-    statements = tree["statements"]
-    if len(statements) != 1:
+    if len(tree["statements"]) != 1:
         raise Refused("Ask one SELECT at a time.")
-    given = frozenset(name.lower() for name in _names_given(tree))
-    if taken := given & _OURS:
-        raise Refused(f"{min(taken)} is a name of openfm's own. Choose another one after WITH.")
+    given = frozenset(_names_given(tree))
     for number, node in enumerate(_nodes(tree)):
         if number > _MOST_NODES:
             raise Refused("The question is too long. Ask less at a time.")
@@ -79,13 +82,17 @@ def judge(tree: Node, tables: Mapping[str, str]) -> Node:
 
 def _judge_one(node: Node, tables: Mapping[str, str], given: frozenset[str]) -> None:
     kind = node.get("type")
-    if "table_name" in node and kind == "BASE_TABLE":
+    if "cte_map" in node:
+        _judge_query(node)
+    elif "class" in node and node["class"] not in _EXPRESSIONS:
+        raise Refused(f"{node['class']} cannot be used here: write the value itself.")
+    elif "table_name" in node and kind == "BASE_TABLE":
         _name_table(node, tables, given)
     elif kind == "TABLE_FUNCTION":
         name = str(node.get("function", {}).get("function_name", "")).lower()
         if name not in _TABLE_FUNCTIONS:
             raise Refused(f"{name}() cannot be asked for rows here. The tables are: {', '.join(sorted(tables))}.")
-    elif "sample" in node and kind not in _SOURCES | _QUERIES:
+    elif "sample" in node and kind not in _SOURCES:
         raise Refused(f"{kind} cannot be asked for rows here. The tables are: {', '.join(sorted(tables))}.")
     if "function_name" in node:
         name = str(node["function_name"]).lower()
@@ -93,23 +100,38 @@ def _judge_one(node: Node, tables: Mapping[str, str], given: frozenset[str]) -> 
             raise Refused(f"The function {name} cannot be used here.")
 
 
+def _judge_query(node: Node) -> None:
+    if node.get("type") not in _QUERIES:
+        raise Refused(_ONLY_SELECT)
+    for entry in node["cte_map"].get("map", ()):
+        entry["key"] = _own(entry["key"])
+    if "cte_name" in node:
+        node["cte_name"] = _own(node["cte_name"])
+
+
 def _name_table(node: Node, tables: Mapping[str, str], given: frozenset[str]) -> None:
     path = [part for part in (node.get("catalog_name"), node.get("schema_name"), node["table_name"]) if part]
     name = ".".join(path).lower()
     if name in tables:
-        node |= {"catalog_name": "", "schema_name": "", "table_name": tables[name]}
-        node["alias"] = node.get("alias") or path[-1]
-        if "qualified_name" in node:
-            node["qualified_name"] = {"path": [tables[name]]}
-    elif len(path) != 1 or name not in given:
+        new = tables[name]
+    elif len(path) == 1 and name in given:
+        new = _own(name)
+    else:
         raise Refused(f"There is no table {'.'.join(path)}. There are: {', '.join(sorted(tables))}.")
+    node |= {"catalog_name": "", "schema_name": "", "table_name": new, "alias": node.get("alias") or path[-1]}
+    if "qualified_name" in node:
+        node["qualified_name"] = {"path": [new]}
+
+
+def _own(name: str) -> str:
+    return _OWN + name.lower()
 
 
 def _names_given(tree: Any) -> Iterator[str]:
     """Names of the question's own `WITH` clauses."""
     for node in _nodes(tree):
         for entry in node.get("cte_map", {}).get("map", ()):
-            yield str(entry["key"])
+            yield str(entry["key"]).lower()
 
 
 def _nodes(tree: Any) -> Iterator[Node]:
@@ -126,5 +148,5 @@ def _nodes(tree: Any) -> Iterator[Node]:
 def _said(tree: Node) -> str:
     said = str(tree.get("error_message", "")).splitlines()
     if "Only SELECT" in "".join(said):
-        return "Only SELECT can be asked: usage is read here, never changed."
+        return _ONLY_SELECT
     return f"The question cannot be read: {' '.join(said[:2])}"

@@ -162,6 +162,14 @@ TABLES: Mapping[str, str] = MappingProxyType(
 )
 """Name for people, and the SELECT behind it."""
 
+EXPORT_FORMS: Mapping[str, str] = MappingProxyType(
+    {
+        "csv": "SELECT * REPLACE (to_json(usage_context) AS usage_context) FROM system__serving__endpoint_usage",
+        "parquet": "SELECT * FROM system__serving__endpoint_usage",
+    }
+)
+"""What a file of usage has, by its format: CSV has no maps."""
+
 
 def view_name(table: str) -> str:
     """What the table is called in the database."""

@@ -5,11 +5,13 @@ locked with nothing in reach but those files, and only then is the question look
 """
 
 import json
+import os
 import resource
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -18,6 +20,7 @@ from openfm.metering.sql.judge import Refused, judge
 from openfm.metering.sql.tables import (
     ENTITIES,
     ENTITY_COLUMNS,
+    EXPORT_FORMS,
     LEDGER,
     LEDGER_COLUMNS,
     NEW,
@@ -28,6 +31,8 @@ from openfm.metering.sql.tables import (
 )
 
 _CPU_GRACE_S = 5
+_BESIDE_BYTES = 1 << 30
+_MOST_ANSWER_BYTES = 16 << 20
 
 
 def main() -> None:
@@ -38,11 +43,13 @@ def main() -> None:
     job: dict[str, Any] = json.loads(line)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (int(job["seconds"]) + _CPU_GRACE_S,) * 2)
+    # DuckDB's own limit does not count values of a single cell, nor what Python makes of them.
+    resource.setrlimit(resource.RLIMIT_AS, (int(job["memory_bytes"]) + _BESIDE_BYTES,) * 2)
     try:
-        answer = _written(job) if job["kind"] == "write" else _answered(job)
+        answer = _KINDS[job["kind"]](job)
     except Refused as refused:
         answer = {"refused": str(refused)}
-    except duckdb.OutOfMemoryException:
+    except (duckdb.OutOfMemoryException, MemoryError):
         answer = {"refused": "The question needs more memory than it may have. Ask for less at a time, or for sums."}
     except duckdb.Error as error:
         answer = {"refused": f"The question cannot be answered: {str(error).splitlines()[0]}"}
@@ -51,12 +58,24 @@ def main() -> None:
 
 
 def _written(job: Mapping[str, Any]) -> dict[str, Any]:
-    """Parquet of rows (JSON lines) or of other Parquet files, in the order of their closing."""
+    """Parquet of rows (JSON lines) or of other Parquet files, which come in the order of their closing."""
     connection = _connection(job)
-    source = _json_rows(job["rows"], LEDGER_COLUMNS) if job["rows"] else _parquet(job["files"])
+    for part in job["parts"]:
+        source = _json_rows(part["rows"], LEDGER_COLUMNS) if part["rows"] else _parquet(part["files"])
+        connection.execute(f"COPY (SELECT * FROM {source}) TO {_quoted(part['to'])} (FORMAT parquet, COMPRESSION zstd)")
+        with Path(part["to"]).open("rb") as file:
+            os.fsync(file.fileno())
+    return {"done": True}
+
+
+def _exported(job: Mapping[str, Any]) -> dict[str, Any]:
+    """A file of usage for people: the caller's, received on these days."""
+    connection = _connection(job)
+    _load(connection, job)
+    form = str(job["form"])
     connection.execute(
-        f"COPY (SELECT * FROM {source} ORDER BY closing_number) TO {_quoted(job['to'])} "
-        "(FORMAT parquet, COMPRESSION zstd)"
+        f"COPY ({EXPORT_FORMS[form]} WHERE CAST(request_time AS DATE) BETWEEN DATE {_quoted(job['first'])} "
+        f"AND DATE {_quoted(job['last'])}) TO {_quoted(job['to'])} (FORMAT {form})"
     )
     return {"done": True}
 
@@ -69,10 +88,18 @@ def _answered(job: Mapping[str, Any]) -> dict[str, Any]:
     question = _readable(connection, str(job["text"]))
     offset, most = int(job["offset"]), int(job["max_rows"])
     result = connection.execute(f"SELECT * FROM ({question}) LIMIT {most + 1} OFFSET {offset}")
-    rows = result.fetchall()
     columns = [{"name": column[0], "type": str(column[1])} for column in result.description or ()]
-    shown = [[_plain(cell) for cell in row] for row in rows[:most]]
-    return {"columns": columns, "rows": shown, "has_more": len(rows) > most}
+    rows: list[list[Any]] = []
+    left = _MOST_ANSWER_BYTES
+    while (row := result.fetchone()) is not None:
+        shown = [_plain(cell) for cell in row]
+        left -= len(json.dumps(shown))
+        if len(rows) == most or (left < 0 and rows):
+            return {"columns": columns, "rows": rows, "has_more": True}
+        if left < 0:
+            raise Refused(f"A row of the answer has more than {_MOST_ANSWER_BYTES >> 20} MiB. Ask for less of it.")
+        rows.append(shown)
+    return {"columns": columns, "rows": rows, "has_more": False}
 
 
 def _connection(job: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
@@ -155,6 +182,8 @@ def _plain(cell: Any) -> Any:
         return cell
     return str(cell)
 
+
+_KINDS = {"write": _written, "export": _exported, "answer": _answered}
 
 if __name__ == "__main__":
     main()

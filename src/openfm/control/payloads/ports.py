@@ -1,0 +1,12 @@
+"""What the routes of inference tables need; `metering` fulfils it. All calls block."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+
+class Payloads(Protocol):
+    """Reads inference tables."""
+
+    def page(self, endpoint_id: str, token: str | None, most: int) -> tuple[Sequence[Mapping[str, Any]], str | None]:
+        """The next rows, the latest first, and the token of the page after. Raises `InvalidParameterValue`."""
+        ...

@@ -1,0 +1,160 @@
+"""What is kept of the ledger: rows for some days, daily sums of older ones for ever.
+
+A row goes into its day's sum and away in one transaction. Invoices and reports add both, by the same keys; so they stay
+as they are, byte for byte. What is kept as a row for ever: requests with a correction, and the row that was closed last
+(numbering goes on after it).
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, bindparam, delete, exists, func, insert, select, update
+
+from openfm.core.ledger import LedgerState
+from openfm.core.price import MICRO
+from openfm.core.report import DAY_US
+from openfm.store.budget_tables import ledger_readers
+from openfm.store.database import Database
+from openfm.store.ledger_tables import ledger, ledger_corrections
+from openfm.store.usage_tables import ledger_days
+
+_AT_ONCE = 1000
+_Key = tuple[int, str]
+"""A day, and the digest of what its sum is about."""
+
+_SUMS = ("requests", "prompt", "cached", "completion", "cost_micro", "cost_rest")
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerKept:
+    """How much is kept. `oldest_us` is when the oldest row was received; None without rows."""
+
+    rows: int
+    oldest_us: int | None
+    day_sums: int
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRetention:
+    """Rolls up rows of requests that were received more than `days` days ago; None keeps them for ever.
+
+    Its calls block. `clock_us` is microseconds since the epoch. What not all `ledger_readers` have read stays.
+    """
+
+    database: Database
+    days: int | None
+    clock_us: Callable[[], int]
+
+    def sweep(self) -> int:
+        """Roll up all that is old enough, some rows a transaction; how many rows went."""
+        total = 0
+        while count := self.step():
+            total += count
+        return total
+
+    def step(self) -> int:
+        """Roll up some rows; how many."""
+        if self.days is None:
+            return 0
+        before_us = (self.clock_us() // DAY_US - self.days) * DAY_US
+        with self.database.transaction() as connection:
+            rows = _old_rows(connection, before_us, _read_by_all(connection))
+            _add(connection, rows)
+            connection.execute(delete(ledger).where(ledger.c.request_id.in_([row.request_id for row in rows])))
+        return len(rows)
+
+    def kept(self) -> LedgerKept:
+        """What is there now."""
+        with self.database.transaction() as connection:
+            rows, oldest_us = connection.execute(select(func.count(), func.min(ledger.c.received_us))).one()
+            sums = connection.execute(select(func.count()).select_from(ledger_days)).scalar_one()
+        return LedgerKept(rows, oldest_us, sums)
+
+
+def _read_by_all(connection: Connection) -> int:
+    return connection.execute(select(func.min(ledger_readers.c.closing_number))).scalar_one() or 0
+
+
+def _old_rows(connection: Connection, before_us: int, counted_to: int) -> Sequence[Any]:
+    last = select(func.max(ledger.c.closing_number)).scalar_subquery()
+    columns = (
+        ledger.c.request_id,
+        ledger.c.received_us,
+        ledger.c.currency,
+        ledger.c.principal_id,
+        ledger.c.principal_name,
+        ledger.c.endpoint_name,
+        ledger.c.entity_name,
+        ledger.c.price_version,
+        ledger.c.tags,
+        ledger.c.billed_prompt,
+        ledger.c.billed_cached,
+        ledger.c.billed_completion,
+        ledger.c.cost_pico,
+    )
+    is_old = and_(
+        ledger.c.received_us < before_us,
+        ledger.c.state != LedgerState.RESERVED,
+        ledger.c.closing_number < last,
+        ledger.c.closing_number <= counted_to,
+        ~exists().where(ledger_corrections.c.request_id == ledger.c.request_id),
+    )
+    return connection.execute(select(*columns).where(is_old).order_by(ledger.c.received_us).limit(_AT_ONCE)).all()
+
+
+def _add(connection: Connection, rows: Sequence[Row[Any]]) -> None:
+    added: dict[_Key, dict[str, Any]] = {}
+    for row in rows:
+        facts = _facts(row)
+        key = (row.received_us // DAY_US * DAY_US, _digest(facts))
+        line = added.setdefault(key, facts | dict.fromkeys(_SUMS, 0))
+        parts = (1, row.billed_prompt, row.billed_cached, row.billed_completion, *divmod(row.cost_pico, MICRO))
+        for name, part in zip(_SUMS, parts, strict=True):
+            line[name] += part
+    known = _known(connection, list(added))
+    _insert(connection, {key: line for key, line in added.items() if key not in known})
+    _increase(connection, {key: line for key, line in added.items() if key in known})
+
+
+def _known(connection: Connection, keys: Sequence[_Key]) -> frozenset[_Key]:
+    days, digests = {day_us for day_us, _ in keys}, [digest for _, digest in keys]
+    query = select(ledger_days.c.day_us, ledger_days.c.digest).where(
+        ledger_days.c.day_us.in_(days), ledger_days.c.digest.in_(digests)
+    )
+    return frozenset((row.day_us, row.digest) for row in connection.execute(query))
+
+
+def _insert(connection: Connection, lines: Mapping[_Key, Mapping[str, Any]]) -> None:
+    rows = [{"day_us": day_us, "digest": digest, **line} for (day_us, digest), line in lines.items()]
+    if rows:
+        connection.execute(insert(ledger_days), rows)
+
+
+def _increase(connection: Connection, lines: Mapping[_Key, Mapping[str, Any]]) -> None:
+    more: dict[str, Any] = {name: ledger_days.c[name] + bindparam(f"more_{name}") for name in _SUMS}
+    is_it = and_(ledger_days.c.day_us == bindparam("of_day"), ledger_days.c.digest == bindparam("of_digest"))
+    rows = [
+        {"of_day": day_us, "of_digest": digest, **{f"more_{name}": line[name] for name in _SUMS}}
+        for (day_us, digest), line in lines.items()
+    ]
+    if rows:
+        connection.execute(update(ledger_days).where(is_it).values(more), rows)
+
+
+def _facts(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "currency": row.currency,
+        "principal_id": row.principal_id,
+        "principal_name": row.principal_name,
+        "endpoint_name": row.endpoint_name,
+        "entity_name": row.entity_name,
+        "price_version": row.price_version,
+        "tags": row.tags,
+    }
+
+
+def _digest(facts: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,45 @@
+"""The work beside the requests that is about usage: budgets, hours of model units, inference tables, retention."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from openfm.control.budgets.bookkeeping import BudgetBookkeeper
+from openfm.limits.budget_store import BudgetStore
+from openfm.metering.keeping import RetentionDesk
+from openfm.metering.payloads import PayloadWriter
+from openfm.metering.unit_hours import UnitHourWriter
+from openfm.server.background import cancelled, started
+from openfm.server.engine_room import EngineRoom
+from openfm.server.provisioned import ReadyProvisioned
+from openfm.server.state import State, now_us
+from openfm.telemetry.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """What others need of it."""
+
+    payloads: PayloadWriter
+    retention: RetentionDesk
+
+
+@asynccontextmanager
+async def open_accounts(
+    state: State, room: EngineRoom, budgets: BudgetStore, retention: RetentionDesk, metrics: Metrics
+) -> AsyncIterator[Accounts]:
+    """All of it runs; what an earlier server left is counted for the budgets before anybody spends."""
+    bookkeeper = BudgetBookkeeper(state.database, state.budgets, budgets, metrics)
+    while await bookkeeper.turn():
+        pass
+    payloads = PayloadWriter(state.database, metrics.payload_dropped)
+    tasks = [
+        started(bookkeeper.run(now_us), "budgets"),
+        started(UnitHourWriter(state.database, ReadyProvisioned(state, room)).run(), "hours of model units"),
+        started(payloads.run(), "inference tables"),
+        started(retention.run(), "retention"),
+    ]
+    try:
+        yield Accounts(payloads, retention)
+    finally:
+        await cancelled(tasks)

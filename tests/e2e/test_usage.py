@@ -1,0 +1,91 @@
+"""What an operator reads of usage: reports, inference tables, hours of model units, retention; by command and REST."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.conftest import CHAT, Server, StartServer, clean_environment
+from tests.e2e.load import Management
+
+
+def openfm(server: Server, *words: str) -> str:
+    """What a command prints."""
+    command = [sys.executable, "-m", "openfm", *words, "--url", server.url, "--token", server.token]
+    done = subprocess.run(command, env=clean_environment({}), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+async def ask(session: aiohttp.ClientSession, server: Server, endpoint: str, **body: object) -> int:
+    """A chat request; its status."""
+    asked = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 4} | body
+    url, headers = f"{server.url}/serving-endpoints/{endpoint}/invocations", {"authorization": f"Bearer {server.token}"}
+    async with session.post(url, json=asked, headers=headers) as answer:
+        await answer.read()
+        return answer.status
+
+
+def rows(server: Server, endpoint: str) -> list[dict[str, Any]]:
+    """The endpoint's inference table."""
+    found: list[dict[str, Any]] = json.loads(openfm(server, "endpoints", "requests", endpoint, "-o", "json"))
+    return found
+
+
+def unit_hours(server: Server, month: str) -> list[dict[str, Any]]:
+    """Those lines of the invoice."""
+    found: dict[str, Any] = json.loads(openfm(server, "usage", "invoice", "--month", month, "-o", "json"))
+    hours: list[dict[str, Any]] = found.get("unit_hours", [])
+    return hours
+
+
+async def until(look: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """What there is, as soon as there is something."""
+    async with asyncio.timeout(30):
+        while True:
+            if found := look():
+                return found
+            await asyncio.sleep(0.3)
+
+
+@pytest.mark.timeout(300)
+async def test_an_operators_day(start_server: StartServer) -> None:
+    server = start_server()
+    async with aiohttp.ClientSession() as session:
+        admin = Management(server, session)
+        price = {"endpoint": "*", "currency": "USD", "completion": "1", "model_unit_hour": "3600"}
+        await admin.ask("POST", "/api/2.0/openfm/prices", price)
+        shown: Any = await admin.ask("GET", f"/api/2.0/serving-endpoints/{CHAT}")
+        entity = shown["config"]["served_entities"][0]
+        served = {
+            "entity_name": entity["entity_name"],
+            "entity_version": entity["entity_version"],
+            "provisioned_model_units": 2,
+        }
+        table = {"inference_table_config": {"enabled": True, "catalog_name": "main", "schema_name": "llm"}}
+        config = {"served_entities": [served]}
+        await admin.ask("POST", "/api/2.0/serving-endpoints", {"name": "pt", "config": config, "ai_gateway": table})
+        await admin.settled("pt")
+        assert await ask(session, server, "pt", usage_context={"team": "red"}, client_request_id="mine") == 200
+        assert await ask(session, server, "pt", max_tokens=-1) == 400
+        assert await ask(session, server, CHAT) == 200
+        (row,) = await until(lambda: rows(server, "pt"))
+        assert (row["client_request_id"], row["status_code"], row["requester"]) == ("mine", 200, "admin")
+        assert json.loads(row["request"])["usage_context"] == {"team": "red"}
+        assert json.loads(row["response"])["choices"]
+        assert rows(server, CHAT) == [], "off by default"
+        await admin.ask("POST", "/api/2.0/serving-endpoints/pt/config:stop")
+        month = row["request_date"][:7]
+        (line,) = await until(lambda: unit_hours(server, month))
+    assert line["endpoint"] == "pt"
+    assert int(line["amount"]) == int(line["unit_seconds"]), "3600 USD an hour is one a second"
+    report = openfm(server, "usage", "report", "--by", "tag:team", "--from", f"{month}-01", "--to", f"{month}-28")
+    assert "red" in report
+    assert "TAG:TEAM" in report
+    assert "for ever" in openfm(server, "usage", "retention")
+    assert json.loads(openfm(server, "usage", "retention", "--sweep", "-o", "json"))["swept_ledger_rows"] == 0
