@@ -112,7 +112,7 @@ async def _serve(settings: Settings) -> None:
     async with (
         usage_sinks(settings, metrics, counters) as sinks,
         _opened_state(settings, catalog, token) as state,
-        open_books(state.database, settings.home / "ledger") as books,
+        open_books(state.database, settings.home) as books,
         open_counts(settings.url_of_limits) as counts,
         _usage(settings, state) as sql,
         _engine_room(settings, catalog, state) as room,

@@ -66,7 +66,7 @@ async def _serve(settings: Settings, token: str) -> None:
     async with (
         usage_sinks(settings, metrics, EndpointCounters(time.time)) as sinks,
         _database(settings) as database,
-        open_gateway_books(database, settings.home / "ledger") as books,
+        open_gateway_books(database, settings.home) as books,
         open_counts(settings.url_of_limits) as counts,
         control_link(settings.home, settings.control_url, token, settings.cold_start_deadline_s) as control,
     ):
