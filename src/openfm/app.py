@@ -27,6 +27,7 @@ from openfm.engines.catalog import make_launcher
 from openfm.fleet.placement import Machine
 from openfm.gateway.exchange import ExchangeLog, Sinks
 from openfm.gateway.routes import DataPlane
+from openfm.limits.budget_store import BudgetStore
 from openfm.limits.opening import CannotShareLimits, Counts, open_counts
 from openfm.metering.keeping import RetentionDesk
 from openfm.ops.index_config import index_config
@@ -91,7 +92,7 @@ async def _serve(settings: Settings) -> None:
         open_books(state.database, settings.home / "ledger") as books,
         open_counts(settings.url_of_limits) as counts,
         _engine_room(settings, catalog, state) as room,
-        open_accounts(state, room, counts.budgets, _retention(settings, state), metrics) as accounts,
+        open_accounts(state, room, _budgets(settings, counts), _retention(settings, state), metrics) as accounts,
     ):
         health = Health(lambda: _offered(state), room.deployments)
         service, counters = _service(state, room), EndpointCounters(time.time)
@@ -195,6 +196,12 @@ def _desk(
         LogShelf(_log_dir(settings), room.depot),
         EndpointVitals(counters, room.reconciler.replicas),
     )
+
+
+def _budgets(settings: Settings, counts: Counts) -> BudgetStore | None:
+    """None where only gateways know the store that they share."""
+    is_alone = settings.role is Role.CONTROL and settings.url_of_limits is None
+    return None if is_alone else counts.budgets
 
 
 def _retention(settings: Settings, state: State) -> RetentionDesk:
