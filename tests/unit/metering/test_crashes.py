@@ -27,6 +27,7 @@ from openfm.metering.writer import LedgerWriter, WriterOptions
 from openfm.store.database import Database, TakeOver
 from openfm.store.ledger_tables import journal_positions, ledger, prices
 from openfm.store.tables import metadata
+from openfm.store.usage_tables import ledger_days, unit_hours
 from tests.unit.metering.events import NOON_US, FailingDisk, entry, settlement
 
 _ROOM = 1 << 40
@@ -82,7 +83,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.folder = JournalFolder(self.home / "ledger")
         self.database = CrashingDatabase(f"sqlite:///{self.home / 'openfm.db'}")
         with self.database.transaction() as connection:
-            metadata.create_all(connection, [ledger, journal_positions, prices])
+            metadata.create_all(connection, [ledger, journal_positions, prices, ledger_days, unit_hours])
         self.gateways: list[Gateway] = []
         self.started = 0
         self.delivered: dict[str, TokenCounts] = {}
