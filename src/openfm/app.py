@@ -29,6 +29,7 @@ from openfm.fleet.placement import Machine
 from openfm.gateway.exchange import ExchangeLog, Sinks
 from openfm.gateway.ports import UsageSink
 from openfm.gateway.routes import DataPlane
+from openfm.limits.budget_store import BudgetStore
 from openfm.limits.opening import CannotShareLimits, Counts, open_counts
 from openfm.metering.keeping import RetentionDesk
 from openfm.metering.sql.desk import SqlDesk
@@ -116,7 +117,7 @@ async def _serve(settings: Settings) -> None:
         open_counts(settings.url_of_limits) as counts,
         _usage(settings, state) as sql,
         _engine_room(settings, catalog, state) as room,
-        open_accounts(state, room, counts.budgets, _retention(settings, state), metrics) as accounts,
+        open_accounts(state, room, _budgets(settings, counts), _retention(settings, state), metrics) as accounts,
     ):
         calibrator = _calibrator(state, room)
         health = Health(lambda: _offered(state), room.deployments)
@@ -243,6 +244,12 @@ def _desk(
         LogShelf(_log_dir(settings), room.depot),
         EndpointVitals(counters, room.reconciler.replicas),
     )
+
+
+def _budgets(settings: Settings, counts: Counts) -> BudgetStore | None:
+    """None where only gateways know the store that they share."""
+    is_alone = settings.role is Role.CONTROL and settings.url_of_limits is None
+    return None if is_alone else counts.budgets
 
 
 def _retention(settings: Settings, state: State) -> RetentionDesk:

@@ -14,6 +14,7 @@ import uvloop
 
 from openfm import __version__
 from openfm.catalog.catalog import load_catalog
+from openfm.control.budgets.bookkeeping import BudgetBookkeeper
 from openfm.control.identity.admin_token import ADMIN_TOKEN_FILE
 from openfm.engines.catalog import make_launcher
 from openfm.gateway.exchange import ExchangeLog, Sinks
@@ -30,6 +31,7 @@ from openfm.server.leased_fleet import LeasedFleet
 from openfm.server.listener import Address, CannotListen, is_loopback, make_server, open_socket, url_of
 from openfm.server.promises import Promises, measured
 from openfm.server.router import FrontDoor, HostDescription, MetricsPage, Planes
+from openfm.server.state import now_us
 from openfm.settings import Settings, environment
 from openfm.store.database import CannotOpenDatabase, Database
 from openfm.telemetry.endpoint_metrics import EndpointCounters
@@ -90,7 +92,9 @@ async def _serve(settings: Settings, token: str) -> None:
         server = make_server(door, tls, settings.drain_timeout_s)
         server.end_on_signals(lambda: print("Stopping: running requests may end first.", flush=True))
         background = [started(measure_lag(metrics), "loop lag"), started(fleet.run(), "fleet")]
+        bookkeeper = BudgetBookkeeper(database, state.budgets, counts.budgets, metrics)
         background.append(started(payloads.run(), "inference tables"))
+        background.append(started(bookkeeper.run(now_us), "budgets"))
         await fleet.joined()
         print(f"openfm {__version__} gateway listens on {url_of(listening, tls)}", flush=True)
         await server.serve(sockets=[listening])
