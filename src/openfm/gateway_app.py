@@ -81,24 +81,29 @@ async def _serve(settings: Settings, token: str) -> None:
         exchanges = ExchangeLog(books.journal, books.attempts, Sinks(sinks, payloads), metrics, time.time)
         options = wire_options(settings)
         data = DataPlane(gateway, state.access.token_book, exchanges, state.prices, options)
-        asked = Elsewhere(_ASK_THE_CONTROL)
-        is_local = is_loopback(settings.host) and settings.public_url is None
-        door = FrontDoor(
-            Planes(data, asked, asked),
-            fleet,
-            MetricsPage(metrics, None if is_local else state.access.token_book),
-            HostDescription(await asyncio.to_thread(state.workspace_id), settings.public_url),
-        )
+        asked, host = Elsewhere(_ASK_THE_CONTROL), await asyncio.to_thread(state.workspace_id)
+        page, described = _metrics_page(settings, state, metrics), HostDescription(host, settings.public_url)
+        door = FrontDoor(Planes(data, asked, asked), fleet, page, described)
         server = make_server(door, tls, settings.drain_timeout_s)
         server.end_on_signals(lambda: print("Stopping: running requests may end first.", flush=True))
-        background = [started(measure_lag(metrics), "loop lag"), started(fleet.run(), "fleet")]
         bookkeeper = BudgetBookkeeper(database, state.budgets, counts.budgets, metrics)
-        background.append(started(payloads.run(), "inference tables"))
-        background.append(started(bookkeeper.run(now_us), "budgets"))
+        work = {
+            "loop lag": measure_lag(metrics),
+            "fleet": fleet.run(),
+            "inference tables": payloads.run(),
+            "budgets": bookkeeper.run(now_us),
+        }
+        background = [started(one, name) for name, one in work.items()]
         await fleet.joined()
         print(f"openfm {__version__} gateway listens on {url_of(listening, tls)}", flush=True)
         await server.serve(sockets=[listening])
         await cancelled(background)
+
+
+def _metrics_page(settings: Settings, state: GatewayState, metrics: Metrics) -> MetricsPage:
+    """Open on a loopback address, unless a public URL says that something in front passes requests on to it."""
+    is_local = is_loopback(settings.host) and settings.public_url is None
+    return MetricsPage(metrics, None if is_local else state.access.token_book)
 
 
 @asynccontextmanager
