@@ -1,15 +1,11 @@
 """Builds every object and connects them. Imported by nobody; `openfm serve` loads it by name."""
 
 import asyncio
-import os
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import uvloop
 from fastapi import FastAPI
@@ -24,19 +20,15 @@ from openfm.control.endpoints.service import EndpointService
 from openfm.control.identity.admin_token import ensure_admin_token
 from openfm.control.limits.platform import Platform
 from openfm.core.endpoint import EndpointType, ServingEndpoint
-from openfm.engines.catalog import make_launcher
-from openfm.fleet.placement import Machine
+from openfm.engine_wiring import engine_room, engine_threads, log_dir
 from openfm.gateway.exchange import ExchangeLog, Sinks
 from openfm.gateway.ports import UsageSink
 from openfm.gateway.routes import DataPlane
+from openfm.limits.budget_store import BudgetStore
 from openfm.limits.opening import CannotShareLimits, Counts, open_counts
 from openfm.metering.keeping import RetentionDesk
 from openfm.metering.sql.desk import SqlDesk
 from openfm.metering.sql.processes import SqlBounds
-from openfm.ops.index_config import index_config
-from openfm.ops.machine import available_memory_bytes, gpus
-from openfm.ops.progress import shown
-from openfm.ops.pull import PullTools
 from openfm.server.account import MachineAccount
 from openfm.server.accounts import Accounts, open_accounts
 from openfm.server.audit import EngineAudit
@@ -44,21 +36,15 @@ from openfm.server.background import cancelled, keep_what_is_here, measure_lag, 
 from openfm.server.banner import welcome
 from openfm.server.books import Books, open_books, retention_desk, usage_desk
 from openfm.server.calibrator import Bench, Calibrator
-from openfm.server.catalogue_source import CatalogueSource, Warehouse
-from openfm.server.desired import EngineSettings, Workers
 from openfm.server.elsewhere import Elsewhere
-from openfm.server.engine_room import EngineRoom, Plant
-from openfm.server.external import KeyedLauncher
+from openfm.server.engine_room import EngineRoom
 from openfm.server.home import HomeInUse, announced, locked_home
-from openfm.server.housekeeping import Chore, housekeeping
 from openfm.server.leases import LeaseDesk
 from openfm.server.listener import Address, CannotListen, Listener, is_loopback, make_server, open_socket, url_of
-from openfm.server.log_keeper import LogKeeper
 from openfm.server.logs import LogShelf
 from openfm.server.pages import Pages, pages_folder
 from openfm.server.platform import Offer
 from openfm.server.promises import Promises, measured
-from openfm.server.registry_source import RegistrySource, Workplace
 from openfm.server.router import AsgiApp, FrontDoor, Health, HostDescription, MetricsPage, Planes
 from openfm.server.state import (
     State,
@@ -89,7 +75,6 @@ _ASK_A_GATEWAY = (
     "This is the workspace's control server (role control), which answers no queries. Send them to a gateway."
 )
 _NO_GATEWAYS = "This server answers queries itself (role all). For gateways beside it, start it with --role control."
-_MEMORY_SHARE = 0.95
 
 
 def serve(settings: Settings) -> int:
@@ -112,11 +97,11 @@ async def _serve(settings: Settings) -> None:
     async with (
         usage_sinks(settings, metrics, counters) as sinks,
         _opened_state(settings, catalog, token) as state,
-        open_books(state.database, settings.home / "ledger") as books,
+        open_books(state.database, settings.home) as books,
         open_counts(settings.url_of_limits) as counts,
         _usage(settings, state) as sql,
-        _engine_room(settings, catalog, state) as room,
-        open_accounts(state, room, counts.budgets, _retention(settings, state), metrics) as accounts,
+        engine_room(settings, catalog, state) as room,
+        open_accounts(state, room, _budgets(settings, counts), _retention(settings, state), metrics) as accounts,
     ):
         calibrator = _calibrator(state, room)
         health = Health(lambda: _offered(state), room.deployments)
@@ -214,25 +199,24 @@ class _Front:
 
 def _front(settings: Settings, state: State, room: EngineRoom, instruments: _Instruments) -> _Front:
     instruments.metrics.watch_ledger(instruments.books.lag_bytes)
+    promises = _promises(settings, state)
     if settings.role is Role.CONTROL:
+        room.scaler.connect(promises, None)
         desk = LeaseDesk(state, room, lambda: instruments.health.waiting_for)
         return _Front(Elsewhere(_ASK_A_GATEWAY), desk, desk.run)
     books, metrics = instruments.books, instruments.metrics
     sinks = Sinks(instruments.sinks, instruments.accounts.payloads)
     exchanges = ExchangeLog(books.journal, books.attempts, sinks, metrics, time.time)
     guards = make_guards(instruments.counts, lambda: state.limits.rules, lambda: state.budgets.state, state.prices)
-    gateway = make_gateway(settings, state.directory, room.fleet, guards, _promises(settings, state))
+    gateway = make_gateway(settings, state.directory, room.fleet, guards, promises)
+    room.scaler.connect(promises, gateway.admission.provisions.asked_per_s)
     metrics.watch_provisioned(gateway.admission.provisions.utilisations)
     data = DataPlane(gateway, state.access.token_book, exchanges, state.prices, wire_options(settings))
     return _Front(data, Elsewhere(_NO_GATEWAYS), EngineAudit(room.reconciler.everyone, metrics).run)
 
 
 def _promises(settings: Settings, state: State) -> Promises:
-    return Promises(measured(state.profiles, state.models.throughput_chunk_size), _threads(settings))
-
-
-def _threads(settings: Settings) -> int:
-    return settings.engine_threads or len(_cores())
+    return Promises(measured(state.profiles, state.models.throughput_chunk_size), engine_threads(settings))
 
 
 def _desk(
@@ -242,9 +226,15 @@ def _desk(
         state.directory,
         service,
         room.deployments,
-        LogShelf(_log_dir(settings), room.depot),
+        LogShelf(log_dir(settings), room.depot),
         EndpointVitals(counters, room.reconciler.replicas),
     )
+
+
+def _budgets(settings: Settings, counts: Counts) -> BudgetStore | None:
+    """None where only gateways know the store that they share."""
+    is_alone = settings.role is Role.CONTROL and settings.url_of_limits is None
+    return None if is_alone else counts.budgets
 
 
 def _retention(settings: Settings, state: State) -> RetentionDesk:
@@ -320,65 +310,6 @@ def _admin_token(settings: Settings) -> tuple[str, bool]:
     if settings.admin_token is not None:
         return settings.admin_token.get_secret_value(), False
     return ensure_admin_token(settings.home)
-
-
-@asynccontextmanager
-async def _engine_room(settings: Settings, catalog: Catalog, state: State) -> AsyncIterator[EngineRoom]:
-    """The running fleet; on the way out, nothing is left of it."""
-    environ = environment()
-    runtime_dir = Path(tempfile.mkdtemp(prefix="openfm-"))
-    _log_dir(settings).mkdir(exist_ok=True)
-    engines = EngineSettings(
-        settings.engine_slots, _threads(settings), _log_dir(settings), runtime_dir, settings.engine_precedence
-    )
-    tools = PullTools(index_config(environ, settings.package_index))
-    registered = RegistrySource(
-        state.models, state.registry.resources.blobs, Workplace(settings.files_dir / "served", settings.home)
-    )
-    logs = LogKeeper(_log_dir(settings), state.directory.deployment_ids, time.time)
-    await asyncio.to_thread(registered.sweep)
-    try:
-        with shown(sys.stderr) as on_progress:
-            plant = Plant(
-                sources=(CatalogueSource(catalog, Warehouse(settings.weights_dir, tools, on_progress)), registered),
-                workers=Workers(
-                    engines,
-                    lambda name: make_launcher(name, environ),
-                    KeyedLauncher(make_launcher("external", environ, settings.egress_allow), state.access.secrets),
-                ),
-                machine=_machine(settings),
-                scale_to_zero_after_s=settings.scale_to_zero_after_s,
-                cold_start_deadline_s=settings.cold_start_deadline_s,
-            )
-            room = EngineRoom(state.directory, plant)
-            async with room.running(), _housekept(registered.tidy, logs.tidy):
-                yield room
-    finally:
-        shutil.rmtree(runtime_dir, ignore_errors=True)
-
-
-@asynccontextmanager
-async def _housekept(*chores: Chore) -> AsyncIterator[None]:
-    work = [started(housekeeping(chores), "housekeeping")]
-    try:
-        yield
-    finally:
-        await cancelled(work)
-
-
-def _machine(settings: Settings) -> Machine:
-    memory = settings.engine_memory
-    if memory is None:
-        memory = int(available_memory_bytes() * _MEMORY_SHARE)
-    return Machine(_cores(), memory, tuple(gpu.memory_bytes for gpu in gpus()))
-
-
-def _cores() -> tuple[int, ...]:
-    return tuple(sorted(os.sched_getaffinity(0)))
-
-
-def _log_dir(settings: Settings) -> Path:
-    return settings.home / "logs"
 
 
 async def _tell_when_ready(health: Health, room: EngineRoom) -> None:

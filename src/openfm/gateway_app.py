@@ -14,6 +14,7 @@ import uvloop
 
 from openfm import __version__
 from openfm.catalog.catalog import load_catalog
+from openfm.control.budgets.bookkeeping import BudgetBookkeeper
 from openfm.control.identity.admin_token import ADMIN_TOKEN_FILE
 from openfm.engines.catalog import make_launcher
 from openfm.gateway.exchange import ExchangeLog, Sinks
@@ -30,6 +31,7 @@ from openfm.server.leased_fleet import LeasedFleet
 from openfm.server.listener import Address, CannotListen, is_loopback, make_server, open_socket, url_of
 from openfm.server.promises import Promises, measured
 from openfm.server.router import FrontDoor, HostDescription, MetricsPage, Planes
+from openfm.server.state import now_us
 from openfm.settings import Settings, environment
 from openfm.store.database import CannotOpenDatabase, Database
 from openfm.telemetry.endpoint_metrics import EndpointCounters
@@ -66,7 +68,7 @@ async def _serve(settings: Settings, token: str) -> None:
     async with (
         usage_sinks(settings, metrics, EndpointCounters(time.time)) as sinks,
         _database(settings) as database,
-        open_gateway_books(database, settings.home / "ledger") as books,
+        open_gateway_books(database, settings.home) as books,
         open_counts(settings.url_of_limits) as counts,
         control_link(settings.home, settings.control_url, token, settings.cold_start_deadline_s) as control,
     ):
@@ -79,22 +81,29 @@ async def _serve(settings: Settings, token: str) -> None:
         exchanges = ExchangeLog(books.journal, books.attempts, Sinks(sinks, payloads), metrics, time.time)
         options = wire_options(settings)
         data = DataPlane(gateway, state.access.token_book, exchanges, state.prices, options)
-        asked = Elsewhere(_ASK_THE_CONTROL)
-        is_local = is_loopback(settings.host) and settings.public_url is None
-        door = FrontDoor(
-            Planes(data, management=asked, gateways=asked, pages=asked),
-            fleet,
-            MetricsPage(metrics, None if is_local else state.access.token_book),
-            HostDescription(await asyncio.to_thread(state.workspace_id), settings.public_url),
-        )
+        asked, host = Elsewhere(_ASK_THE_CONTROL), await asyncio.to_thread(state.workspace_id)
+        page, described = _metrics_page(settings, state, metrics), HostDescription(host, settings.public_url)
+        door = FrontDoor(Planes(data, management=asked, gateways=asked, pages=asked), fleet, page, described)
         server = make_server(door, tls, settings.drain_timeout_s)
         server.end_on_signals(lambda: print("Stopping: running requests may end first.", flush=True))
-        background = [started(measure_lag(metrics), "loop lag"), started(fleet.run(), "fleet")]
-        background.append(started(payloads.run(), "inference tables"))
+        bookkeeper = BudgetBookkeeper(database, state.budgets, counts.budgets, metrics)
+        work = {
+            "loop lag": measure_lag(metrics),
+            "fleet": fleet.run(),
+            "inference tables": payloads.run(),
+            "budgets": bookkeeper.run(now_us),
+        }
+        background = [started(one, name) for name, one in work.items()]
         await fleet.joined()
         print(f"openfm {__version__} gateway listens on {url_of(listening, tls)}", flush=True)
         await server.serve(sockets=[listening])
         await cancelled(background)
+
+
+def _metrics_page(settings: Settings, state: GatewayState, metrics: Metrics) -> MetricsPage:
+    """Open on a loopback address, unless a public URL says that something in front passes requests on to it."""
+    is_local = is_loopback(settings.host) and settings.public_url is None
+    return MetricsPage(metrics, None if is_local else state.access.token_book)
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Mapping
+from contextlib import ExitStack
 from decimal import Decimal
 
 import aiohttp
@@ -11,6 +12,8 @@ from sqlalchemy import create_engine, func, select
 
 from openfm.store.ledger_tables import ledger
 from tests.conftest import CHAT, Server, StartServer
+from tests.contract.limits.redis_server import running_redis
+from tests.e2e.gateways import gateway_of
 from tests.e2e.load import Management
 
 _CLIENTS = 40
@@ -79,3 +82,26 @@ async def test_a_budget_is_never_passed(start_server: StartServer) -> None:
     assert {200, _DENIED} == set(statuses)
     assert Decimal(_AMOUNT) * Decimal("0.9") < spent(again) <= Decimal(_AMOUNT)
     assert shown["alerted_percent"] == 50
+
+
+@pytest.mark.timeout(300)
+async def test_gateways_share_a_budget(start_server: StartServer) -> None:
+    with running_redis() as redis, ExitStack() as stack:
+        control = start_server("--role", "control")
+        gateways = [stack.enter_context(gateway_of(control, valkey_url=redis.url)) for _ in range(2)]
+        async with aiohttp.ClientSession() as session:
+            admin = Management(control, session)
+            price = {"endpoint": "*", "currency": "USD", "prompt": "1", "completion": "1"}
+            await admin.ask("POST", "/api/2.0/openfm/prices", price)
+            await admin.ask("PUT", "/api/2.0/openfm/budgets/month", {"amount": _AMOUNT, "currency": "USD"})
+            await asyncio.sleep(2)  # gateways hear of it
+            statuses: list[int] = []
+            while _DENIED not in statuses[-_CLIENTS:] or 200 in statuses[-_CLIENTS:]:
+                asked = (ask(session, gateways[n % 2], until=1) for n in range(_CLIENTS))
+                statuses += await asyncio.gather(*asked)
+            await counted(admin, control)
+            assert {200, _DENIED} == set(statuses)
+            assert Decimal(_AMOUNT) * Decimal("0.9") < spent(control) <= Decimal(_AMOUNT)
+            await admin.ask("PUT", "/api/2.0/openfm/budgets/month", {"amount": "1", "currency": "USD"})
+            await asyncio.sleep(2)
+            assert [await ask(session, gateway) for gateway in gateways] == [200, 200]

@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 
 from tests.conftest import CHAT, Server, StartServer, clean_environment
 from tests.e2e.load import Management
+
+_SEEN_AFTER_S = 3.0  # what is READY is looked at each second
 
 
 def openfm(server: Server, *words: str) -> str:
@@ -71,6 +74,7 @@ async def test_an_operators_day(start_server: StartServer) -> None:
         config = {"served_entities": [served]}
         await admin.ask("POST", "/api/2.0/serving-endpoints", {"name": "pt", "config": config, "ai_gateway": table})
         await admin.settled("pt")
+        ready_s = time.monotonic()
         assert await ask(session, server, "pt", usage_context={"team": "red"}, client_request_id="mine") == 200
         assert await ask(session, server, "pt", max_tokens=-1) == 400
         assert await ask(session, server, CHAT) == 200
@@ -79,6 +83,8 @@ async def test_an_operators_day(start_server: StartServer) -> None:
         assert json.loads(row["request"])["usage_context"] == {"team": "red"}
         assert json.loads(row["response"])["choices"]
         assert rows(server, CHAT) == [], "off by default"
+        while time.monotonic() < ready_s + _SEEN_AFTER_S:
+            assert await ask(session, server, "pt") == 200
         await admin.ask("POST", "/api/2.0/serving-endpoints/pt/config:stop")
         month = row["request_date"][:7]
         (line,) = await until(lambda: unit_hours(server, month))

@@ -12,6 +12,9 @@ from openfm.core.model import ModelProfile, Task
 
 MAX_SERVED_ENTITIES = 15
 
+REPLAY_TAG = "openfm-replay"
+"""The tag whose value `true` lets answers be kept, for those who repeat a request with its `Idempotency-Key`."""
+
 SPILLOVER_TAG = "openfm-spillover"
 """The tag that names the pay-per-token endpoint which answers above an endpoint's provisioned throughput."""
 
@@ -168,6 +171,11 @@ class EndpointDetails:
         """Whether a served entity that fails hands its request to the next one."""
         fallback = (self.ai_gateway or {}).get("fallback_config")
         return isinstance(fallback, Mapping) and fallback.get("enabled") is True
+
+    @property
+    def has_replay(self) -> bool:
+        """Whether a repeated `Idempotency-Key` gets the answer of the first request."""
+        return self.tags.get(REPLAY_TAG) == "true"
 
     @property
     def spillover_endpoint(self) -> str | None:

@@ -12,7 +12,7 @@ from openfm.core.principal import Principal
 from openfm.core.usage import UsageRecord
 from openfm.gateway.asgi import Header, Send
 from openfm.gateway.bill import Bill
-from openfm.gateway.idempotency import Attempts, attempt
+from openfm.gateway.idempotency import Attempts, KeptAnswer, attempt
 from openfm.gateway.invoke import Invocation
 from openfm.gateway.meter import Meter
 from openfm.gateway.ports import Ledger, PayloadSink, UsageSink
@@ -109,6 +109,12 @@ class Exchange:
         self.bill.client_request_id = body.client_request_id
         self.bill.usage_context = body.usage_context or {}
         self._id_prefix = id_prefix
+
+    async def keep(self, body: bytes) -> None:
+        """Keep the answer, before it is sent, for whoever sends the request again; where the endpoint wants that."""
+        if self.bill.attempt is not None and self.invocation.endpoint.details.has_replay:
+            kept = KeptAnswer(self.request_id, self.invocation.entity.name, body)
+            await self.attempts.replays.keep(self.bill.attempt, kept)
 
     def recorded(self, send: Send) -> Send:
         """What to send through from here on: an endpoint with an inference table keeps what is sent."""

@@ -4,6 +4,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from openfm.core.errors import Conflict, InvalidRequest, Unprocessable
 from openfm.core.ledger import Attempt
@@ -42,17 +43,71 @@ def attempt(principal_id: str, endpoint_id: str, key: str, body: bytes) -> Attem
     return Attempt(hashlib.sha256(scope).hexdigest(), hashlib.sha256(body).hexdigest())
 
 
-class Attempts:
-    """Requests by key, for a day; of more than a million the oldest are forgotten. `clock` gives epoch seconds."""
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """A JSON answer as it was sent. `served_entity` gave it."""
 
-    def __init__(self, clock: Callable[[], float], known: Iterable[tuple[Attempt, str, float]] = ()) -> None:
+    request_id: str
+    served_entity: str
+    body: bytes
+
+
+class Replays(Protocol):
+    """Keeps answers for those who send a request again. What cannot be kept or read is not there: no errors."""
+
+    async def keep(self, one: Attempt, answer: KeptAnswer) -> None:
+        """Keep it for as long as its key is remembered."""
+        ...
+
+    async def find(self, one: Attempt) -> KeptAnswer | None:
+        """What was kept for the same key and body."""
+        ...
+
+
+class NoReplays:
+    """Nothing is kept."""
+
+    async def keep(self, one: Attempt, answer: KeptAnswer) -> None:
+        """See `Replays.keep`."""
+
+    async def find(self, one: Attempt) -> KeptAnswer | None:
+        """See `Replays.find`."""
+
+
+class AlreadyTaken(Conflict):
+    """The same request, with the same key, was taken before."""
+
+    def __init__(self, message: str, one: Attempt) -> None:
+        super().__init__(message)
+        self.one = one
+
+
+_NO_REPLAYS = NoReplays()
+
+
+class Attempts:
+    """Requests by key, for a day; of more than a million the oldest are forgotten. `clock` gives epoch seconds.
+
+    `replays` keeps the answers of endpoints that want it.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        known: Iterable[tuple[Attempt, str, float]] = (),
+        replays: Replays = _NO_REPLAYS,
+    ) -> None:
+        self.replays = replays
         self._clock = clock
         self._known: OrderedDict[str, Known] = OrderedDict()
         for one, request_id, at_s in sorted(known, key=lambda entry: entry[2]):
             self._known[one.key] = Known(one.body, request_id, at_s)
 
     def begin(self, one: Attempt, request_id: str) -> None:
-        """Remember the request. Raises `Conflict` for one that was sent before, `Unprocessable` if it was another."""
+        """Remember the request.
+
+        Raises `AlreadyTaken` for one that was sent before, `Unprocessable` if that was another.
+        """
         self._forget_old()
         known = self._known.get(one.key)
         if known is None:
@@ -63,9 +118,10 @@ class Attempts:
                 f"This Idempotency-Key was sent with another body before (request id {known.request_id}). Send a new "
                 "key with a new request."
             )
-        raise Conflict(
+        raise AlreadyTaken(
             f"The request with this Idempotency-Key was taken before (request id {known.request_id}): it runs, or was "
-            "answered and billed. For another answer send another key."
+            "answered and billed. For another answer send another key.",
+            one,
         )
 
     def forget(self, one: Attempt) -> None:

@@ -20,7 +20,7 @@ from openfm.gateway.auth import authenticate
 from openfm.gateway.body import BodyLimits, ClientGone, read_body
 from openfm.gateway.exchange import CLIENT_CLOSED_REQUEST, SERVER_ENDED, Exchange, ExchangeLog
 from openfm.gateway.explain import explanation_of
-from openfm.gateway.idempotency import key_in
+from openfm.gateway.idempotency import AlreadyTaken, key_in
 from openfm.gateway.invoke import Gateway, Invocation
 from openfm.gateway.ports import Prices, TokenVerifier
 from openfm.gateway.responses import EventStreamResponse, JsonResponse, send_body
@@ -96,6 +96,8 @@ class DataPlane:
         except asyncio.CancelledError:  # the server ends, and does not wait longer
             exchange.status = SERVER_ENDED
             raise
+        except AlreadyTaken as error:
+            await self._send_again(exchange, error, send)
         except ApiError as error:
             await _send_problem(exchange, error, send)
         except Exception:
@@ -103,6 +105,20 @@ class DataPlane:
             await _send_problem(exchange, internal_error(exchange.request_id), send)
         finally:
             await self._exchanges.end(exchange)
+
+    async def _send_again(self, exchange: Exchange, error: AlreadyTaken, send: Send) -> None:
+        """The first request's answer, where it was kept: nothing is generated, and nothing billed."""
+        kept = await exchange.attempts.replays.find(error.one)
+        if kept is None:
+            await _send_problem(exchange, error, send)
+            return
+        headers = (
+            (b"content-type", b"application/json"),
+            (b"x-request-id", kept.request_id.encode()),
+            (b"served-model-name", kept.served_entity.encode()),
+            (b"idempotent-replayed", b"true"),
+        )
+        await send_body(send, 200, headers, kept.body)
 
     def _route(self, scope: Scope, exchange: Exchange, receive: Receive) -> Awaitable[Response]:
         path = scope["path"].rstrip("/")
@@ -179,7 +195,7 @@ class DataPlane:
 
         async def work() -> bytes:
             choices = await self._fold(exchange, job)
-            return self._told(exchange, chat_body(exchange.head, choices, exchange.meter.generated, style))
+            return await self._told(exchange, chat_body(exchange.head, choices, exchange.meter.generated, style))
 
         return JsonResponse(work, exchange.headers, exchange.meter.mark_delivered)
 
@@ -198,7 +214,7 @@ class DataPlane:
             for index, choice in enumerate(choices):
                 choice.text.insert(0, echoes[index] if echoes else "")
                 choice.text.append(suffix)
-            return self._told(exchange, completion_body(exchange.head, choices, exchange.meter.generated))
+            return await self._told(exchange, completion_body(exchange.head, choices, exchange.meter.generated))
 
         return JsonResponse(work, exchange.headers, exchange.meter.mark_delivered)
 
@@ -210,7 +226,7 @@ class DataPlane:
         async def work() -> bytes:
             result = await self._gateway.embed(invocation, request)
             vectors = embedding_body(exchange.head, result, body.encoding_format or "float", exchange.manner)
-            return self._told(exchange, vectors)
+            return await self._told(exchange, vectors)
 
         return JsonResponse(work, exchange.headers, exchange.meter.mark_delivered)
 
@@ -277,9 +293,11 @@ class DataPlane:
     def _explanation(self, exchange: Exchange) -> Explanation | None:
         return explanation_of(exchange, self._prices) if exchange.is_explained else None
 
-    def _told(self, exchange: Exchange, body: bytes) -> bytes:
+    async def _told(self, exchange: Exchange, body: bytes) -> bytes:
         explanation = self._explanation(exchange)
-        return body if explanation is None else explained(body, explanation)
+        told = body if explanation is None else explained(body, explanation)
+        await exchange.keep(told)
+        return told
 
     async def _fold(self, exchange: Exchange, job: GenerationJob) -> list[Choice]:
         exchange.meter.answers_per_prompt = job.answers_per_prompt

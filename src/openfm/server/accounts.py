@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from openfm.control.budgets.bookkeeping import BudgetBookkeeper
-from openfm.limits.budget_store import BudgetStore
+from openfm.limits.budget_store import BudgetStore, InProcessBudgets
 from openfm.metering.keeping import RetentionDesk
 from openfm.metering.payloads import PayloadWriter
 from openfm.metering.unit_hours import UnitHourWriter
@@ -26,15 +26,22 @@ class Accounts:
 
 @asynccontextmanager
 async def open_accounts(
-    state: State, room: EngineRoom, budgets: BudgetStore, retention: RetentionDesk, metrics: Metrics
+    state: State, room: EngineRoom, budgets: BudgetStore | None, retention: RetentionDesk, metrics: Metrics
 ) -> AsyncIterator[Accounts]:
-    """All of it runs; what an earlier server left is counted for the budgets before anybody spends."""
-    bookkeeper = BudgetBookkeeper(state.database, state.budgets, budgets, metrics)
-    while await bookkeeper.turn():
-        pass
+    """All of it runs; what an earlier server left is counted for the budgets before anybody spends.
+
+    Without `budgets` gateways count for them.
+    """
+    if budgets is None:
+        counting = BudgetBookkeeper(state.database, state.budgets, InProcessBudgets(), metrics).follow()
+    else:
+        bookkeeper = BudgetBookkeeper(state.database, state.budgets, budgets, metrics)
+        while await bookkeeper.turn():
+            pass
+        counting = bookkeeper.run(now_us)
     payloads = PayloadWriter(state.database, metrics.payload_dropped)
     tasks = [
-        started(bookkeeper.run(now_us), "budgets"),
+        started(counting, "budgets"),
         started(UnitHourWriter(state.database, ReadyProvisioned(state, room)).run(), "hours of model units"),
         started(payloads.run(), "inference tables"),
         started(retention.run(), "retention"),

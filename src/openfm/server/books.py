@@ -10,6 +10,7 @@ from pathlib import Path
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from openfm.control.secrets.cipher import Cipher, ensure_secret_key
 from openfm.control.usage.routes import UsageDesk
 from openfm.gateway.idempotency import REMEMBERED_S, Attempts
 from openfm.metering.attempts import recent_attempts
@@ -22,9 +23,14 @@ from openfm.metering.price_list import KnownPrices, PriceList
 from openfm.metering.reports import ReportDesk
 from openfm.metering.retention import LedgerRetention
 from openfm.metering.writer import LedgerWriter
+from openfm.server.background import cancelled, started
+from openfm.server.housekeeping import housekeeping
+from openfm.server.replays import FileReplays
 from openfm.store.database import Database
 
 log = structlog.get_logger(__name__)
+
+_LEDGER, _REPLAYS = "ledger", "replays"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +46,24 @@ class Books:
 
 
 @asynccontextmanager
-async def open_books(database: Database, folder: Path) -> AsyncIterator[Books]:
+async def open_books(database: Database, home: Path) -> AsyncIterator[Books]:
     """What an earlier server left is closed first; on the way out, all of the journal is in the database.
 
     Raises `OSError`.
     """
-    journals = JournalFolder(folder)
+    journals = JournalFolder(home / _LEDGER)
     writer = LedgerWriter(database, journals)
     await asyncio.to_thread(writer.drain)
-    since_us = _now_us() - int(REMEMBERED_S * 1_000_000)
-    attempts = Attempts(time.time, await asyncio.to_thread(recent_attempts, database, since_us))
+    replays = await asyncio.to_thread(_replays, home)
+    attempts = await _attempts(database, replays)
     journal = await asyncio.to_thread(open_journal, journals, _now_us)
     writing = asyncio.create_task(writer.run())
     writing.add_done_callback(_tell)
+    tidying = [started(housekeeping([replays.tidy]), "replays")]
     try:
         yield Books(journal, attempts, lambda: writer.lag_bytes)
     finally:
+        await cancelled(tidying)
         await asyncio.to_thread(journal.close)
         writer.stop()
         await asyncio.wait([writing])
@@ -66,16 +74,24 @@ async def open_books(database: Database, folder: Path) -> AsyncIterator[Books]:
 
 
 @asynccontextmanager
-async def open_gateway_books(database: Database, folder: Path) -> AsyncIterator[Books]:
+async def open_gateway_books(database: Database, home: Path) -> AsyncIterator[Books]:
     """The books of a gateway whose control server writes them into the database. Raises `OSError`."""
-    journals = JournalFolder(folder)
-    since_us = _now_us() - int(REMEMBERED_S * 1_000_000)
-    attempts = Attempts(time.time, await asyncio.to_thread(recent_attempts, database, since_us))
+    journals = JournalFolder(home / _LEDGER)
+    attempts = await _attempts(database, await asyncio.to_thread(_replays, home))
     journal = await asyncio.to_thread(open_journal, journals, _now_us)
     try:
         yield Books(journal, attempts, lambda: 0)
     finally:
         await asyncio.to_thread(journal.close)
+
+
+def _replays(home: Path) -> FileReplays:
+    return FileReplays(home / _REPLAYS, Cipher(ensure_secret_key(home)), time.time)
+
+
+async def _attempts(database: Database, replays: FileReplays) -> Attempts:
+    since_us = _now_us() - int(REMEMBERED_S * 1_000_000)
+    return Attempts(time.time, await asyncio.to_thread(recent_attempts, database, since_us), replays)
 
 
 def _tell(writing: asyncio.Task[None]) -> None:

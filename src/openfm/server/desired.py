@@ -1,7 +1,7 @@
 """What should run: the endpoints' served entities as replicas, and how they are doing."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from openfm.control.endpoints.directory import EndpointDirectory
@@ -14,6 +14,7 @@ from openfm.fleet.reconciler import DesiredReplica
 from openfm.fleet.roster import Fleet
 from openfm.server.depot import Depot, ReadyModel
 from openfm.server.external import EXTERNAL_SLOTS, external_options
+from openfm.server.scaler import Scaler
 
 _EMBEDDING_SLOTS = 32
 _OVERHEAD_BYTES = 128 << 20
@@ -35,11 +36,12 @@ class EngineSettings:
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """Where replicas come from: how they are started, launchers by an engine's name, and the one of external models."""
+    """Where replicas come from, and how many: launchers by an engine's name, and the one of external models."""
 
     settings: EngineSettings
     launchers: Callable[[str], Launcher]
     external: Launcher
+    scaler: Scaler = field(default_factory=Scaler)
 
 
 class DesiredFleet:
@@ -71,6 +73,7 @@ class DesiredFleet:
         for gone in self._launchers.keys() - entities.keys():
             del self._launchers[gone]
         self._demand.forget_all_but(frozenset(entities))
+        self._workers.scaler.forget_all_but(frozenset(entities))
         self._depot.forget_all_but(frozenset((entity.entity_name, entity.entity_version) for entity in self._known()))
         return [replica for entity in entities.values() for replica in self._replicas(entity)]
 
@@ -104,7 +107,7 @@ class DesiredFleet:
         if model is None:
             return
         launcher = self._launcher(entity, lambda: self._workers.launchers(model.engine))
-        for number in range(1, entity.settings.workload_size.replicas + 1):
+        for number in range(1, self._workers.scaler.replicas(entity) + 1):
             spec = self._spec(entity, model, number)
             memory = model.weight_bytes + spec.slots * model.sequence_bytes + _OVERHEAD_BYTES
             needs = Needs(memory, dedicated_cores=self._dedicated_cores(entity))

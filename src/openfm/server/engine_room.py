@@ -40,6 +40,7 @@ class EngineRoom:
 
     def __init__(self, directory: EndpointDirectory, plant: Plant) -> None:
         self.machine = plant.machine
+        self.scaler = plant.workers.scaler
         self.demand = Demand(time.monotonic, plant.scale_to_zero_after_s)
         self.reconciler = Reconciler(
             self._desired, Surroundings(time.monotonic, asyncio.sleep, random.random), plant.machine

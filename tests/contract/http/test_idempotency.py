@@ -63,3 +63,23 @@ async def test_a_key_outlives_the_server(start_server: StartServer, tmp_path: Pa
     assert again.status == 409
     assert first.headers["x-request-id"] in again.json["error"]["message"]
     assert list(rows(tmp_path)) == [first.headers["x-request-id"]]
+
+
+async def test_an_endpoint_that_wants_it_gives_a_repeated_request_the_first_ones_answer(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    key, server = secrets.token_hex(16), start_server(home=tmp_path)
+    async with aiohttp.ClientSession() as session:
+        http = Http(session, server.url, server.token)
+        tag = {"add_tags": [{"key": "openfm-replay", "value": "true"}]}
+        assert (await http.send("PATCH", f"/api/2.0/serving-endpoints/{CHAT}/tags", tag)).status == 200
+        first = await ask(http, key)
+        again = await ask(http, key)
+        assert (again.status, again.raw) == (200, first.raw)
+        assert again.headers["x-request-id"] == first.headers["x-request-id"]
+        assert again.headers["idempotent-replayed"] == "true"
+        assert "idempotent-replayed" not in first.headers
+        assert (await ask(http, key, max_tokens=5)).status == 422
+        await closed_rows(tmp_path, {first.headers["x-request-id"]})
+        assert len(rows(tmp_path)) == 1
+    server.end()

@@ -83,7 +83,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.folder = JournalFolder(self.home / "ledger")
         self.database = CrashingDatabase(f"sqlite:///{self.home / 'openfm.db'}")
         with self.database.transaction() as connection:
-            metadata.create_all(connection, [ledger, ledger_days, unit_hours, journal_positions, prices])
+            metadata.create_all(connection, [ledger, journal_positions, prices, ledger_days, unit_hours])
         self.gateways: list[Gateway] = []
         self.started = 0
         self.delivered: dict[str, TokenCounts] = {}

@@ -14,6 +14,12 @@ const ROOT = '/api/2.0/serving-endpoints';
 const BUSY_MS = 2_000;
 const IDLE_MS = 15_000;
 
+/** What an external model is called: "provider: name". */
+export const externalName = (entity: ServedEntity): string => {
+  const { provider, name } = (entity.external_model ?? {}) as { provider?: string; name?: string };
+  return [provider, name].filter(Boolean).join(': ') || entity.name;
+};
+
 /** Something is on its way: states are asked for more often then. */
 export const isChanging = (endpoint: Endpoint): boolean =>
   endpoint.state.config_update === 'IN_PROGRESS' ||

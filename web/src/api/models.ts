@@ -31,30 +31,31 @@ export type Version = {
 const ROOT = '/api/2.1/unity-catalog/models';
 const at = (name: string): string => path`/api/2.1/unity-catalog/models/${name}`;
 
-type Page<Key extends string, Item> = { [key in Key]: Item[] } & { next_page_token?: string };
+type Page = Record<string, unknown>;
 
-async function everything<Key extends string, Item>(root: string, key: Key, signal: AbortSignal): Promise<Item[]> {
+/** All pages of a list, one after the other. */
+async function everything<Item>(root: string, key: string, signal: AbortSignal): Promise<Item[]> {
   const found: Item[] = [];
   let token: string | undefined = '';
   while (token !== undefined) {
     const asked: string = token ? `?page_token=${encodeURIComponent(token)}` : '';
-    const page = (await http.get(root + asked, signal)) as Page<Key, Item>;
-    found.push(...page[key]);
-    token = page.next_page_token;
+    const page = (await http.get(root + asked, signal)) as Page;
+    found.push(...(page[key] as Item[]));
+    token = page.next_page_token as string | undefined;
   }
   return found;
 }
 
 export const modelsQuery = queryOptions({
   queryKey: ['models'],
-  queryFn: ({ signal }) => everything<'registered_models', Model>(ROOT, 'registered_models', signal),
+  queryFn: ({ signal }) => everything<Model>(ROOT, 'registered_models', signal),
 });
 export const modelQuery = (name: string) =>
   queryOptions({ queryKey: ['models', name], queryFn: async ({ signal }) => (await http.get(at(name), signal)) as Model });
 export const versionsQuery = (name: string) =>
   queryOptions({
     queryKey: ['models', name, 'versions'],
-    queryFn: ({ signal }) => everything<'model_versions', Version>(`${at(name)}/versions`, 'model_versions', signal),
+    queryFn: ({ signal }) => everything<Version>(`${at(name)}/versions`, 'model_versions', signal),
     refetchInterval: (query) => (query.state.data?.some((one) => one.status === 'PENDING_REGISTRATION') ? 1_500 : false),
   });
 

@@ -9,7 +9,7 @@ export function download(name: string, content: string, type: string): void {
 }
 
 const quoted = (value: unknown): string => {
-  const text = value === null || value === undefined ? '' : typeof value === 'object' ? JSON.stringify(value) : String(value as string);
+  const text = typeof value === 'string' ? value : value === null || value === undefined ? '' : JSON.stringify(value);
   // A spreadsheet would run what begins like a formula.
   const safe = /^[=+@\t\r]|^-[^\d.]/.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;

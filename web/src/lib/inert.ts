@@ -1,6 +1,6 @@
-// eslint-disable-next-line no-control-regex -- control characters are what it is about
+ 
 const ESCAPES = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[@-Z\\-_])/g;
-// eslint-disable-next-line no-control-regex -- the same
+ 
 const CONTROLS = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/g;
 /** Marks that turn the direction of text round: they can make it read as what it is not. */
 const DIRECTIONS = /[\u202a-\u202e\u2066-\u2069]/g;

@@ -32,7 +32,7 @@ export function querySamples(server: string, endpoint: string, task: string, bod
     JavaScript: `import OpenAI from 'openai';\n\nconst client = new OpenAI({ baseURL: ${JSON.stringify(`${server}/serving-endpoints`)}, apiKey: process.env.OPENFM_TOKEN });\nconst ${body.stream ? 'stream' : 'answer'} = await client.${call}(${indented({ model: endpoint, ...body })});\n${body.stream ? "for await (const chunk of stream) process.stdout.write(chunk.choices[0]?.delta?.content ?? '');" : 'console.log(answer);'}`,
   };
   if (route === 'chat/completions') {
-    samples.LangChain = `import os\n\nfrom langchain_openai import ChatOpenAI\n\nchat = ChatOpenAI(\n    base_url=${JSON.stringify(`${server}/serving-endpoints`)},\n    api_key=os.environ["OPENFM_TOKEN"],\n    model=${JSON.stringify(endpoint)},\n)\nprint(chat.invoke(${python((body.messages ?? []) as unknown)}).content)`;
+    samples.LangChain = `import os\n\nfrom langchain_openai import ChatOpenAI\n\nchat = ChatOpenAI(\n    base_url=${JSON.stringify(`${server}/serving-endpoints`)},\n    api_key=os.environ["OPENFM_TOKEN"],\n    model=${JSON.stringify(endpoint)},\n)\nprint(chat.invoke(${python((body.messages ?? []))}).content)`;
   }
   samples.CLI = `openfm endpoints query ${endpoint} --json ${shell(JSON.stringify(body))}`;
   samples.JSON = indented(body);

@@ -89,14 +89,17 @@ class BudgetBookkeeper:
         for alert in step.alerts:
             _tell(alert)
         await self._store.book(step.booked)
-        self._gauge.budgets_stand({one.budget.name: _share(one) for one in self._book.standings()})
+        self._show()
         return len(step.booked.request_ids)
 
     def step(self) -> Step | None:
         """Count the next rows in the database alone; None where there are none. Blocks."""
         with self._database.transaction() as connection:
-            if repository.last_number(connection) <= repository.counted_to(connection):
-                return None
+            counted = repository.counted_to(connection)
+            is_news = repository.last_number(connection) > counted
+        if not is_news:
+            self._catch_up(counted)
+            return None
         with self._database.transaction(self._book.take_over) as connection:
             number = repository.counted_to(connection)
             rows = repository.closed_after(connection, number, _AT_ONCE)
@@ -108,6 +111,30 @@ class BudgetBookkeeper:
             repository.count_to(connection, number)
         return Step(Booked(spent, [row.request_id for row in rows]), alerts)
 
+    async def follow(self) -> None:
+        """Know what others count, until cancelled: for a process that has no requests, and cannot reach the store."""
+        while True:
+            try:
+                await asyncio.to_thread(self._look)
+            except (SQLAlchemyError, ApiError) as error:
+                log.warning("budgets.bookkeeper_waits", reason=str(error))
+            self._show()
+            await asyncio.sleep(_INTERVAL_S)
+
+    def _look(self) -> None:
+        with self._database.transaction() as connection:
+            counted = repository.counted_to(connection)
+        self._catch_up(counted)
+
+    def _catch_up(self, counted: int) -> None:
+        """Others may have counted."""
+        if counted != self._book.state.number:
+            with self._database.transaction(self._book.take_over):
+                pass
+
+    def _show(self) -> None:
+        self._gauge.budgets_stand({one.budget.name: _share(one) for one in self._book.standings()})
+
     async def sweep(self, now_us: int) -> None:
         """Let go what requests hold that are counted, or never came to the ledger; say again what is spent."""
         state = self._book.state
@@ -116,7 +143,7 @@ class BudgetBookkeeper:
         gone = await asyncio.to_thread(self._gone, held, lost, state.number)
         await self._store.book(Booked({key: state.spent_of(key) for key in state.spent}, gone))
         await self._store.forget(now_us - KEPT_US)
-        self._gauge.budgets_stand({one.budget.name: _share(one) for one in self._book.standings()})
+        self._show()
 
     def _gone(self, held: Sequence[str], lost: frozenset[str], number: int) -> Sequence[str]:
         gone = []

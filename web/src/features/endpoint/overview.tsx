@@ -2,7 +2,7 @@ import { Alert, Button, Group, Paper, Progress, Stack, Text, Title } from '@mant
 import { IconInfoCircle } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
 
-import type { Endpoint, EndpointConfig, ServedEntity } from '@/api/endpoints';
+import { type Endpoint, type EndpointConfig, externalName, type ServedEntity } from '@/api/endpoints';
 import { serverUrl } from '@/lib/base';
 import { count, dateTime, duration } from '@/lib/format';
 import { Fields } from '@/ui/fields';
@@ -137,7 +137,7 @@ function Entities({ config, label }: { config: EndpointConfig; label: string }) 
             {one.entity_name} {one.entity_version}
           </Link>
         ) : (
-          `${String(one.external_model?.provider ?? '')}: ${String(one.external_model?.name ?? '')}`
+          externalName(one)
         ),
     },
     {

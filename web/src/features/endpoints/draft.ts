@@ -81,9 +81,9 @@ export function problemsOf(draft: Draft, taken: ReadonlySet<string>): Record<str
   if (draft.entities.length === 0) found.entities = 'Add at least one served entity.';
   for (const entity of draft.entities) Object.assign(found, entityProblems(entity));
   const total = draft.entities.reduce((sum, entity) => sum + entity.traffic, 0);
-  if (draft.entities.length > 1 && total !== 100) found.traffic = `Traffic has to add up to 100 %; it is ${total} % now.`;
   const names = draft.entities.map((entity) => servedName(entity));
-  if (new Set(names).size < names.length) found.traffic ??= 'Two served entities have the same name. Give each a name of its own.';
+  if (new Set(names).size < names.length) found.traffic = 'Two served entities have the same name. Give each a name of its own.';
+  if (draft.entities.length > 1 && total !== 100) found.traffic = `Traffic has to add up to 100 %; it is ${total} % now.`;
   return found;
 }
 

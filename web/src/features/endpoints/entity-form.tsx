@@ -4,7 +4,7 @@ import { useQuery } from '@tanstack/react-query';
 
 import { optimizationQuery } from '@/api/endpoints';
 import { modelsQuery, versionsQuery } from '@/api/models';
-import type { EntityDraft, Mode } from '@/features/endpoints/draft';
+import type { EntityDraft } from '@/features/endpoints/draft';
 import { count } from '@/lib/format';
 import { TASKS } from '@/lib/model';
 
@@ -38,7 +38,7 @@ export function EntityForm({ entity, number, isOnly, problems, put, onRemove }: 
           <SegmentedControl
             aria-label={`Kind of served entity ${number}`}
             value={entity.mode}
-            onChange={(mode) => put({ mode: mode as Mode })}
+            onChange={(mode) => put({ mode: mode })}
             data={[
               { value: 'shared', label: 'Shared' },
               { value: 'provisioned', label: 'Provisioned throughput' },

@@ -228,7 +228,7 @@ function CopyAs({ draft, isEdit }: { draft: Draft; isEdit: boolean }) {
           {isShown ? 'Hide' : 'Show'}
         </Button>
       </Group>
-      {isShown && <CodeTabs label="request" samples={managementSamples(serverUrl(), request, hidden(isEdit ? configOf(draft) : endpointOf(draft)) as Record<string, unknown>)} />}
+      {isShown && <CodeTabs label="request" samples={managementSamples(serverUrl(), request, hidden(isEdit ? configOf(draft) : endpointOf(draft)))} />}
     </Paper>
   );
 }

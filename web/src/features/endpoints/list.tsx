@@ -4,7 +4,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { useState } from 'react';
 
-import { deleteEndpoint, type Endpoint, endpointAction, endpointsQuery } from '@/api/endpoints';
+import { deleteEndpoint, type Endpoint, endpointAction, endpointsQuery, externalName } from '@/api/endpoints';
 import { pricesQuery } from '@/api/usage';
 import { useUser } from '@/api/user';
 import { FoundationCards } from '@/features/endpoints/cards';
@@ -43,7 +43,7 @@ function Endpoints({ endpoints }: { endpoints: readonly Endpoint[] }) {
   const put = (change: Partial<Filters>): void => void navigate({ search: (before) => ({ ...before, ...change }), replace: true });
   const foundation = endpoints.filter(isFoundation);
   const shown = filtered(endpoints, filters, user.name);
-  const isFiltered = Object.values(filters).some((value) => value !== undefined);
+  const isFiltered = Object.values(filters).some(Boolean);
   return (
     <Stack gap="lg">
       {foundation.length > 0 && !isFiltered && <FoundationCards endpoints={foundation} prices={prices} now={now} />}
@@ -145,7 +145,7 @@ function Entities({ endpoint }: { endpoint: Endpoint }) {
   const entities = (endpoint.config ?? endpoint.pending_config)?.served_entities ?? [];
   const first = entities[0];
   if (!first) return '–';
-  const name = first.entity_name ? `${first.entity_name} ${first.entity_version ?? ''}` : String(first.external_model?.name ?? first.name);
+  const name = first.entity_name ? `${first.entity_name} ${first.entity_version ?? ''}` : externalName(first);
   return (
     <Text size="sm" maw={260} truncate title={entities.map((one) => one.entity_name ?? one.name).join(', ')}>
       {name}

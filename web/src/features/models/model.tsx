@@ -140,7 +140,7 @@ function VersionCard({ name, version, canManage, ask }: VersionProps) {
             ...Object.entries(version.facts ?? {})
               .filter(([, value]) => typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
               .slice(0, 12)
-              .map(([key, value]) => [key.replaceAll('_', ' '), String(value as string)] as const),
+              .map(([key, value]) => [key.replaceAll('_', ' '), String(value)] as const),
           ]}
         />
       </Stack>

@@ -37,7 +37,7 @@ export function isJson(text: string): boolean {
 }
 
 /** How many of the parameters differ from the server's defaults. */
-export const changedCount = (params: Params): number => Object.entries(params).filter(([name, value]) => name !== 'schema' && value !== undefined).length;
+export const changedCount = (params: Params): number => Object.entries(params as Record<string, unknown>).filter(([name, value]) => name !== 'schema' && value !== undefined).length;
 
 /** Tokens per second of the answer itself: from its first token on. */
 export function tokensPerSecond(stats: { ttftMs: number | null; totalMs: number; completionTokens: number | null }): number | null {

@@ -51,7 +51,7 @@ class Answer {
     this.eventCount++;
     if (this.events.length < MOST_EVENTS) this.events.push({ ms, data: JSON.stringify(chunk) });
     const choice = chunk.choices[0];
-    const delta = choice?.delta as (OpenAI.ChatCompletionChunk.Choice.Delta & Reasoned) | undefined;
+    const delta: (OpenAI.ChatCompletionChunk.Choice.Delta & Reasoned) | undefined = choice?.delta;
     const [content, thought] = [delta?.content ?? '', delta?.reasoning_content ?? ''];
     this.text += content;
     this.reasoning += thought;

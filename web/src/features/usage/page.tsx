@@ -68,7 +68,7 @@ function CardRow({ rows }: { rows: readonly Row[] }) {
     ['Requests', count(requests)],
     ['Input tokens', short(sum('input'))],
     ['Output tokens', short(sum('output'))],
-    ['Cost', rows.map((row) => money(String(row.cost as string), String(row.currency as string))).join(', ') || '0'],
+    ['Cost', rows.map((row) => money(row.cost as string, row.currency as string)).join(', ') || '0'],
     ['Errors', requests ? `${((100 * sum('errors')) / requests).toFixed(1)} %` : '–'],
     ['First token, P99', slowest > 0 ? duration(slowest) : '–'],
   ] as const;
