@@ -1,112 +1,123 @@
 """What is around every page: the menu, the palette, the way back from where nothing is, and words when the server is gone."""
 
+import asyncio
 import json
 import os
 import re
 import subprocess
 
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.async_api import Route, expect
 
 from tests.browser.conftest import Visit
 from tests.conftest import Server
+from tools.environments import ensure, named
 
 _PHONE = {"width": 360, "height": 740}
 
 
-def test_tab_begins_with_a_way_past_the_menu_and_a_new_page_has_the_focus_on_its_heading(
+async def test_tab_begins_with_a_way_past_the_menu_and_a_new_page_has_the_focus_on_its_heading(
     visit: Visit, server: Server
 ) -> None:
-    page = visit(server, "models").page
-    expect(page.get_by_role("heading", level=1, name="Models")).to_be_visible()
-    page.reload()
-    expect(page.get_by_role("heading", level=1, name="Models")).to_be_visible()
-    page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("main")).to_be_focused()
-    page.get_by_role("navigation", name="Main").get_by_role("link", name="Help").click()
-    expect(page.get_by_role("heading", level=1, name="Help")).to_be_focused()
-    expect(page).to_have_title("Help · openfm")
-
-
-def test_the_palette_goes_anywhere_by_keyboard_alone(visit: Visit, server: Server) -> None:
-    visitor = visit(server)
-    visitor.heading("Serving endpoints")
-    visitor.page.keyboard.press("Control+k")
-    box = visitor.page.get_by_role("combobox", name="Go to a page, an endpoint or a model")
-    expect(box).to_be_focused()
-    visitor.look("palette")
-    box.fill("smollm2 endpoint")
-    expect(visitor.page.get_by_role("option", name="openfm-smollm2-135m-instruct")).to_be_visible()
-    visitor.page.keyboard.press("Enter")
-    visitor.heading("openfm-smollm2-135m-instruct")
-    visitor.page.keyboard.press("Control+k")
-    box.fill("no such thing at all")
-    expect(visitor.page.get_by_text("Nothing is called that.")).to_be_visible()
-    visitor.page.keyboard.press("Escape")
-    expect(box).to_be_hidden()
-
-
-def test_on_a_phone_the_menu_is_a_drawer_that_escape_closes(visit: Visit, server: Server) -> None:
-    visitor = visit(server)
+    visitor = await visit(server, "models")
     page = visitor.page
-    visitor.heading("Serving endpoints")
-    page.set_viewport_size(_PHONE)  # type: ignore[arg-type]  # its TypedDict
+    await expect(page.get_by_role("heading", level=1, name="Models")).to_be_visible()
+    await page.reload()
+    await expect(page.get_by_role("heading", level=1, name="Models")).to_be_visible()
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("main")).to_be_focused()
+    await page.get_by_role("navigation", name="Main").get_by_role("link", name="Help").click()
+    await expect(page.get_by_role("heading", level=1, name="Help")).to_be_focused()
+    await expect(page).to_have_title("Help · openfm")
+
+
+async def test_the_palette_goes_anywhere_by_keyboard_alone(visit: Visit, server: Server) -> None:
+    visitor = await visit(server)
+    await visitor.heading("Serving endpoints")
+    await visitor.page.keyboard.press("Control+k")
+    box = visitor.page.get_by_role("combobox", name="Go to a page, an endpoint or a model")
+    await expect(box).to_be_focused()
+    await visitor.look("palette")
+    await box.fill("smollm2 endpoint")
+    await expect(visitor.page.get_by_role("option", name="openfm-smollm2-135m-instruct")).to_be_visible()
+    await visitor.page.keyboard.press("Enter")
+    await visitor.heading("openfm-smollm2-135m-instruct")
+    await visitor.page.keyboard.press("Control+k")
+    await box.fill("no such thing at all")
+    await expect(visitor.page.get_by_text("Nothing is called that.")).to_be_visible()
+    await visitor.page.keyboard.press("Escape")
+    await expect(box).to_be_hidden()
+
+
+async def test_on_a_phone_the_menu_is_a_drawer_that_escape_closes(visit: Visit, server: Server) -> None:
+    visitor = await visit(server)
+    page = visitor.page
+    await visitor.heading("Serving endpoints")
+    await page.set_viewport_size(_PHONE)  # type: ignore[arg-type]  # its TypedDict
     menu, drawer = page.get_by_role("button", name="Menu", exact=True), page.get_by_role("dialog", name="openfm")
-    menu.click()
-    expect(drawer.get_by_role("link", name="Help")).to_be_visible()
-    assert not visitor.violations()
-    page.keyboard.press("Escape")
-    expect(drawer).to_be_hidden()
-    expect(menu).to_be_focused()
-    menu.click()
-    drawer.get_by_role("link", name="Models").click()
-    expect(drawer).to_be_hidden()
-    expect(page.get_by_role("heading", level=1, name="Models")).to_be_focused()
+    await menu.click()
+    await expect(drawer.get_by_role("link", name="Help")).to_be_visible()
+    assert not await visitor.violations()
+    await page.keyboard.press("Escape")
+    await expect(drawer).to_be_hidden()
+    await expect(menu).to_be_focused()
+    await menu.click()
+    await drawer.get_by_role("link", name="Models").click()
+    await expect(drawer).to_be_hidden()
+    await expect(page.get_by_role("heading", level=1, name="Models")).to_be_focused()
 
 
-def test_an_address_without_a_page_and_a_page_that_breaks_lead_back(visit: Visit, server: Server) -> None:
-    visitor = visit(server, "nothing/here")
-    visitor.heading("There is no such page")
-    visitor.look("no-such-page")
-    visitor.expect_error("TypeError")
+async def test_an_address_without_a_page_and_a_page_that_breaks_lead_back(visit: Visit, server: Server) -> None:
+    visitor = await visit(server, "nothing/here")
+    await visitor.heading("There is no such page")
+    await visitor.look("no-such-page")
+    visitor.expect_error("RangeError")  # a model without a date
 
-    def broken(route: Route) -> None:
-        route.fulfill(status=200, content_type="application/json", body=json.dumps({"registered_models": [{}]}))
+    async def broken(route: Route) -> None:
+        await route.fulfill(status=200, content_type="application/json", body=json.dumps({"registered_models": [{}]}))
 
-    visitor.page.route("**/api/2.1/unity-catalog/models*", broken)
-    visitor.go("Models")
-    visitor.heading("This page failed")
-    visitor.look("failed-page")
-    visitor.page.unroute("**/api/2.1/unity-catalog/models*")
-    visitor.page.get_by_role("link", name="Go to the serving endpoints").click()
-    visitor.heading("Serving endpoints")
+    await visitor.page.route("**/api/2.1/unity-catalog/models*", broken)
+    await visitor.go("Models")
+    await visitor.heading("This page failed")
+    await visitor.look("failed-page")
+    await visitor.page.unroute("**/api/2.1/unity-catalog/models*")
+    await visitor.page.get_by_role("link", name="Go to the serving endpoints").click()
+    await visitor.heading("Serving endpoints")
 
 
-def test_a_server_that_is_gone_is_said_and_its_return_noticed(visit: Visit, server: Server) -> None:
-    visitor = visit(server)
-    visitor.heading("Serving endpoints")
+async def test_a_server_that_is_gone_is_said_and_its_return_noticed(visit: Visit, server: Server) -> None:
+    visitor = await visit(server)
+    await visitor.heading("Serving endpoints")
+    await visitor.page.clock.install()
+    await visitor.page.reload()
+    await visitor.heading("Serving endpoints")
     visitor.expect_error("ERR_INTERNET_DISCONNECTED")
-    visitor.page.context.set_offline(True)
-    visitor.page.clock.install()
+    await visitor.page.context.set_offline(True)
     notice = visitor.page.get_by_text("The server cannot be reached", exact=True)
-    visitor.page.clock.run_for(11_000)
-    expect(notice).to_be_visible()
-    visitor.page.context.set_offline(False)
-    visitor.page.clock.run_for(3_000)
-    expect(notice).to_be_hidden()
+    await visitor.page.clock.run_for(11_000)
+    await expect(notice).to_be_visible()
+    await visitor.page.context.set_offline(False)
+    await visitor.page.clock.run_for(3_000)
+    await expect(notice).to_be_hidden()
 
 
 @pytest.mark.parametrize("client", ["curl", "Python (openai)", "databricks-sdk", "mlflow", "LangChain"])
-def test_what_help_shows_runs_as_it_is(client: str, visit: Visit, server: Server) -> None:
-    visitor = visit(server)
-    visitor.go("Help")
+async def test_what_help_shows_runs_as_it_is(client: str, visit: Visit, server: Server) -> None:
+    visitor = await visit(server)
+    await visitor.go("Help")
     page = visitor.page
-    page.get_by_role("radiogroup", name="Language of question").get_by_text(client, exact=True).click()
-    text = page.get_by_role("region", name=f"{client} question").inner_text()
-    environ = {**os.environ, "OPENFM_TOKEN": server.token, "OPENFM_URL": server.url}
-    interpreter = ["bash", "-ec"] if client == "curl" else [".venv/bin/python", "-c"]
-    done = subprocess.run([*interpreter, text], env=environ, capture_output=True, text=True, check=False, timeout=60)
+    await page.get_by_role("radiogroup", name="Language of question").get_by_text(client, exact=True).click()
+    text = await page.get_by_role("region", name=f"{client} question").inner_text()
+    done = await asyncio.to_thread(_run, client, text, {"OPENFM_TOKEN": server.token, "OPENFM_URL": server.url})
     assert done.returncode == 0, done.stderr
     assert re.search("Paris|capital", done.stdout), done.stdout
+
+
+def _run(client: str, text: str, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    interpreter = ["bash", "-ec"] if client == "curl" else [str(ensure(named("clients-current"))), "-Wignore", "-c"]
+    known = {"PATH": os.environ["PATH"], "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+    return subprocess.run(
+        [*interpreter, text], env=known | environ, capture_output=True, text=True, check=False, timeout=100
+    )

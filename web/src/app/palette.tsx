@@ -36,7 +36,7 @@ export function Palette({ onClose }: { onClose: () => void }) {
     }
   };
   return (
-    <Modal opened onClose={onClose} withCloseButton={false} padding="xs" size="lg" yOffset="10vh" returnFocus={false} aria-label="Go to">
+    <Modal opened onClose={onClose} title="Go to…" padding="sm" size="lg" yOffset="10vh">
       <TextInput
         aria-label="Go to a page, an endpoint or a model"
         placeholder="Go to a page, an endpoint or a model"
