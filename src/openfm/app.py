@@ -142,7 +142,7 @@ def _tell_stopping() -> None:
 
 def _platform(settings: Settings, catalog: Catalog, state: State) -> Platform:
     offer = Offer(catalog, state.directory, settings.weights_dir)
-    return Platform(settings.region, platform_limits(settings), offer.models)
+    return Platform(settings.region, platform_limits(settings), offer.models, settings.egress_allow)
 
 
 def _usage(settings: Settings, state: State) -> AbstractAsyncContextManager[SqlDesk]:

@@ -28,7 +28,7 @@ export const contrast: CSSVariablesResolver = () => ({
   light: {
     '--mantine-color-dimmed': 'var(--mantine-color-gray-7)',
     '--mantine-color-placeholder': 'var(--mantine-color-gray-7)',
-    ...Object.fromEntries(USED.map((name) => [`--mantine-color-${name}-light-color`, `color-mix(in srgb, var(--mantine-color-${name}-9), black 25%)`])),
+    ...Object.fromEntries(USED.map((name) => [`--mantine-color-${name}-light-color`, `color-mix(in srgb, var(--mantine-color-${name}-9), black 30%)`])),
   },
   dark: {
     '--mantine-color-dimmed': 'var(--mantine-color-dark-1)',

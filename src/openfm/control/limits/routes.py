@@ -62,9 +62,10 @@ def list_limits(
 
 
 @router.get("/platform")
-def show_platform(platform: Annotated[Platform, Depends(_platform)]) -> dict[str, Any]:
-    """The bounds that hold for everybody, and which foundation models answer here."""
+def show_platform(caller: Caller, platform: Annotated[Platform, Depends(_platform)]) -> dict[str, Any]:
+    """The bounds that hold for everybody, and which foundation models answer here; for admins also `egress_allow`."""
     return {
+        **({"egress_allow": platform.egress_allow} if caller.is_admin else {}),
         "region": platform.region,
         "limits": [
             {"name": limit.name, "value": limit.value, "unit": limit.unit, "setting": limit.setting}
