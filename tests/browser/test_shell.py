@@ -1,4 +1,4 @@
-"""What is around every page: the menu, the palette, the way back from where nothing is, and words when the server is gone."""
+"""What is around every page: the menu, the palette, the way back from nowhere, and words when the server is gone."""
 
 import asyncio
 import json

@@ -17,7 +17,7 @@ import { type Column, DataTable } from '@/ui/table';
 type What = 'members' | 'token' | 'secrets' | 'activate' | 'deactivate' | 'delete';
 type Ask = (what: What, one: Principal) => void;
 
-const common: Column<Principal> = { key: 'name', title: 'Name', sort: titleOf, cell: (one) => <span className="breaks">{titleOf(one)}</span> };
+const common: Column<Principal> = { key: 'name', title: 'Name', sort: titleOf, cell: (one) => <div className="breaks name-cell">{titleOf(one)}</div> };
 const groups: Column<Principal> = { key: 'groups', title: 'Groups', cell: (one) => one.groups?.map((it) => it.display).join(', ') || '–' };
 const state: Column<Principal> = { key: 'active', title: 'State', sort: (one) => (one.active === false ? 1 : 0), cell: (one) => <Active isActive={one.active !== false} /> };
 const application: Column<Principal> = { key: 'app', title: 'Application id', cell: (one) => <ApplicationId id={one.applicationId ?? ''} /> };

@@ -7,14 +7,16 @@ import { Code } from '@/ui/code';
 /** A secret that nobody will see again; only its own button closes it. */
 export function ShownOnce({ title, value, label, children, onClose }: { title: string; value: string; label: string; children: ReactNode; onClose: () => void }) {
   return (
-    <Modal opened onClose={onClose} title={title} closeOnClickOutside={false} closeOnEscape={false} withCloseButton={false}>
+    <Modal opened onClose={onClose} title={title} closeOnClickOutside={false} closeOnEscape={false} withCloseButton={false} size="lg">
       <Stack>
         <Alert color="yellow" variant="light" icon={<IconEyeOff aria-hidden />} title="Copy it now: it is shown this once" role="note">
           {children}
         </Alert>
-        <Code text={value} label={label} />
+        <div className="wraps">
+          <Code text={value} label={label} />
+        </div>
         <Group justify="flex-end">
-          <Button onClick={onClose}>I have copied it</Button>
+          <Button onClick={onClose}>Done</Button>
         </Group>
       </Stack>
     </Modal>

@@ -82,5 +82,5 @@ function Owner({ value, onChange }: { value: string; onChange: (owner: string) =
     ...users.filter((one) => one.userName !== user.name).map((one) => ({ value: nameOf(one), label: nameOf(one) })),
     ...programs.map((one) => ({ value: nameOf(one), label: `${one.displayName ?? ''} (service principal)` })),
   ];
-  return <Select label="For" description="The token does what this user or service principal may" data={data} value={value} onChange={(chosen) => onChange(chosen ?? user.name)} searchable allowDeselect={false} />;
+  return <Select label="Owner" description="The token does what this user or service principal may" data={data} value={value} onChange={(chosen) => onChange(chosen ?? user.name)} searchable allowDeselect={false} />;
 }

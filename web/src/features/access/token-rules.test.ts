@@ -11,10 +11,10 @@ test('a token that ends within two weeks is told of before it ends', () => {
   expect(standing(DAY, DAY)).toBe('ended');
 });
 
-test('days are counted whole', () => {
-  expect(daysLeft(DAY / 2, 0)).toBe('today');
-  expect(daysLeft(1.5 * DAY, 0)).toBe('in 1 day');
-  expect(daysLeft(9 * DAY, 0)).toBe('in 9 days');
+test('the time left is told in days', () => {
+  expect(daysLeft(DAY / 2, 0)).toBe('in less than a day');
+  expect(daysLeft(1.4 * DAY, 0)).toBe('in 1 day');
+  expect(daysLeft(9 * DAY - 1000, 0)).toBe('in 9 days');
 });
 
 test('a token without an end is asked for without a lifetime', () => {

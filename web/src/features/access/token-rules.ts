@@ -10,10 +10,11 @@ export function standing(expiry: number, now: number): Standing {
   return expiry - now < SOON_MS ? 'soon' : 'valid';
 }
 
-/** Whole days until then, for people: "today", "1 day", "9 days". */
+/** How long until then, for people: "in 9 days". */
 export function daysLeft(expiry: number, now: number): string {
-  const days = Math.floor((expiry - now) / DAY_MS);
-  return days < 1 ? 'today' : `in ${days} day${days === 1 ? '' : 's'}`;
+  const days = Math.round((expiry - now) / DAY_MS);
+  if (expiry - now < DAY_MS) return 'in less than a day';
+  return `in ${days} day${days === 1 ? '' : 's'}`;
 }
 
 /** What to ask the server for; an empty lifetime has no end. */

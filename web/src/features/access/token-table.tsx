@@ -33,7 +33,7 @@ export function TokenTable({ tokens, whose }: { tokens: readonly TokenInfo[]; wh
   const owner = useOwners(isAll);
   const shown = tokens.filter((one) => `${one.comment} ${isAll ? owner(one) : ''}`.toLowerCase().includes(words.trim().toLowerCase()));
   const columns: Column<TokenInfo>[] = [
-    { key: 'comment', title: 'Comment', sort: (one) => one.comment, cell: (one) => <span className="breaks">{one.comment || '–'}</span> },
+    { key: 'comment', title: 'Comment', sort: (one) => one.comment, cell: (one) => <div className="breaks name-cell">{one.comment || '–'}</div> },
     ...(isAll ? [{ key: 'owner', title: 'Owner', sort: owner, cell: owner }] : []),
     { key: 'created', title: 'Created', sort: (one) => one.creation_time, cell: (one) => <span className="number">{day(one.creation_time)}</span> },
     { key: 'ends', title: 'Ends', sort: (one) => (one.expiry_time < 0 ? Number.MAX_SAFE_INTEGER : one.expiry_time), cell: (one) => <Ends at={one.expiry_time} now={now} /> },

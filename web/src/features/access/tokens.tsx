@@ -27,27 +27,27 @@ export function TokensPage() {
             <Tabs.Tab value="all">Everybody’s</Tabs.Tab>
           </Tabs.List>
           <Tabs.Panel value="own">
-            <OwnTokens onCreate={() => setCreates(true)} />
+            <OwnTokens />
           </Tabs.Panel>
           <Tabs.Panel value="all">
             <AllTokens />
           </Tabs.Panel>
         </Tabs>
       ) : (
-        <OwnTokens onCreate={() => setCreates(true)} />
+        <OwnTokens />
       )}
       {creates && <TokenDialog onClose={() => setCreates(false)} />}
     </Page>
   );
 }
 
-function OwnTokens({ onCreate }: { onCreate: () => void }) {
+function OwnTokens() {
   const query = useQuery(myTokensQuery);
   return (
     <Loaded query={query}>
       {(tokens) =>
         tokens.length === 0 ? (
-          <Empty title="You have no tokens yet" action={<Button onClick={onCreate}>Create a token</Button>}>
+          <Empty title="You have no tokens yet">
             Create one for each program that calls an endpoint, so that each can be revoked by itself.
           </Empty>
         ) : (

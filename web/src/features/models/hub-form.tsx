@@ -42,7 +42,7 @@ export function HubForm({ known, onClose }: { known: string | undefined; onClose
       }}
     >
       <Stack>
-        <TextInput label="Repository" description="hf://organisation/name, with @revision for other than its main; or its web address" placeholder="hf://HuggingFaceTB/SmolLM2-360M-Instruct-GGUF" value={source} onChange={(event) => setSource(event.currentTarget.value)} data-autofocus required withAsterisk={false} />
+        <TextInput label="Source" description="A repository of the hub: hf://organisation/name, with @revision for another than its main, or its web address" placeholder="hf://HuggingFaceTB/SmolLM2-360M-Instruct-GGUF" value={source} onChange={(event) => setSource(event.currentTarget.value)} data-autofocus required withAsterisk={false} />
         <NameFields known={known} name={name} onName={setOwn} comment={comment} onComment={setComment} />
         {error !== null && <ErrorPanel error={error} title="The import was not started" />}
         <Group justify="flex-end">

@@ -16,7 +16,7 @@ export function ImportDialog({ name, onClose }: { name?: string; onClose: () => 
   return (
     <Modal opened onClose={onClose} title={name ? 'Import another version' : 'Import a model'} size="lg" closeOnClickOutside={false} closeOnEscape={!isSending} withCloseButton={!isSending}>
       <Stack>
-        <SegmentedControl data={WAYS} value={way} onChange={setWay} disabled={isSending} aria-label="Where the model is" />
+        <SegmentedControl data={WAYS} value={way} onChange={setWay} disabled={isSending} fullWidth aria-label="Where the model is" />
         {way === 'hub' ? <HubForm known={name} onClose={onClose} /> : <FilesForm known={name} onClose={onClose} onSending={setSending} />}
       </Stack>
     </Modal>

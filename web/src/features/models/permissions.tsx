@@ -39,7 +39,7 @@ function Grants({ model, grants, canManage }: { model: Model; grants: readonly M
     }
   };
   const columns: Column<ModelGrant>[] = [
-    { key: 'name', title: 'Name', sort: (one) => one.principal, cell: (one) => <span className="breaks">{shownName(one.principal)}</span> },
+    { key: 'name', title: 'Name', sort: (one) => one.principal, cell: (one) => <div className="breaks name-cell">{shownName(one.principal)}</div> },
     ...Object.entries(WORDS).map(([privilege, title]) => ({
       key: privilege,
       title,

@@ -21,7 +21,7 @@ const amountOf = (amount: string | undefined, currency: string): string => (amou
 const targetOf = (one: Price): string => one.endpoint ?? one.entity_name ?? '';
 
 const columns: Column<Price>[] = [
-  { key: 'for', title: 'For', sort: targetOf, cell: (one) => <span className="breaks">{`${one.endpoint === undefined ? 'Model' : 'Endpoint'} ${targetOf(one)}`}</span> },
+  { key: 'for', title: 'For', sort: targetOf, cell: (one) => <div className="breaks name-cell">{`${one.endpoint === undefined ? 'Model' : 'Endpoint'} ${targetOf(one)}`}</div> },
   { key: 'prompt', title: 'Input', isNumber: true, cell: (one) => amountOf(one.prompt, one.currency) },
   { key: 'cached', title: 'Cached input', isNumber: true, cell: (one) => amountOf(one.cached, one.currency) },
   { key: 'completion', title: 'Output', isNumber: true, cell: (one) => amountOf(one.completion, one.currency) },
