@@ -68,7 +68,7 @@ export function FilesForm({ known, onClose, onSending }: FilesProps) {
           )}
         </Group>
         {against && (
-          <Text size="sm" c="red" role="alert">
+          <Text size="sm" c="var(--mantine-color-error)" role="alert">
             {against}
           </Text>
         )}

@@ -6,13 +6,13 @@ import { useState } from 'react';
 import { changeModelGrant, type ModelGrant, modelGrantsQuery } from '@/api/model-grants';
 import type { Model } from '@/api/models';
 import { nameOf, principalsQuery } from '@/api/people';
-import { comesWithOpenfm, EVERYBODY } from '@/features/models/rights';
+import { comesWithOpenfm, EVERYBODY, isEverybody } from '@/features/models/rights';
 import { Empty, ErrorPanel, Loaded } from '@/ui/feedback';
 import { type Column, DataTable } from '@/ui/table';
 
 const WORDS: Record<string, string> = { EXECUTE: 'Can use', MANAGE: 'Can manage' };
 const isKnown = (privilege: string): boolean => privilege in WORDS;
-const shownName = (principal: string): string => (principal === EVERYBODY ? 'Everybody' : principal);
+const shownName = (principal: string): string => (isEverybody(principal) ? 'Everybody' : principal);
 
 /** Who may use the model in an endpoint, and who may change it. */
 export function ModelPermissions({ model, canManage }: { model: Model; canManage: boolean }) {

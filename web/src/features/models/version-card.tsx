@@ -1,4 +1,4 @@
-import { ActionIcon, Badge, Button, Group, Menu, Paper, Stack, Text } from '@mantine/core';
+import { ActionIcon, Alert, Badge, Button, Group, Menu, Paper, Stack, Text } from '@mantine/core';
 import { IconAlertTriangle, IconCircleCheck, IconDots, IconLoader, IconPlus, type TablerIcon } from '@tabler/icons-react';
 import { useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
@@ -14,6 +14,7 @@ import { shownError } from '@/lib/problem';
 import { fetched } from '@/lib/progress';
 import { Fields } from '@/ui/fields';
 import { told } from '@/ui/notify';
+import { Said } from '@/ui/said';
 
 const STATUS: Record<string, { words: string; color: string; icon: TablerIcon; turns?: true }> = {
   READY: { words: 'Ready', color: 'teal', icon: IconCircleCheck },
@@ -37,13 +38,15 @@ export function VersionCard(props: VersionProps) {
         )}
         {version.status === 'PENDING_REGISTRATION' && <Transfer at={fetched(version.status_message)} words={version.status_message || 'Waiting for its files.'} label={`Import of version ${version.version}`} />}
         {version.status === 'FAILED_REGISTRATION' && (
-          <Text size="sm" c="red" className="breaks" role="alert">
-            {version.status_message} Import the model again once that is put right.
-          </Text>
+          <Alert color="red" variant="light" icon={<IconAlertTriangle aria-hidden />} role="note">
+            <span className="breaks">
+              <Said words={version.status_message} /> Import the model again once that is put right.
+            </span>
+          </Alert>
         )}
         {version.unservable_reason && (
           <Text size="sm" className="breaks">
-            Cannot be served: {version.unservable_reason}
+            Cannot be served: <Said words={version.unservable_reason} />
           </Text>
         )}
         <Fields
