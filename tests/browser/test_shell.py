@@ -34,8 +34,8 @@ async def test_tab_begins_with_a_way_past_the_menu_and_a_new_page_has_the_focus_
 
 
 async def test_the_palette_goes_anywhere_by_keyboard_alone(visit: Visit, server: Server) -> None:
-    visitor = await visit(server)
-    await visitor.heading("Serving endpoints")
+    visitor = await visit(server, "tokens")
+    await visitor.heading("Access tokens")
     await visitor.page.keyboard.press("Control+k")
     box = visitor.page.get_by_role("combobox", name="Go to a page, an endpoint or a model")
     await expect(box).to_be_focused()
@@ -101,6 +101,38 @@ async def test_a_server_that_is_gone_is_said_and_its_return_noticed(visit: Visit
     await visitor.page.context.set_offline(False)
     await visitor.page.clock.run_for(3_000)
     await expect(notice).to_be_hidden()
+
+
+async def test_a_session_that_ends_in_the_middle_of_work_loses_nothing(visit: Visit, server: Server) -> None:
+    visitor = await visit(server, "tokens")
+    page = visitor.page
+    await page.get_by_role("button", name="Create a token").click()
+    await page.get_by_label("Comment").fill("a long thought")
+
+    async def ended(route: Route) -> None:
+        if route.request.method == "GET":
+            await route.fulfill(status=200, content_type="application/json", body=json.dumps({"signed_in": False}))
+        else:
+            await route.continue_()
+
+    async def refused(route: Route) -> None:
+        await route.fulfill(status=401, content_type="application/json", body=json.dumps({"message": "No."}))
+
+    visitor.expect_error("401")
+    await page.route("**/ui/session", ended)
+    await page.route("**/api/2.0/token/create", refused)
+    await page.get_by_role("button", name="Create", exact=True).click()
+    again = page.get_by_role("dialog", name="Your session has ended")
+    await expect(again).to_be_visible()
+    await visitor.look("session-ended")
+    await page.unroute("**/api/2.0/token/create", refused)
+    await again.get_by_label("Access token", exact=True).fill(server.token)
+    await page.keyboard.press("Enter")
+    await expect(again).to_be_hidden()
+    await expect(page.get_by_label("Comment")).to_have_value("a long thought")
+    await page.get_by_role("button", name="Create", exact=True).click()
+    await page.get_by_role("button", name="Done").click()
+    await expect(page.get_by_role("cell", name="a long thought", exact=True)).to_be_visible()
 
 
 @pytest.mark.parametrize("client", ["curl", "Python (openai)", "databricks-sdk", "mlflow", "LangChain"])
