@@ -107,7 +107,7 @@ async def test_a_session_that_ends_in_the_middle_of_work_loses_nothing(visit: Vi
     visitor = await visit(server, "tokens")
     page = visitor.page
     await page.get_by_role("button", name="Create a token").click()
-    await page.get_by_label("Comment").fill("a long thought")
+    await page.get_by_role("textbox", name="Comment").fill("a long thought")
 
     async def ended(route: Route) -> None:
         if route.request.method == "GET":
@@ -129,7 +129,7 @@ async def test_a_session_that_ends_in_the_middle_of_work_loses_nothing(visit: Vi
     await again.get_by_label("Access token", exact=True).fill(server.token)
     await page.keyboard.press("Enter")
     await expect(again).to_be_hidden()
-    await expect(page.get_by_label("Comment")).to_have_value("a long thought")
+    await expect(page.get_by_role("textbox", name="Comment")).to_have_value("a long thought")
     await page.get_by_role("button", name="Create", exact=True).click()
     await page.get_by_role("button", name="Done").click()
     await expect(page.get_by_role("cell", name="a long thought", exact=True)).to_be_visible()
