@@ -13,7 +13,7 @@ function server(...answers: object[]): { send: typeof fetch; asked: [string, str
     const answer = answers.shift();
     return answer === undefined ? Promise.reject(new TypeError('gone')) : Promise.resolve(Response.json(answer));
   };
-  return { send: send as typeof fetch, asked };
+  return { send, asked };
 }
 
 test('A token is exchanged for a bearer, which is asked for again before it ends', async () => {
