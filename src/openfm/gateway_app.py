@@ -37,7 +37,7 @@ from openfm.store.database import CannotOpenDatabase, Database
 from openfm.telemetry.endpoint_metrics import EndpointCounters
 from openfm.telemetry.logging import configure_logging
 from openfm.telemetry.metrics import Metrics
-from openfm.wiring import CannotTrace, make_gateway, make_guards, tls_of, usage_sinks, wire_options
+from openfm.wiring import CannotTrace, make_admission, make_gateway, make_guards, tls_of, usage_sinks, wire_options
 
 _ASK_THE_CONTROL = "This is a gateway (role gateway), which only answers queries. Send this to the control server."
 
@@ -75,7 +75,8 @@ async def _serve(settings: Settings, token: str) -> None:
         state = await asyncio.to_thread(_state, settings, database, token)
         fleet = _fleet(settings, state, control)
         guards = make_guards(counts, lambda: state.limits.rules, lambda: state.budgets.state, state.prices)
-        gateway = make_gateway(settings, state.directory, fleet, guards, _promises(settings, state))
+        admission = make_admission(settings, state.weights, _promises(settings, state))
+        gateway = make_gateway(state.directory, fleet, admission, guards)
         metrics.watch_provisioned(gateway.admission.provisions.utilisations)
         payloads = PayloadWriter(database, metrics.payload_dropped)
         exchanges = ExchangeLog(books.journal, books.attempts, Sinks(sinks, payloads), metrics, time.time)

@@ -20,6 +20,7 @@ from openfm.control.endpoints.models import KnownModels
 from openfm.control.endpoints.parsing import Workshop
 from openfm.control.endpoints.service import EndpointService, Office
 from openfm.control.limits.service import LimitBook
+from openfm.control.limits.weights import WeightBook
 from openfm.control.registry.setup import Neighbours, Registry
 from openfm.control.throughput.ports import FleetAccount
 from openfm.control.throughput.service import ThroughputOffice, ThroughputService
@@ -56,6 +57,7 @@ class State:
     models: KnownModels
     registry: Registry
     limits: LimitBook
+    weights: WeightBook
     budgets: BudgetBook
     prices: KnownPrices
     profiles: ProfileBook
@@ -72,11 +74,11 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
-def both(one: TakeOver, other: TakeOver) -> TakeOver:
-    """Memory of two kinds, taken over together."""
+def all_of(*kinds: TakeOver) -> TakeOver:
+    """Memory of several kinds, taken over together."""
 
     def take_over(connection: Connection) -> Callable[[], None]:
-        swaps = one(connection), other(connection)
+        swaps = [each(connection) for each in kinds]
 
         def swap() -> None:
             for each in swaps:
@@ -93,11 +95,13 @@ def open_state(database: Database, catalog: Catalog, options: StateOptions) -> S
     database.migrate()
     workspace_id = ensure_workspace(database, now_ms())
     limits = LimitBook(database, revision.grow)
+    weights = WeightBook(database, revision.grow)
     budgets = BudgetBook(database, now_us, revision.grow)
     prices = KnownPrices(revision.grow)
     with database.transaction(prices.take_over):
         pass
-    access = open_access(database, options.home, options.admin_token, now_ms, both(limits.take_over, budgets.take_over))
+    together = all_of(limits.take_over, weights.take_over, budgets.take_over)
+    access = open_access(database, options.home, options.admin_token, now_ms, together)
     directory = EndpointDirectory(access.grants)
     profiles = ProfileBook(Here(this_hardware(), engine_version))
     with database.transaction(profiles.take_over):
@@ -114,7 +118,18 @@ def open_state(database: Database, catalog: Catalog, options: StateOptions) -> S
     directory.on_change(revision.grow)
     directory.publish([*endpoints, *aliases])
     return State(
-        database, workspace_id, access, directory, models, registry, limits, budgets, prices, profiles, revision
+        database,
+        workspace_id,
+        access,
+        directory,
+        models,
+        registry,
+        limits,
+        weights,
+        budgets,
+        prices,
+        profiles,
+        revision,
     )
 
 

@@ -11,6 +11,8 @@ from openfm.store.tables import metadata
 IS_OPEN = text("state = 'RESERVED'")
 """In these words, without a parameter: only so the database knows that it can use the index of open rows."""
 
+CHARGE_NUMBER = "1, 2, ... over corrections and unit_hours, in the order of their commits; null before it was counted"
+
 
 def _tokens(name: str, comment: str) -> Column[int]:
     return Column(name, BigInteger, nullable=False, comment=comment)
@@ -80,6 +82,7 @@ ledger_corrections = Table(
     Column("reason", Text, nullable=False),
     Column("created_by", Text, nullable=False),
     Column("created_us", BigInteger, nullable=False, index=True),
+    Column("charge_number", BigInteger, nullable=True, index=True, unique=True, comment=CHARGE_NUMBER),
 )
 
 prices = Table(

@@ -2,6 +2,7 @@
 
 from sqlalchemy import JSON, BigInteger, Column, Float, Index, Integer, String, Table, Text
 
+from openfm.store.ledger_tables import CHARGE_NUMBER
 from openfm.store.tables import metadata
 
 
@@ -64,6 +65,7 @@ unit_hours = Table(
     Column("cost_pico", BigInteger, nullable=False, comment="10^-12 of the currency: core.unit_hours.unit_cost"),
     Column("currency", String(3), nullable=False),
     Column("price_version", Integer, nullable=False, comment="prices.version; 0 where none was set"),
+    Column("charge_number", BigInteger, nullable=True, index=True, unique=True, comment=CHARGE_NUMBER),
 )
 
 payloads = Table(

@@ -160,3 +160,18 @@ async def test_the_platforms_page_has_every_bound_and_every_foundation_model(htt
     stand_in = models["databricks-meta-llama-3-70b-instruct"]
     assert stand_in["availability"] == "STAND_IN"
     assert "GPU" in stand_in["reason"]
+
+
+async def test_a_weight_is_set_shown_to_whom_it_is_about_and_removed(http: Http, caller: tuple[Http, str]) -> None:
+    user, name = caller
+    about = {"scope": "user", "principal": name}
+    assert (await user.get(LIMITS)).json["weight"] == 1
+    made = await http.send("PUT", f"{LIMITS}/weights", about | {"weight": 2.5})
+    assert (made.status, made.json) == (200, about | {"weight": 2.5})
+    seen = (await user.get(LIMITS)).json
+    assert (seen["weight"], seen["weights"]) == (2.5, [about | {"weight": 2.5}])
+    refused = await http.send("PUT", f"{LIMITS}/weights", about | {"weight": 0})
+    assert (refused.status, refused.json["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
+    assert (await user.send("PUT", f"{LIMITS}/weights", about | {"weight": 9})).status == 403
+    assert (await http.send("DELETE", f"{LIMITS}/weights?scope=user&principal={name}")).status == 200
+    assert (await user.get(LIMITS)).json["weight"] == 1
