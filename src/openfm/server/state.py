@@ -13,7 +13,7 @@ from openfm.control.access_setup import Access, open_access
 from openfm.control.budgets.service import BudgetBook
 from openfm.control.calibrations.profiles import Here, ProfileBook
 from openfm.control.calibrations.service import CalibrationOffice, CalibrationService
-from openfm.control.endpoints.defaults import alias_endpoints, ensure_default_endpoints
+from openfm.control.endpoints.defaults import alias_endpoints, alias_names, ensure_default_endpoints
 from openfm.control.endpoints.directory import EndpointDirectory
 from openfm.control.endpoints.loading import load_endpoints
 from openfm.control.endpoints.models import KnownModels
@@ -94,7 +94,7 @@ def open_state(database: Database, catalog: Catalog, options: StateOptions) -> S
     revision = Revision()
     database.migrate()
     workspace_id = ensure_workspace(database, now_ms())
-    limits = LimitBook(database, revision.grow)
+    limits = LimitBook(database, revision.grow, alias_names(catalog) if options.has_aliases else frozenset())
     weights = WeightBook(database, revision.grow)
     budgets = BudgetBook(database, now_us, revision.grow)
     prices = KnownPrices(revision.grow)
