@@ -17,6 +17,7 @@ from openfm.ops.index_config import index_config
 from openfm.ops.machine import available_memory_bytes, gpus
 from openfm.ops.progress import shown
 from openfm.ops.pull import PullTools
+from openfm.scheduling.autoscaling import ScalingPolicy
 from openfm.server.background import cancelled, started
 from openfm.server.catalogue_source import CatalogueSource, Warehouse
 from openfm.server.desired import EngineSettings, Workers
@@ -25,6 +26,7 @@ from openfm.server.external import KeyedLauncher
 from openfm.server.housekeeping import Chore, housekeeping
 from openfm.server.log_keeper import LogKeeper
 from openfm.server.registry_source import RegistrySource, Workplace
+from openfm.server.scaler import Scaler
 from openfm.server.state import State
 from openfm.settings import Settings, environment
 
@@ -54,6 +56,7 @@ async def engine_room(settings: Settings, catalog: Catalog, state: State) -> Asy
                     engines,
                     lambda name: make_launcher(name, environ),
                     KeyedLauncher(make_launcher("external", environ, settings.egress_allow), state.access.secrets),
+                    Scaler(policy=_scaling(settings)),
                 ),
                 machine=_machine(settings),
                 scale_to_zero_after_s=settings.scale_to_zero_after_s,
@@ -73,6 +76,10 @@ async def _housekept(*chores: Chore) -> AsyncIterator[None]:
         yield
     finally:
         await cancelled(work)
+
+
+def _scaling(settings: Settings) -> ScalingPolicy:
+    return ScalingPolicy(up_after_s=settings.scale_up_after_s, down_after_s=settings.scale_down_after_s)
 
 
 def _machine(settings: Settings) -> Machine:

@@ -83,6 +83,10 @@ class Settings(BaseSettings):
     engine_precedence: bool = Field(
         default=True, description="Provisioned throughput goes first on the cores and GPUs that it shares."
     )
+    scale_up_after_s: float = Field(
+        10, ge=0, description="How long provisioned throughput must need more replicas before one starts."
+    )
+    scale_down_after_s: float = Field(300, ge=0, description="How long it must need fewer before one stops.")
     scale_to_zero_after_s: float = Field(1800, gt=0, description="Idle time after which an endpoint scales to zero.")
     cold_start_deadline_s: float = Field(50, ge=0, description="Longest wait of a request for a replica to start.")
     queue_length: int = Field(256, ge=0, description="Requests that may wait before an endpoint.")

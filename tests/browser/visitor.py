@@ -1,12 +1,12 @@
 """Somebody at the pages: a browser window that is signed in, and that notices what no visitor should see."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
+from playwright.async_api import Browser, ConsoleMessage, Page, Request, expect
 
 ROOT = Path(__file__).parent.parent.parent
 SCREENSHOTS = ROOT / ".dev" / "screenshots"
@@ -14,6 +14,11 @@ _AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
 _WIDE, _PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
 _STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 _LIMIT_MS = 15_000
+_MOST_NODES = 3  # of one kind; the others look alike
+# What fades in has other colours on the way. A spinner never ends: those are left alone.
+_SETTLED = """() => Promise.allSettled(document.getAnimations()
+    .filter((one) => one.effect.getComputedTiming().endTime !== Infinity)
+    .map((one) => one.finished))"""
 
 
 @dataclass
@@ -29,25 +34,25 @@ class Visitor:
         """The console may say this: the browser reports each refused request there."""
         self.expected.append(words)
 
-    def open(self, path: str = "") -> None:
+    async def open(self, path: str = "") -> None:
         """Go to a page below /ui/."""
-        self.page.goto(f"{self.url}/ui/{path}")
+        await self.page.goto(f"{self.url}/ui/{path}")
 
-    def sign_in(self, token: str) -> None:
+    async def sign_in(self, token: str) -> None:
         """Paste a token, Enter."""
-        self.page.get_by_label("Access token", exact=True).fill(token)
-        self.page.keyboard.press("Enter")
-        expect(self.page.get_by_role("navigation", name="Main")).to_be_attached()
+        await self.page.get_by_label("Access token", exact=True).fill(token)
+        await self.page.keyboard.press("Enter")
+        await expect(self.page.get_by_role("navigation", name="Main")).to_be_attached()
 
-    def go(self, link: str) -> None:
+    async def go(self, link: str) -> None:
         """Follow a link of the sidebar."""
-        self.page.get_by_role("navigation", name="Main").get_by_role("link", name=link, exact=True).click()
+        await self.page.get_by_role("navigation", name="Main").get_by_role("link", name=link, exact=True).click()
 
-    def heading(self, title: str) -> None:
+    async def heading(self, title: str) -> None:
         """Wait until the page of this title is shown."""
-        expect(self.page.get_by_role("heading", level=1, name=title, exact=True)).to_be_visible()
+        await expect(self.page.get_by_role("heading", level=1, name=title, exact=True)).to_be_visible()
 
-    def look(self, name: str) -> None:
+    async def look(self, name: str) -> None:
         """Judge what is shown by axe in both colour schemes, and keep screenshots: light, dark, and a phone's.
 
         Whatever is opened stays open, but a change of size closes what hangs on the window's size.
@@ -55,30 +60,36 @@ class Visitor:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         found = []
         for scheme in ("light", "dark"):
-            self._use_scheme(scheme)
-            self.page.screenshot(path=SCREENSHOTS / f"{name}-{scheme}.png", full_page=True)
-            found += [f"{scheme}: {one}" for one in self.violations()]
-        self._use_scheme("light")
-        self.page.set_viewport_size(_PHONE)  # type: ignore[arg-type]  # its TypedDict
-        self.page.screenshot(path=SCREENSHOTS / f"{name}-phone.png", full_page=True)
-        found += [f"phone: {one}" for one in self.violations()]
-        wider = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        self.page.set_viewport_size(_WIDE)  # type: ignore[arg-type]
+            await self._use_scheme(scheme)
+            await self.page.screenshot(path=SCREENSHOTS / f"{name}-{scheme}.png", full_page=True)
+            found += [f"{scheme}: {one}" for one in await self.violations()]
+        await self._use_scheme("light")
+        await self.page.set_viewport_size(_PHONE)  # type: ignore[arg-type]  # its TypedDict
+        await self.page.screenshot(path=SCREENSHOTS / f"{name}-phone.png", full_page=True)
+        found += [f"phone: {one}" for one in await self.violations()]
+        wider = await self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        await self.page.set_viewport_size(_WIDE)  # type: ignore[arg-type]
         assert not found, "\n".join(found)
         assert wider <= 0, f"on a phone the page is {wider} px wider than the screen"
 
-    def violations(self) -> list[str]:
+    async def violations(self) -> list[str]:
         """What axe has against what is shown."""
-        self.page.wait_for_function("document.getAnimations().every((one) => one.playState !== 'running')")
-        if not self.page.evaluate("'axe' in window"):
-            self.page.evaluate(_AXE.read_text(encoding="utf-8"))
+        await self.page.evaluate(_SETTLED)
+        if not await self.page.evaluate("'axe' in window"):
+            await self.page.evaluate(_AXE.read_text(encoding="utf-8"))
         ask = "(tags) => axe.run(document, { runOnly: tags, resultTypes: ['violations'] })"
-        found = self.page.evaluate(ask, _STANDARDS)["violations"]
-        return [f"{one['id']}: {one['help']}: {node['html'][:200]}" for one in found for node in one["nodes"]]
+        found = (await self.page.evaluate(ask, _STANDARDS))["violations"]
+        return [
+            f"{one['id']}: {node['failureSummary'].splitlines()[-1].strip()} {node['html'][:120]}"
+            for one in found
+            for node in one["nodes"][:_MOST_NODES]
+        ]
 
-    def _use_scheme(self, scheme: str) -> None:
+    async def _use_scheme(self, scheme: str) -> None:
         # The page's own switch writes the same attribute; a reload would lose what is opened.
-        self.page.evaluate("(to) => document.documentElement.setAttribute('data-mantine-color-scheme', to)", scheme)
+        await self.page.evaluate(
+            "(to) => document.documentElement.setAttribute('data-mantine-color-scheme', to)", scheme
+        )
 
     def complain(self) -> None:
         """Fail for what the console said, what was thrown, and what was asked of other hosts."""
@@ -86,17 +97,17 @@ class Visitor:
         assert not found, "\n".join(found)
 
 
-@contextmanager
-def visiting(browser: Browser, url: str, given: Sequence[str] = ()) -> Iterator[Visitor]:
+@asynccontextmanager
+async def visiting(browser: Browser, url: str, given: Sequence[str] = ()) -> AsyncIterator[Visitor]:
     """A window of its own: no cookies, no storage; `given` are permissions, such as "clipboard-read"."""
-    context = browser.new_context(
+    context = await browser.new_context(
         viewport=_WIDE,  # type: ignore[arg-type]  # its TypedDict
         reduced_motion="reduce",
         locale="en-GB",
         permissions=list(given),
     )
     context.set_default_timeout(_LIMIT_MS)
-    page = context.new_page()
+    page = await context.new_page()
     visitor = Visitor(page, url)
     own = urlsplit(url).netloc
 
@@ -116,4 +127,4 @@ def visiting(browser: Browser, url: str, given: Sequence[str] = ()) -> Iterator[
         yield visitor
         visitor.complain()
     finally:
-        context.close()
+        await context.close()

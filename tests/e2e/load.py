@@ -35,13 +35,17 @@ class Outcome:
 
 
 class Load:
-    """`clients` callers that stream one answer after the other from an endpoint until told to end."""
+    """`clients` callers that stream one answer after the other from an endpoint until told to end.
 
-    def __init__(self, server: Server, endpoint: str, clients: int, **body: object) -> None:
+    `pause_s` is how long each rests between its requests.
+    """
+
+    def __init__(self, server: Server, endpoint: str, clients: int, *, pause_s: float = 0.0, **body: object) -> None:
         self._url = f"{server.url}/serving-endpoints/{endpoint}/invocations"
         self._headers = {"authorization": f"Bearer {server.token}"}
         self._body = {"messages": [{"role": "user", "content": "Count to ten."}], "stream": True} | body
         self._clients = clients
+        self._pause_s = pause_s
         self._tasks: list[asyncio.Task[None]] = []
         self._is_ending = False
         self.outcome = Outcome()
@@ -70,6 +74,7 @@ class Load:
     async def _client(self, number: int) -> None:
         while not self._is_ending:
             await self._ask(number)
+            await asyncio.sleep(self._pause_s)
 
     async def _ask(self, number: int) -> None:
         outcome, received = self.outcome, b""

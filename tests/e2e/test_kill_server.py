@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from tests.conftest import StartServer
 from tests.e2e.load import Management
 
 _ROOT = "/api/2.0/serving-endpoints"
-_MOMENTS = 50
 _SEED = 7
 
 
@@ -57,8 +57,9 @@ class Victim:
         self.server.process.wait()
 
 
+@pytest.mark.parametrize("moments", [12, pytest.param(50, marks=pytest.mark.soak)])
 async def test_a_server_killed_during_an_update_has_the_old_or_the_new_config_and_converges(
-    start_server: StartServer, tmp_path: Path
+    moments: int, start_server: StartServer, tmp_path: Path
 ) -> None:
     chance = random.Random(_SEED)  # noqa: S311  # reproducible moments
     victim = Victim(start_server, tmp_path)
@@ -68,7 +69,7 @@ async def test_a_server_killed_during_an_update_has_the_old_or_the_new_config_an
         await management.ask("POST", _ROOT, {"name": "moved", "config": config("a")})
         await management.settled("moved")
         old, new = "a", "b"
-        for _ in range(_MOMENTS):
+        for _ in range(moments):
             asking = asyncio.create_task(management.ask("PUT", f"{_ROOT}/moved/config", config(new)))
             await asyncio.sleep(chance.uniform(0, 0.03))
             victim.kill()
@@ -85,6 +86,6 @@ async def test_a_server_killed_during_an_update_has_the_old_or_the_new_config_an
             if letter == new:
                 old, new = new, old
     sys.stdout.write(
-        f"\nkilled at {_MOMENTS} moments: {seen['old']} times the old configuration, {seen['new']} the new\n"
+        f"\nkilled at {moments} moments: {seen['old']} times the old configuration, {seen['new']} the new\n"
     )
     assert min(seen.values()) > 0, "the moments miss one side; choose others"

@@ -47,7 +47,9 @@ def most_in_any_window(admitted: Sequence[tuple[float, int]], window_s: float) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("gateways", [1, 2, 4])
+@pytest.mark.parametrize(
+    "gateways", [2, pytest.param(1, marks=pytest.mark.soak), pytest.param(4, marks=pytest.mark.soak)]
+)
 async def test_gateways_that_share_a_limit_never_pass_it_together(start_server: StartServer, gateways: int) -> None:
     with running_redis() as redis, ExitStack() as stack:
         control = start_server("--role", "control")

@@ -1,7 +1,7 @@
 """What may happen to endpoints, in a real database."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -38,9 +38,12 @@ from openfm.core.errors import (
     Unavailable,
 )
 from openfm.core.principal import PermissionLevel, Principal
+from openfm.scheduling.profile import ThroughputProfile
+from openfm.server.capacity import PromisedCapacity
 from openfm.store.database import Database
 from openfm.store.tables import endpoint_configs
 from tests.unit.control.endpoints.fakes import ANN, CHUNK, FakeGrants, FakeKeys, FakeModels, version_id
+from tests.unit.scheduling.test_profile import FULL
 
 BOB = Principal("8", "bob@example.org")
 READY = Deployment(DeploymentState.READY, "")
@@ -55,13 +58,20 @@ class Desk:
     database: Database
     grants: FakeGrants = field(default_factory=FakeGrants)
     models: FakeModels = field(default_factory=FakeModels)
+    profiles: dict[str, ThroughputProfile] = field(default_factory=dict)
     now: int = 1000
 
     def __post_init__(self) -> None:
         self.directory = EndpointDirectory(self.grants)
         workshop = Workshop(self.models, FakeKeys())
-        office = Office(self.database, self.directory, workshop, self.grants, lambda: self.now, lambda: None)
+        office = Office(
+            self.database, self.directory, workshop, self.grants, PromisedCapacity(self), lambda: self.now, lambda: None
+        )
         self.service = EndpointService(office)
+
+    def best(self, version_ids: Iterable[str]) -> ThroughputProfile | None:
+        """What was measured, as the account of capacity asks for it."""
+        return next((self.profiles[one] for one in version_ids if one in self.profiles), None)
 
     def create(self, name: str = "mine", **change: Any) -> ServingEndpoint:
         return self.service.create(ANN, EndpointInput.model_validate({"name": name, "config": config()} | change))
@@ -410,3 +420,75 @@ def test_what_kind_of_thing_answers_changes_with_what_answers_not_with_what_was_
     desk.service.commit(desk.mine)
     assert desk.mine.endpoint_type is EndpointType.EXTERNAL_MODEL
     assert desk.stored == [desk.mine]
+
+
+# ------------------------------------------------------------------------------------------------------- capacity
+
+SATURATED = 250.0
+"""What the machine does of `main.a.llama`; it is sold in units of CHUNK, so two of them can be promised."""
+
+
+def provisioned(throughput: int, **settings: Any) -> dict[str, Any]:
+    entity = {"entity_name": "main.a.llama", "entity_version": "1", "max_provisioned_throughput": throughput}
+    return {"served_entities": [entity | settings]}
+
+
+@pytest.fixture
+def measured(desk: Desk) -> Desk:
+    desk.profiles[version_id("main.a.llama", "1")] = replace(
+        FULL, saturated_work_per_s=SATURATED, knee_work_per_s=float(CHUNK)
+    )
+    return desk
+
+
+def test_what_the_machine_cannot_keep_beside_its_promises_is_refused_with_the_figures(measured: Desk) -> None:
+    measured.create("first", config=provisioned(CHUNK))
+    with pytest.raises(InvalidParameterValue) as refused:
+        measured.create("second", config=provisioned(2 * CHUNK))
+    assert str(refused.value) == (
+        "The served entity 'llama-1' asks for 200 tokens per second. This machine does 250 of its model at most, and "
+        "150 are not promised to others (they hold of the machine: first/llama-1 40%). Ask for at most 100, or lower, "
+        "stop or delete another provisioned endpoint."
+    )
+    assert [endpoint.name for endpoint in measured.stored] == ["first"]
+    measured.create("second", config=provisioned(CHUNK))
+
+
+def test_an_update_and_a_start_are_refused_likewise_and_leave_the_endpoint_as_it_was(measured: Desk) -> None:
+    measured.create("mine", config=provisioned(CHUNK))
+    measured.service.commit(measured.mine)
+    measured.create("other", config=provisioned(CHUNK))
+    before = measured.mine
+    with pytest.raises(InvalidParameterValue, match="Ask for at most 100"):
+        measured.service.update_config(ANN, "mine", ConfigInput.model_validate(provisioned(2 * CHUNK)))
+    assert measured.mine == before
+    measured.service.stop("mine")
+    measured.create("third", config=provisioned(CHUNK))
+    with pytest.raises(InvalidParameterValue, match="less than its unit of 100"):
+        measured.service.start("mine")
+    assert measured.mine.is_stopped
+
+
+def test_an_endpoint_may_have_what_it_gives_up(measured: Desk) -> None:
+    measured.create("mine", config=provisioned(2 * CHUNK))
+    measured.service.commit(measured.mine)
+    measured.service.update_config(ANN, "mine", ConfigInput.model_validate(provisioned(CHUNK)))
+
+
+def test_model_units_count_as_the_throughput_that_they_are(measured: Desk) -> None:
+    entity = {"entity_name": "main.a.llama", "entity_version": "1", "provisioned_model_units": 3}
+    with pytest.raises(InvalidParameterValue, match="asks for 300 tokens per second"):
+        measured.create(config={"served_entities": [entity]})
+
+
+def test_pay_per_token_and_what_nobody_measured_are_not_counted(measured: Desk) -> None:
+    measured.create("first", config=provisioned(2 * CHUNK))
+    measured.create("unmeasured", config=provisioned(50 * CHUNK, entity_name="main.a.other"))
+    measured.create("shared", config=config())
+
+
+async def test_of_two_who_ask_at_once_for_the_last_of_it_one_gets_it(measured: Desk) -> None:
+    asked = (asyncio.to_thread(measured.create, f"e{number}", config=provisioned(2 * CHUNK)) for number in range(4))
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    assert sum(isinstance(one, ServingEndpoint) for one in found) == 1
+    assert sum(isinstance(one, InvalidParameterValue) for one in found) == 3

@@ -27,6 +27,7 @@ from openfm.control.throughput.service import ThroughputOffice, ThroughputServic
 from openfm.control.usage.ports import Prices
 from openfm.control.workspace.service import ensure_workspace
 from openfm.metering.price_list import KnownPrices
+from openfm.server.capacity import PromisedCapacity
 from openfm.server.fetcher import HubFetcher
 from openfm.server.here import engine_version, this_hardware
 from openfm.server.revision import Revision
@@ -156,4 +157,7 @@ def throughput_service(state: State, prices: Prices, fleet: FleetAccount) -> Thr
 def endpoint_service(state: State, on_change: Callable[[], None]) -> EndpointService:
     """The one writer of endpoints."""
     workshop = Workshop(state.models, state.access.secrets)
-    return EndpointService(Office(state.database, state.directory, workshop, state.access.grants, now_ms, on_change))
+    capacity = PromisedCapacity(state.profiles)
+    return EndpointService(
+        Office(state.database, state.directory, workshop, state.access.grants, capacity, now_ms, on_change)
+    )

@@ -11,7 +11,7 @@ import { createRoot } from 'react-dom/client';
 
 import { App } from '@/app/app';
 import { queries } from '@/app/queries';
-import { theme } from '@/app/theme';
+import { contrast, theme } from '@/app/theme';
 
 const nonce = document.querySelector<HTMLMetaElement>('meta[name=openfm-nonce]')?.content ?? '';
 setNonce(nonce); // for the styles that dialogs add while they are open
@@ -20,9 +20,9 @@ const root = document.getElementById('root');
 if (!root) throw new Error('The document has no #root.');
 createRoot(root).render(
   <StrictMode>
-    <MantineProvider theme={theme} defaultColorScheme="auto" getStyleNonce={() => nonce}>
+    <MantineProvider theme={theme} cssVariablesResolver={contrast} defaultColorScheme="auto" getStyleNonce={() => nonce}>
       <QueryClientProvider client={queries}>
-        <Notifications position="bottom-right" />
+        <Notifications position="top-right" />
         <App />
       </QueryClientProvider>
     </MantineProvider>

@@ -1,5 +1,6 @@
 """What serving endpoints need from the rest of the control plane and from the fleet; `server/` fulfils it."""
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from openfm.core.endpoint import Deployment, ServedEntity, ServingEndpoint
@@ -28,6 +29,14 @@ class Models(Protocol):
 
     def throughput_chunk_size(self, entity_name: str, entity_version: str) -> int:
         """Tokens per second in which throughput of this version is sold. Raises `NotFound`."""
+        ...
+
+
+class Capacity(Protocol):
+    """Knows what the fleet was promised to whom."""
+
+    def refusal(self, asked: Iterable[ServedEntity], others: Iterable[ServingEndpoint]) -> str | None:
+        """Why what these entities provision cannot be promised beside `others`, with the figures; None where it can."""
         ...
 
 

@@ -19,6 +19,7 @@ from openfm.control.endpoints.parsing import (
     parsed_limits,
     parsed_tags,
 )
+from openfm.control.endpoints.ports import Capacity
 from openfm.control.endpoints.rated import check_rated
 from openfm.control.endpoints.spillover import check_not_spilled_to, check_spillover
 from openfm.core.endpoint import (
@@ -57,6 +58,7 @@ class Office:
     directory: EndpointDirectory
     workshop: Workshop
     grants: GrantKeeper
+    capacity: Capacity
     now_ms: Callable[[], int]
     on_change: Callable[[], None]
 
@@ -92,6 +94,7 @@ class EndpointService:
         )
         with self._office.directory.settled():
             self._check_registered(config)
+            self._check_capacity(identifier, config)
             check_spillover(endpoint, self._by_name())
             with self._office.database.transaction(self._office.grants.take_over) as connection:
                 if name in repository.names(connection):
@@ -114,6 +117,7 @@ class EndpointService:
             _check_idle(endpoint)
             _check_task(endpoint, draft)
             check_not_spilled_to(endpoint, draft, self._by_name())
+            self._check_capacity(endpoint.id, draft)
             return _with_pending(endpoint, replace(draft, version=version))
 
         with self._office.directory.settled():
@@ -130,6 +134,7 @@ class EndpointService:
             template = endpoint.config or endpoint.pending_config
             if not endpoint.is_stopped or template is None:
                 raise InvalidParameterValue(f"The endpoint '{name}' is not stopped.")
+            self._check_capacity(endpoint.id, template)
             config = replace(template, version=version, start_timestamp=now_ms)
             return _with_pending(replace(endpoint, is_stopped=False), config)
 
@@ -241,6 +246,13 @@ class EndpointService:
         needed = frozenset[str]().union(*(entity.version_ids for entity in config.served_entities))
         if not self._office.workshop.models.are_registered(needed):
             raise NotFound("A model version of this config was just deleted. Choose another.", param="entity_version")
+
+    def _check_capacity(self, endpoint_id: str, config: EndpointConfig) -> None:
+        """Refuse what could not be kept. Two who ask at once ask one after the other: the directory is settled."""
+        others = [endpoint for endpoint in self._office.directory.endpoints if endpoint.id != endpoint_id]
+        refusal = self._office.capacity.refusal(config.served_entities, others)
+        if refusal is not None:
+            raise InvalidParameterValue(refusal, param="served_entities")
 
     def _by_name(self) -> dict[str, ServingEndpoint]:
         return {endpoint.name: endpoint for endpoint in self._office.directory.endpoints}

@@ -19,7 +19,7 @@ export function UsageCharts({ where, days }: { where: string; days: number }) {
   const query = useQuery(
     sqlQuery(
       'usage',
-      `SELECT floor(epoch(request_time) / ${seconds}) * ${seconds} AS at, count(*) AS requests, count(*) FILTER (status_code BETWEEN 400 AND 499) AS refused, count(*) FILTER (status_code >= 500) AS failed, quantile_cont(execution_duration_ms, 0.5) AS p50, quantile_cont(execution_duration_ms, 0.9) AS p90, quantile_cont(execution_duration_ms, 0.99) AS p99, sum(input_token_count) AS input, sum(output_token_count) AS output, sum(cost)::DOUBLE AS cost FROM system.serving.endpoint_usage WHERE ${where} GROUP BY at ORDER BY at`,
+      `SELECT floor(epoch(request_time) / ${seconds}) * ${seconds} AS "at", count(*) AS requests, count(*) FILTER (status_code BETWEEN 400 AND 499) AS refused, count(*) FILTER (status_code >= 500) AS failed, quantile_cont(execution_duration_ms, 0.5) AS p50, quantile_cont(execution_duration_ms, 0.9) AS p90, quantile_cont(execution_duration_ms, 0.99) AS p99, sum(input_token_count) AS input, sum(output_token_count) AS output, sum(cost)::DOUBLE AS cost FROM system.serving.endpoint_usage WHERE ${where} GROUP BY "at" ORDER BY "at"`,
     ),
   );
   return <Loaded query={query}>{(rows) => (rows.length === 0 ? null : <Charts rows={rows} range={days > 30 ? null : range} />)}</Loaded>;
