@@ -46,11 +46,13 @@ from openfm.server.pages import Pages, pages_folder
 from openfm.server.platform import Offer
 from openfm.server.promises import Promises, measured
 from openfm.server.router import AsgiApp, FrontDoor, Health, HostDescription, MetricsPage, Planes
+from openfm.server.scale_log import ScaleLog
 from openfm.server.state import (
     State,
     StateOptions,
     calibration_service,
     endpoint_service,
+    now_ms,
     open_state,
     throughput_service,
 )
@@ -107,6 +109,8 @@ async def _serve(settings: Settings) -> None:
         calibrator = _calibrator(state, room)
         health = Health(lambda: _offered(state), room.deployments)
         service = _service(state, room)
+        scale_log = ScaleLog(state.database, state.directory, now_ms)
+        room.scaler.tell_to(scale_log.tell)
         front = _front(settings, state, room, _Instruments(metrics, sinks, books, counts, accounts, health))
         extras = _Extras(_platform(settings, catalog, state), sql, calibrator, accounts.retention)
         management = _management(settings, state, room, _desk(settings, state, room, service, counters), extras)
@@ -122,6 +126,7 @@ async def _serve(settings: Settings) -> None:
             "ready": _tell_when_ready(health, room),
             "rollouts": _rollouts(state, service, room).run(),
             "calibrations": calibrator.run(),
+            "events": scale_log.run(),
             "engines": _end_without_engines(room, server),
         }
         background = [started(one, name) for name, one in work.items()]

@@ -69,6 +69,12 @@ async def replicas(management: Management, name: str, wanted: int) -> float:
             await asyncio.sleep(0.1)
 
 
+async def told(management: Management, name: str) -> list[str]:
+    """The kinds of the endpoint's events, the oldest first."""
+    found: Any = await management.ask("GET", f"{_ROOT}/{name}/events")
+    return [event["type"] for event in reversed(found["events"])]
+
+
 def undeclared(load: Load) -> list[str]:
     """What failed otherwise than by a refusal that says when to come back."""
     return load.outcome.cut + [text for text in load.outcome.failed if not text.startswith(_DECLARED)]
@@ -92,6 +98,7 @@ async def test_from_one_replica_to_two_and_back_under_load(own: Server, manageme
         f"1 -> 2 after {up_s:.1f} s, 2 -> 1 after {down_s:.1f} s; {load.outcome.whole + light.outcome.whole} whole, "
         f"{len(load.outcome.failed) + len(light.outcome.failed)} told to come back, 0 failed"
     )
+    assert (await told(management, "growing"))[-2:] == ["SCALED_UP", "SCALED_DOWN"]
     await management.ask("DELETE", f"{_ROOT}/growing")
 
 
@@ -113,4 +120,5 @@ async def test_from_one_replica_to_none_and_back_under_load(own: Server, managem
         f"{load.outcome.whole + again.outcome.whole} whole, "
         f"{len(load.outcome.failed) + len(again.outcome.failed)} told to come back, 0 failed"
     )
+    assert {"SCALED_TO_ZERO", "COLD_START"} <= set(await told(management, "sleepy"))
     await management.ask("DELETE", f"{_ROOT}/sleepy")

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, update
 
+from openfm.control.endpoints import events
 from openfm.control.endpoints.directory import EndpointDirectory
 from openfm.control.endpoints.inputs import ConfigInput, EndpointInput
 from openfm.control.endpoints.loading import load_endpoints
@@ -492,3 +493,58 @@ async def test_of_two_who_ask_at_once_for_the_last_of_it_one_gets_it(measured: D
     found = await asyncio.gather(*asked, return_exceptions=True)
     assert sum(isinstance(one, ServingEndpoint) for one in found) == 1
     assert sum(isinstance(one, InvalidParameterValue) for one in found) == 3
+
+
+# --------------------------------------------------------------------------------------------------------- events
+
+
+def kinds(desk: Desk) -> list[str]:
+    return [event.kind.value for event in reversed(desk.service.events(desk.mine, "", 50).events)]
+
+
+def test_what_happened_to_an_endpoint_can_be_read_the_newest_first(desk: Desk) -> None:
+    serving(desk)
+    desk.update("2")
+    desk.service.fail(desk.mine, {"llama-2": "It has no head."})
+    desk.update("3")
+    desk.service.cancel_update("mine", "bob")
+    desk.service.change_details("mine", lambda details: replace(details, description="No event."))
+    desk.service.stop("mine", "bob")
+    desk.service.start("mine", "bob")
+    assert kinds(desk) == [
+        "CREATED",
+        "UPDATE_SUCCEEDED",
+        "UPDATE_STARTED",
+        "UPDATE_FAILED",
+        "UPDATE_STARTED",
+        "UPDATE_CANCELED",
+        "STOPPED",
+        "STARTED",
+    ]
+    newest, *_, failed = desk.service.events(desk.mine, "", 5).events
+    assert (newest.actor, newest.timestamp) == ("bob", 1000)
+    assert failed.message == "llama-2: It has no head."
+
+
+def test_events_come_in_pages_and_only_the_newest_are_kept(desk: Desk) -> None:
+    serving(desk)
+    event = desk.service.events(desk.mine, "", 1).events[0]
+    with desk.database.transaction() as connection:
+        for number in range(1100):
+            events.record(connection, replace(event, message=f"{number}"))
+    found, token = [], ""
+    while True:
+        page = desk.service.events(desk.mine, token, 200)
+        found += [one.message for one in page.events]
+        if not (token := page.next_page_token):
+            break
+    assert found == [f"{number}" for number in reversed(range(100, 1100))]
+    with pytest.raises(InvalidParameterValue, match="page_token"):
+        desk.service.events(desk.mine, "x", 1)
+
+
+def test_events_go_with_their_endpoint(desk: Desk) -> None:
+    serving(desk)
+    desk.service.delete("mine")
+    desk.create()
+    assert kinds(desk) == ["CREATED"]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from openfm.cli import endpoints_manage, endpoints_requests, endpoints_watch
+from openfm.cli import endpoints_events, endpoints_manage, endpoints_requests, endpoints_watch
 from openfm.cli.client import Client, connected
 from openfm.cli.endpoints_body import read_body
 from openfm.cli.endpoints_manage import NameArgument
@@ -86,6 +86,7 @@ def query(
 endpoints_manage.add_to(app)
 endpoints_watch.add_to(app)
 endpoints_requests.add_to(app)
+endpoints_events.add_to(app)
 
 
 class _Question:

@@ -44,6 +44,7 @@ CAN_VIEW       GET               /api/2.0/serving-endpoints/{name}
 CAN_VIEW       GET               /api/2.0/serving-endpoints/{name}/
 CAN_VIEW       GET               /api/2.0/serving-endpoints/{name}/openapi
 CAN_VIEW       GET               /api/2.0/serving-endpoints/{name}/metrics
+CAN_VIEW       GET               /api/2.0/serving-endpoints/{name}/events
 CAN_VIEW       GET               /api/2.0/serving-endpoints/{name}/served-models/{served}/logs
 CAN_VIEW       GET               /api/2.0/serving-endpoints/{name}/served-models/{served}/build-logs
 CAN_MANAGE     DELETE            /api/2.0/serving-endpoints/{name}

@@ -1,6 +1,6 @@
 """What should run: the endpoints' served entities as replicas, and how they are doing."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -74,6 +74,7 @@ class DesiredFleet:
             del self._launchers[gone]
         self._demand.forget_all_but(frozenset(entities))
         self._workers.scaler.forget_all_but(frozenset(entities))
+        self._workers.scaler.seen(self._asleep(entities.keys()), frozenset(entities))
         self._depot.forget_all_but(frozenset((entity.entity_name, entity.entity_version) for entity in self._known()))
         return [replica for entity in entities.values() for replica in self._replicas(entity)]
 
@@ -90,6 +91,14 @@ class DesiredFleet:
             for entity in endpoint.wanted_entities:
                 if entity.deployment_id in tried or self._is_awake(entity):
                     yield entity.deployment_id, entity
+
+    def _asleep(self, awake: Collection[str]) -> frozenset[str]:
+        return frozenset(
+            entity.deployment_id
+            for endpoint in self._directory.endpoints
+            for entity in endpoint.wanted_entities
+            if entity.settings.scale_to_zero_enabled and entity.deployment_id not in awake
+        )
 
     def _is_awake(self, entity: ServedEntity) -> bool:
         if not entity.settings.scale_to_zero_enabled:

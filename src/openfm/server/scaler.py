@@ -7,8 +7,12 @@ from dataclasses import replace
 import structlog
 
 from openfm.core.endpoint import ServedEntity
+from openfm.core.event import EventKind
 from openfm.scheduling.autoscaling import Bounds, Load, Scale, ScalingPolicy, scale
 from openfm.server.promises import Promises
+
+Tell = Callable[[str, EventKind, str], None]
+"""Is told of a deployment what happened to it, and why. Must not wait."""
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +29,22 @@ class Scaler:
         self._promises: Promises | None = None
         self._asked_per_s: Callable[[str], float] | None = None
         self._scales: dict[str, Scale] = {}
+        self._tell: Tell | None = None
+        self._asleep: frozenset[str] | None = None
+
+    def tell_to(self, tell: Tell) -> None:
+        """From now on `tell` hears of each change."""
+        self._tell = tell
+
+    def seen(self, asleep: frozenset[str], awake: frozenset[str]) -> None:
+        """Of the deployments that may sleep, these do now, and these do not: who changed is told."""
+        before, self._asleep = self._asleep, asleep
+        if before is None or self._tell is None:
+            return
+        for deployment_id in sorted(asleep - before):
+            self._tell(deployment_id, EventKind.SCALED_TO_ZERO, "Nobody asked for long enough; its memory is free.")
+        for deployment_id in sorted(before & awake):
+            self._tell(deployment_id, EventKind.COLD_START, "A request woke it, and waits until a replica answers.")
 
     def connect(self, promises: Promises, asked_per_s: Callable[[str], float] | None) -> None:
         """From now on `promises` say the bounds, and `asked_per_s` the work a second asked of a deployment.
@@ -55,6 +75,11 @@ class Scaler:
                 replicas=after.replicas,
                 reason=after.reason,
             )
+            kind = EventKind.SCALED_UP if after.replicas > before.replicas else EventKind.SCALED_DOWN
+            if self._tell is not None:
+                self._tell(
+                    entity.deployment_id, kind, f"{before.replicas} to {after.replicas} replicas: {after.reason}"
+                )
         self._scales[entity.deployment_id] = replace(after, reason="")
         return after.replicas
 

@@ -3,6 +3,7 @@ from dataclasses import replace
 from structlog.testing import capture_logs
 
 from openfm.core.endpoint import EntitySettings, ServedEntity, WorkloadSize
+from openfm.core.event import EventKind
 from openfm.core.model import ModelProfile, Task
 from openfm.scheduling.work import PROVISIONAL_WEIGHTS, Throughput
 from openfm.server.promises import Promises
@@ -66,3 +67,23 @@ def test_who_was_asleep_begins_with_the_fewest() -> None:
     load.hold(150, 60)
     load.scaler.forget_all_but(frozenset())
     assert load.hold(0, 5) == [1]
+
+
+def test_what_changes_is_told_with_its_reason() -> None:
+    load, told = Load(), list[tuple[str, EventKind, str]]()
+    load.scaler.tell_to(lambda *what: told.append(what))
+    load.hold(50, 20)
+    load.hold(150, 60)
+    (up,) = told
+    assert up[:2] == ("d", EventKind.SCALED_UP)
+    assert up[2].startswith("1 to 2 replicas: ")
+
+
+def test_who_falls_asleep_and_who_is_woken_is_told_but_not_what_was_found_at_the_start() -> None:
+    scaler, told = Scaler(), list[tuple[str, EventKind]]()
+    scaler.tell_to(lambda deployment, kind, _: told.append((deployment, kind)))
+    scaler.seen(frozenset({"a"}), frozenset({"b"}))
+    scaler.seen(frozenset({"a", "b"}), frozenset())
+    scaler.seen(frozenset({"a"}), frozenset({"b"}))
+    scaler.seen(frozenset({"a"}), frozenset({"b"}))
+    assert told == [("b", EventKind.SCALED_TO_ZERO), ("b", EventKind.COLD_START)]

@@ -53,6 +53,16 @@ export const setDescription = (name: string, description: string): Promise<unkno
 
 export type RateLimit = { calls?: number; tokens?: number; key: string; principal?: string; renewal_period: string };
 
+export type EndpointEvent = { timestamp: number; type: string; message: string; served_entity_name: string; actor: string };
+
+/** What happened to the endpoint, the newest first. */
+export const eventsQuery = (name: string) =>
+  queryOptions({
+    queryKey: ['endpoints', name, 'events'],
+    queryFn: async ({ signal }) => ((await http.get(`${at(name)}/events?max_results=200`, signal)) as { events: EndpointEvent[] }).events,
+    refetchInterval: 5_000,
+  });
+
 export const entityLogQuery = (name: string, served: string, kind: 'logs' | 'build-logs') =>
   queryOptions({
     queryKey: ['endpoints', name, kind, served],

@@ -1,9 +1,9 @@
 """`/api/2.0/serving-endpoints/{name}/…`: tags, limits, AI gateway, logs and metrics of one endpoint."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 
 from openfm.control.endpoints.ai_gateway import checked_ai_gateway
 from openfm.control.endpoints.inputs import (
@@ -22,6 +22,8 @@ from openfm.control.identity.caller import Caller
 from openfm.core.endpoint import EndpointDetails, ServedEntity
 from openfm.core.errors import NotFound
 from openfm.core.principal import PermissionLevel, Principal
+
+_MOST_EVENTS = 200
 
 router = APIRouter(prefix="/api/2.0/serving-endpoints/{name}")
 
@@ -104,6 +106,30 @@ def get_metrics(name: str, caller: Caller, desk: AtDesk) -> Response:
     """The endpoint's health metrics in Prometheus' text format, which OpenMetrics parsers read too."""
     endpoint = desk.directory.permitted(name, caller, PermissionLevel.CAN_VIEW)
     return Response(desk.metrics.exposition(endpoint), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+@router.get("/events")
+def get_events(
+    name: str,
+    caller: Caller,
+    desk: AtDesk,
+    page_token: str = "",
+    max_results: Annotated[int, Query(ge=1, le=_MOST_EVENTS)] = 50,
+) -> dict[str, Any]:
+    """What happened to the endpoint, the newest first: its configuration, its replicas, by whom and why."""
+    endpoint = desk.directory.permitted(name, caller, PermissionLevel.CAN_VIEW)
+    found = desk.service.events(endpoint, page_token, max_results)
+    shown = [
+        {
+            "timestamp": event.timestamp,
+            "type": event.kind,
+            "message": event.message,
+            "served_entity_name": event.served_entity,
+            "actor": event.actor,
+        }
+        for event in found.events
+    ]
+    return {"events": shown} | ({"next_page_token": found.next_page_token} if found.next_page_token else {})
 
 
 def _entity(desk: Desk, name: str, served: str, caller: Principal) -> ServedEntity:

@@ -131,21 +131,21 @@ def update_config(name: str, body: ConfigInput, caller: Caller, desk: AtDesk) ->
 def stop_endpoint(name: str, caller: Caller, desk: AtDesk) -> EndpointOutput:
     """Let go of what it runs on."""
     desk.own(name, caller)
-    return desk.output(desk.service.stop(name), caller)
+    return desk.output(desk.service.stop(name, caller.name), caller)
 
 
 @router.post(_ROOT + "/{name}/config:start", response_model_exclude_none=True)
 def start_endpoint(name: str, caller: Caller, desk: AtDesk) -> EndpointOutput:
     """Run it again, as a new version of its config."""
     desk.own(name, caller)
-    return desk.output(desk.service.start(name), caller)
+    return desk.output(desk.service.start(name, caller.name), caller)
 
 
 @router.post(_ROOT + "/{name}/config:cancel", response_model_exclude_none=True)
 def cancel_update(name: str, caller: Caller, desk: AtDesk) -> EndpointOutput:
     """Give an update up that is under way."""
     desk.own(name, caller)
-    return desk.output(desk.service.cancel_update(name), caller)
+    return desk.output(desk.service.cancel_update(name, caller.name), caller)
 
 
 @router.get(_ROOT + "/{name}/openapi")

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
-from openfm.control.endpoints import repository
+from openfm.control.endpoints import events, repository
 from openfm.control.endpoints.ai_gateway import checked_ai_gateway
 from openfm.control.endpoints.directory import EndpointDirectory
 from openfm.control.endpoints.inputs import ConfigInput, EndpointInput, RateLimitInput
@@ -30,6 +30,7 @@ from openfm.core.endpoint import (
     UpdateState,
 )
 from openfm.core.errors import AlreadyExists, Conflict, EndpointNotFound, InvalidParameterValue, NotFound
+from openfm.core.event import EndpointEvent, EventKind
 from openfm.core.principal import PermissionLevel, Principal
 from openfm.store.database import Database
 
@@ -102,6 +103,7 @@ class EndpointService:
                 check_rated(connection, endpoint.details)
                 repository.insert_endpoint(connection, endpoint)
                 self._office.grants.grant(connection, identifier, caller, PermissionLevel.CAN_MANAGE)
+                events.record(connection, _created(endpoint))
             self._office.directory.put(endpoint)
         self._office.on_change()
         return endpoint
@@ -122,11 +124,11 @@ class EndpointService:
 
         with self._office.directory.settled():
             self._check_registered(draft)
-            changed = self._apply(name, rule)
+            changed = self._apply(name, rule, caller.name)
         self._office.on_change()
         return changed
 
-    def start(self, name: str) -> ServingEndpoint:
+    def start(self, name: str, actor: str = "") -> ServingEndpoint:
         """Run a stopped endpoint again, as a new config version."""
         now_ms = self._office.now_ms()
 
@@ -138,9 +140,9 @@ class EndpointService:
             config = replace(template, version=version, start_timestamp=now_ms)
             return _with_pending(replace(endpoint, is_stopped=False), config)
 
-        return self._change(name, rule)
+        return self._change(name, rule, actor)
 
-    def stop(self, name: str) -> ServingEndpoint:
+    def stop(self, name: str, actor: str = "") -> ServingEndpoint:
         """Let go of all replicas; queries get 400 until it is started. An update under way is cancelled."""
 
         def rule(endpoint: ServingEndpoint, _: int) -> ServingEndpoint:
@@ -151,9 +153,9 @@ class EndpointService:
                 return stopped
             return replace(stopped, pending_config=None, update=UpdateState.CANCELED)
 
-        return self._change(name, rule)
+        return self._change(name, rule, actor)
 
-    def cancel_update(self, name: str) -> ServingEndpoint:
+    def cancel_update(self, name: str, actor: str = "") -> ServingEndpoint:
         """Give an update up; the active config stays. Without one, the endpoint stays not ready until it is updated."""
 
         def rule(endpoint: ServingEndpoint, _: int) -> ServingEndpoint:
@@ -162,7 +164,7 @@ class EndpointService:
             kept = endpoint.pending_config if endpoint.config is None else None
             return replace(endpoint, pending_config=kept, update=UpdateState.CANCELED, failures={})
 
-        return self._change(name, rule)
+        return self._change(name, rule, actor)
 
     def delete(self, name: str) -> None:
         """Forget the endpoint; running requests may end."""
@@ -218,14 +220,23 @@ class EndpointService:
             self._office.on_change()
         return is_changed
 
-    def _change(self, name: str, rule: Callable[[ServingEndpoint, int], ServingEndpoint]) -> ServingEndpoint:
+    def events(self, endpoint: ServingEndpoint, page_token: str, size: int) -> events.EventPage:
+        """What happened to it, the newest first. Raises `InvalidParameterValue`."""
+        with self._office.database.transaction() as connection:
+            return events.page(connection, endpoint.id, page_token, size)
+
+    def _change(
+        self, name: str, rule: Callable[[ServingEndpoint, int], ServingEndpoint], actor: str = ""
+    ) -> ServingEndpoint:
         """Apply `rule` to the endpoint as it is; it gets the number that a new config would have."""
         with self._office.directory.settled():
-            changed = self._apply(name, rule)
+            changed = self._apply(name, rule, actor)
         self._office.on_change()
         return changed
 
-    def _apply(self, name: str, rule: Callable[[ServingEndpoint, int], ServingEndpoint]) -> ServingEndpoint:
+    def _apply(
+        self, name: str, rule: Callable[[ServingEndpoint, int], ServingEndpoint], actor: str = ""
+    ) -> ServingEndpoint:
         endpoint = self._office.directory.get(name)
         with self._office.database.transaction() as connection:
             version = repository.last_version(connection, name) + 1
@@ -238,6 +249,9 @@ class EndpointService:
             if changed.pending_config is not None and changed.pending_config.version == version:
                 repository.insert_config(connection, name, changed.pending_config)
             repository.update_endpoint(connection, changed)
+            event = events.told(endpoint, changed, actor)
+            if event is not None:
+                events.record(connection, event)
         self._office.directory.put(changed)
         return changed
 
@@ -266,6 +280,11 @@ def limits_of(limits: Sequence[RateLimitInput]) -> Callable[[EndpointDetails], E
     """The change that sets these rate limits; none clears them."""
     parsed = parsed_limits(limits)
     return lambda details: replace(details, rate_limits=parsed)
+
+
+def _created(endpoint: ServingEndpoint) -> EndpointEvent:
+    message = "Version 1 of its configuration is being rolled out."
+    return EndpointEvent(endpoint.id, endpoint.creation_timestamp, EventKind.CREATED, message, actor=endpoint.creator)
 
 
 def _details(body: EndpointInput) -> EndpointDetails:

@@ -18,6 +18,7 @@ import { StateBadge } from '@/ui/state';
 
 const Metrics = lazy(() => import('@/features/endpoint/metrics').then((it) => ({ default: it.Metrics })));
 const Query = lazy(() => import('@/features/endpoint/query').then((it) => ({ default: it.Query })));
+const Events = lazy(() => import('@/features/endpoint/events').then((it) => ({ default: it.Events })));
 const Logs = lazy(() => import('@/features/endpoint/logs').then((it) => ({ default: it.Logs })));
 const Requests = lazy(() => import('@/features/endpoint/requests').then((it) => ({ default: it.Requests })));
 const Limits = lazy(() => import('@/features/endpoint/limits').then((it) => ({ default: it.Limits })));
@@ -74,6 +75,7 @@ function Sections({ endpoint }: { endpoint: Endpoint }) {
     ['metrics', 'Metrics'],
     ['query', 'Query'],
     ['requests', 'Usage'],
+    ['events', 'Events'],
     ['logs', 'Logs'],
     ['limits', 'Rate limits'],
     ['permissions', 'Permissions'],
@@ -101,6 +103,9 @@ function Sections({ endpoint }: { endpoint: Endpoint }) {
         </Tabs.Panel>
         <Tabs.Panel value="requests">
           <Requests endpoint={endpoint} />
+        </Tabs.Panel>
+        <Tabs.Panel value="events">
+          <Events endpoint={endpoint} />
         </Tabs.Panel>
         <Tabs.Panel value="logs">
           <Logs endpoint={endpoint} />
