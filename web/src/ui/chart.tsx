@@ -17,12 +17,10 @@ type ChartProps = {
   x: string;
   format: (value: number) => string;
   isStacked?: boolean;
-  /** What the horizontal axis is, where it is not time. */
-  xTitle?: string;
 };
 
 /** A chart, and the same numbers as a table for whoever cannot see it or wants to read them. */
-export function Chart({ title, kind, points, series, x, format, isStacked = false, xTitle = 'Time' }: ChartProps) {
+export function Chart({ title, kind, points, series, x, format, isStacked = false }: ChartProps) {
   const [asTable, setAsTable] = useState(false);
   const common = {
     h: 220,
@@ -51,7 +49,7 @@ export function Chart({ title, kind, points, series, x, format, isStacked = fals
           rowKey={(point) => String(point[x])}
           pageSize={10}
           columns={[
-            { key: x, title: xTitle, cell: (point) => point[x] },
+            { key: x, title: 'Time', cell: (point) => point[x] },
             ...series.map(({ name, label }) => ({
               key: name,
               title: label,

@@ -33,10 +33,10 @@ export function Breakdown({ rows, hasMore, search, filter }: { rows: readonly Sq
   const name = `usage-by-${group.key.replace(':', '-')}`;
   const fields = FIELDS.map((one) => (one === 'part' ? group.key : one));
   return (
-    <section aria-labelledby="breakdown-title">
+    <div>
       <Stack gap="sm">
         <Group justify="space-between" align="flex-end">
-          <Text component="h2" id="breakdown-title" fw={600} m={0}>
+          <Text component="h2" fw={600} m={0}>
             Who used what
           </Text>
           <Group align="flex-end" gap="xs">
@@ -52,7 +52,7 @@ export function Breakdown({ rows, hasMore, search, filter }: { rows: readonly Sq
         {hasMore && <Text size="sm">There is more than is shown here: choose a filter, or ask in SQL.</Text>}
         <DataTable label="Who used what" columns={columns} rows={rows} rowKey={(row) => `${partOf(row)} ${textOf(row.currency)}`} pageSize={25} />
       </Stack>
-    </section>
+    </div>
   );
 }
 

@@ -1,3 +1,5 @@
+import { VisuallyHidden } from '@mantine/core';
+
 import type { SqlRow } from '@/api/sql';
 import { groupOf, type UsageSearch } from '@/features/usage/filters';
 import { currenciesOf, partPoints, timePoints } from '@/features/usage/points';
@@ -18,13 +20,16 @@ export function UsageCharts({ rows, costs, search }: { rows: readonly SqlRow[]; 
   const time = { points, x: 'label' } as const;
   return (
     <div className="charts">
+      <VisuallyHidden component="h2">Charts</VisuallyHidden>
       <Chart {...time} title="Requests" kind="bar" format={short} series={[{ name: 'requests', label: 'Requests', color: 'cyan.6' }]} />
       <Chart {...time} title="Latency" kind="line" format={duration} series={[{ name: 'p50', label: 'P50', color: 'cyan.6' }, { name: 'p90', label: 'P90', color: 'violet.5' }, { name: 'p99', label: 'P99', color: 'orange.6' }]} />
       <Chart {...time} title="Errors" kind="bar" isStacked format={short} series={[{ name: 'refused', label: 'Refused (4xx)', color: 'yellow.6' }, { name: 'failed', label: 'Failed (5xx)', color: 'red.6' }]} />
       <Chart {...time} title="Token usage" kind="bar" isStacked format={short} series={[{ name: 'input', label: 'Input', color: 'violet.5' }, { name: 'output', label: 'Output', color: 'cyan.6' }]} />
       <Chart {...time} title="Tokens per request" kind="line" format={short} series={[{ name: 'inputEach', label: 'Input', color: 'violet.5' }, { name: 'outputEach', label: 'Output', color: 'cyan.6' }]} />
       <Chart {...time} title="Cost over time" kind="bar" format={amount} series={money} />
-      <Chart title={`Cost by ${group.label.toLowerCase()}`} xTitle={group.label} kind="bar" points={partPoints(costs, MOST_PARTS, 'None')} x="label" format={amount} series={money} />
+      <div style={{ gridColumn: '1 / -1' }}>
+        <Chart title={`Cost by ${group.label.toLowerCase()}`} xTitle={group.label} kind="bar" points={partPoints(costs, MOST_PARTS, 'None')} x="label" format={amount} series={money} />
+      </div>
     </div>
   );
 }

@@ -30,7 +30,7 @@ export function FilterBar({ search, filter, hasUnit = false, children }: BarProp
       value={search[name] ?? null}
       onChange={(chosen) => filter({ [name]: chosen ?? undefined })}
       onDropdownOpen={() => setOpened(true)}
-      nothingFoundMessage={query.isFetching ? 'Loading…' : 'Nothing was used in this time'}
+      nothingFoundMessage={query.isFetching ? 'Loading…' : 'Nothing to choose in this time'}
       clearable
       searchable
       clearButtonProps={{ 'aria-label': `All: ${label.toLowerCase()}` }}

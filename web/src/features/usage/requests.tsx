@@ -80,7 +80,7 @@ function Status({ row }: { row: SqlRow }) {
   const status = Number(row.status_code ?? 0);
   const color = status === 0 || status >= 500 ? 'red' : status >= 400 ? 'yellow' : 'teal';
   return (
-    <Badge variant="light" color={color} className="badge">
+    <Badge variant="light" color={color} className="badge" miw="max-content">
       {code} {text(row.finish_reason)}
     </Badge>
   );
