@@ -146,7 +146,7 @@ def started(home: Path, models_dir: Path) -> Iterator[Running]:
 def _url_of(home: Path, process: subprocess.Popen[bytes]) -> str:
     give_up = time.monotonic() + _START_LIMIT_S
     while time.monotonic() < give_up and process.poll() is None:
-        if b"Ready after" in (home / "output.log").read_bytes():
+        if b"Ready after" in (home / "output.log").read_bytes() and (home / "server.json").exists():
             return str(json.loads((home / "server.json").read_text(encoding="utf-8"))["url"])
         time.sleep(0.1)
     raise RuntimeError("the server did not become ready:\n" + (home / "output.log").read_text(encoding="utf-8"))
@@ -166,7 +166,7 @@ def measure_server(server: Running, provider: SilentProvider, count: int, sample
     before_mb = server.memory_mb()
     created = [caller.ask("POST", _LIST, creation(number, provider.url))[1] for number in range(count)]
     began = time.perf_counter()
-    _wait_ready(caller, count)
+    wait_ready(caller, count)
     settled_s = time.perf_counter() - began
     lists, gets = caller.latencies(_LIST, samples), caller.latencies(f"{_LIST}/bench-{count // 2:04}", samples)
     return {
@@ -183,7 +183,8 @@ def measure_server(server: Running, provider: SilentProvider, count: int, sample
     }
 
 
-def _wait_ready(caller: Caller, count: int) -> None:
+def wait_ready(caller: Caller, count: int) -> None:
+    """Until so many of these endpoints answer. Raises RuntimeError."""
     give_up, states = time.monotonic() + _START_LIMIT_S, [("", "")]
     while time.monotonic() < give_up:
         answer, _ = caller.ask("GET", _LIST)

@@ -20,6 +20,7 @@ from benchmarks.gateway_overhead import ROOT, machine, percentile
 from openfm.core.invoice import Month
 from openfm.core.principal import Principal
 from openfm.core.sql import SqlQuestion
+from openfm.metering.day_sums import SumKeeper
 from openfm.metering.invoices import InvoiceDesk
 from openfm.metering.sql.archive import Archive
 from openfm.metering.sql.desk import SqlDesk
@@ -69,13 +70,17 @@ def _measured(folder: Path, count: int, repeats: int) -> dict[str, float]:
     while exporter.step(fewest=1):
         pass
     figures = {"export_s": time.perf_counter() - began}
+    keeper, began = SumKeeper(database), time.perf_counter()
+    while keeper.step():
+        pass
+    figures["daily_sums_s"] = time.perf_counter() - began
     figures["database_mb"] = (folder / "openfm.db").stat().st_size / 1e6
     figures["parquet_mb"] = sum(file.stat().st_size for file in archive.root.rglob("*.parquet")) / 1e6
     desk = SqlDesk(database, archive, processes, "7", lambda _: frozenset())
     print(
         f"\n{count:,} rows: database {figures['database_mb']:.0f} MB, Parquet {figures['parquet_mb']:.0f} MB, ", end=""
     )
-    print(f"export {figures['export_s']:.1f} s\n")
+    print(f"export {figures['export_s']:.1f} s, daily sums {figures['daily_sums_s']:.1f} s\n")
     for name, text in _QUESTIONS.items():
         figures[name] = _asked(name, repeats, partial(desk.ask, SqlQuestion(text, 10_000), _ADMIN))
     month, invoices = Month.parse("2026-11"), InvoiceDesk(database, lambda: time.time_ns() // 1000)

@@ -48,6 +48,7 @@ def _plane(database: Database, home: Path) -> ControlPlane:
         public_url=None,
         usage=nobody,
         limits=nobody,
+        weights=nobody,
         platform=nobody,
         sql=nobody,
         calibrations=nobody,

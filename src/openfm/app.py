@@ -63,6 +63,7 @@ from openfm.telemetry.logging import configure_logging
 from openfm.telemetry.metrics import Metrics
 from openfm.wiring import (
     CannotTrace,
+    make_admission,
     make_gateway,
     make_guards,
     platform_limits,
@@ -142,7 +143,7 @@ def _tell_stopping() -> None:
 
 def _platform(settings: Settings, catalog: Catalog, state: State) -> Platform:
     offer = Offer(catalog, state.directory, settings.weights_dir)
-    return Platform(settings.region, platform_limits(settings), offer.models)
+    return Platform(settings.region, platform_limits(settings), offer.models, settings.egress_allow)
 
 
 def _usage(settings: Settings, state: State) -> AbstractAsyncContextManager[SqlDesk]:
@@ -208,7 +209,7 @@ def _front(settings: Settings, state: State, room: EngineRoom, instruments: _Ins
     sinks = Sinks(instruments.sinks, instruments.accounts.payloads)
     exchanges = ExchangeLog(books.journal, books.attempts, sinks, metrics, time.time)
     guards = make_guards(instruments.counts, lambda: state.limits.rules, lambda: state.budgets.state, state.prices)
-    gateway = make_gateway(settings, state.directory, room.fleet, guards, promises)
+    gateway = make_gateway(state.directory, room.fleet, make_admission(settings, state.weights, promises), guards)
     room.scaler.connect(promises, gateway.admission.provisions.asked_per_s)
     metrics.watch_provisioned(gateway.admission.provisions.utilisations)
     data = DataPlane(gateway, state.access.token_book, exchanges, state.prices, wire_options(settings))
@@ -253,6 +254,7 @@ def _management(settings: Settings, state: State, room: EngineRoom, desk: Desk, 
             public_url=settings.public_url,
             usage=usage,
             limits=state.limits,
+            weights=state.weights,
             budgets=state.budgets,
             payloads=extras.retention.payloads,
             platform=extras.platform,

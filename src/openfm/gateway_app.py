@@ -17,6 +17,7 @@ from openfm.catalog.catalog import load_catalog
 from openfm.control.budgets.bookkeeping import BudgetBookkeeper
 from openfm.control.identity.admin_token import ADMIN_TOKEN_FILE
 from openfm.engines.catalog import make_launcher
+from openfm.gateway.admission import Admission
 from openfm.gateway.exchange import ExchangeLog, Sinks
 from openfm.gateway.routes import DataPlane
 from openfm.limits.opening import CannotShareLimits, open_counts
@@ -37,7 +38,7 @@ from openfm.store.database import CannotOpenDatabase, Database
 from openfm.telemetry.endpoint_metrics import EndpointCounters
 from openfm.telemetry.logging import configure_logging
 from openfm.telemetry.metrics import Metrics
-from openfm.wiring import CannotTrace, make_gateway, make_guards, tls_of, usage_sinks, wire_options
+from openfm.wiring import CannotTrace, make_admission, make_gateway, make_guards, tls_of, usage_sinks, wire_options
 
 _ASK_THE_CONTROL = "This is a gateway (role gateway), which only answers queries. Send this to the control server."
 
@@ -75,7 +76,7 @@ async def _serve(settings: Settings, token: str) -> None:
         state = await asyncio.to_thread(_state, settings, database, token)
         fleet = _fleet(settings, state, control)
         guards = make_guards(counts, lambda: state.limits.rules, lambda: state.budgets.state, state.prices)
-        gateway = make_gateway(settings, state.directory, fleet, guards, _promises(settings, state))
+        gateway = make_gateway(state.directory, fleet, _admission(settings, state), guards)
         metrics.watch_provisioned(gateway.admission.provisions.utilisations)
         payloads = PayloadWriter(database, metrics.payload_dropped)
         exchanges = ExchangeLog(books.journal, books.attempts, Sinks(sinks, payloads), metrics, time.time)
@@ -124,6 +125,10 @@ def _fleet(settings: Settings, state: GatewayState, control: ControlLink) -> Lea
     launcher = KeyedLauncher(make_launcher("external", environment(), settings.egress_allow), state.access.secrets)
     externals = ExternalEngines(launcher, state.directory.is_served, settings.home)
     return LeasedFleet(control, externals, state.catch_up, state.take_used, settings.cold_start_deadline_s)
+
+
+def _admission(settings: Settings, state: GatewayState) -> Admission:
+    return make_admission(settings, state.weights, _promises(settings, state))
 
 
 def _promises(settings: Settings, state: GatewayState) -> Promises:

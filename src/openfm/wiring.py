@@ -3,7 +3,7 @@
 import importlib
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -25,15 +25,17 @@ from openfm.telemetry.usage_log import UsageLog
 from openfm.wire.to_core import BatchLimits
 
 
-def make_gateway(
-    settings: Settings, directory: Directory, roster: Roster, guards: Guards, promised: ThroughputBook
-) -> Gateway:
+def make_gateway(directory: Directory, roster: Roster, admission: Admission, guards: Guards) -> Gateway:
     """Takes requests to engines."""
-    limits = QueueLimits(settings.queue_length, settings.queue_deadline_s, settings.engine_precedence)
     draw: Callable[[], float] = partial(random.uniform, 0, 100)  # a split of traffic needs no secrecy
-    provisions = Provisions(promised, time.monotonic)
-    admission = Admission(limits, time.monotonic, provisions=provisions)
     return Gateway(directory, roster, admission, guards, draw)
+
+
+def make_admission(settings: Settings, weights: Mapping[str, float], promised: ThroughputBook) -> Admission:
+    """Says who is next; `weights` are shares by the id of who calls, as they are now."""
+    limits = QueueLimits(settings.queue_length, settings.queue_deadline_s, settings.engine_precedence)
+    provisions = Provisions(promised, time.monotonic)
+    return Admission(limits, time.monotonic, weights, provisions)
 
 
 def make_guards(

@@ -16,6 +16,7 @@ PAGES = {
     "Access tokens": "tokens",
     "Users and groups": "people",
     "Settings": "settings",
+    "Help": "help",
 }
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import aiohttp
@@ -95,3 +96,14 @@ async def test_an_operators_day(start_server: StartServer) -> None:
     assert "TAG:TEAM" in report
     assert "for ever" in openfm(server, "usage", "retention")
     assert json.loads(openfm(server, "usage", "retention", "--sweep", "-o", "json"))["swept_ledger_rows"] == 0
+    correct, about = ("usage", "correct", row["databricks_request_id"]), ("--reason", "forgotten", "-o", "json")
+    charged = json.loads(openfm(server, *correct, "--amount", "0.5", *about))
+    back = json.loads(openfm(server, *correct, "--amount", "-0.5", *about))
+    assert (charged["amount"], back["amount"], back["currency"]) == ("0.5", "-0.5", "USD")
+    assert back["cost"] == format(Decimal(charged["cost"]) - Decimal("0.5"), "f").rstrip("0").rstrip(".")
+    assert openfm(server, "usage", "invoice", "--month", month).count("forgotten") == 2
+    assert openfm(server, "usage", "corrections", "--month", month).count("forgotten") == 2
+    assert "2.5" in openfm(server, "limits", "set-weight", "2.5", "--user", "admin")
+    assert "2.5" in openfm(server, "limits", "list")
+    openfm(server, "limits", "delete-weight", "--user", "admin")
+    assert "2.5" not in openfm(server, "limits", "list")

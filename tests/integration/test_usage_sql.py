@@ -26,7 +26,7 @@ from openfm.metering.sql.exporter import Exporter
 from openfm.metering.sql.processes import SqlBounds, SqlProcesses
 from openfm.metering.sql.tables import TABLES
 from openfm.store.database import Database
-from tests.integration.usage_rows import drawn_rows, insert_rows
+from tests.integration.usage_rows import correct, drawn_rows, insert_rows
 
 ADMIN = Principal("0", "admin", is_admin=True)
 ANN = Principal("p1", "user1@example.org")
@@ -106,6 +106,22 @@ def test_sums_are_those_of_the_rows_to_the_last_digit_wherever_the_rows_are(worl
     assert [Decimal(str(daily[0])), *daily[1:]] == [cost, 900, 90]
     tokens = world.one("SELECT sum(usage_quantity) FROM system.billing.usage")
     assert int(tokens) == sum(row["billed_prompt"] + row["billed_completion"] for row in rows)
+
+
+def test_corrections_are_seen_beside_the_rows_by_whom_they_are_about(world: World) -> None:
+    rows = list(drawn_rows(20, seed=3))
+    insert_rows(world.database, rows)
+    world.exporter.step(fewest=1)
+    for number in range(1, 21):
+        correct(world.database, number, -number)
+    asked = "SELECT sum(amount), count(*) FROM openfm.corrections"
+    ((total, count),) = world.ask(asked).rows
+    assert (Decimal(str(total)), count) == (Decimal(-210) / 10**12, 20)
+    own = [number for number, row in enumerate(rows, 1) if row["principal_id"] == ANN.id]
+    ((total, count),) = world.ask(asked, ANN).rows
+    assert (Decimal(str(total)), count) == (Decimal(-sum(own)) / 10**12, len(own))
+    joined = f"SELECT count(*) FROM {USAGE} JOIN openfm.corrections USING (databricks_request_id)"
+    assert world.one(joined) == 20
 
 
 def test_each_row_is_in_the_archive_once_whenever_the_export_breaks_off(world: World) -> None:

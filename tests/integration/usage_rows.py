@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import insert
 
 from openfm.store.database import Database
-from openfm.store.ledger_tables import ledger
+from openfm.store.ledger_tables import ledger, ledger_corrections
 
 NOVEMBER_US = 1_793_500_000_000_000
 _DAY_US = 86_400_000_000
@@ -61,6 +61,22 @@ def drawn_rows(count: int, seed: int, days: int = 3) -> Iterator[dict[str, Any]]
             "price_version": 1,
             "closing_number": number,
         }
+
+
+def correct(database: Database, number: int, cost_pico: int) -> None:
+    """Correct what a row cost."""
+    facts = {"currency": "USD", "price_version": 1, "reason": "it's wrong", "created_by": "admin"}
+    with database.transaction() as connection:
+        connection.execute(
+            insert(ledger_corrections).values(
+                id=f"c{number}",
+                request_id=f"{number:032x}",
+                cost_pico=cost_pico,
+                created_us=NOVEMBER_US,
+                charge_number=number,
+                **facts,
+            )
+        )
 
 
 def insert_rows(database: Database, rows: Sequence[dict[str, Any]]) -> None:

@@ -16,6 +16,7 @@ from openfm.core.price import Price, PriceRequest, PriceUnit, Target, TargetKind
 from openfm.core.principal import Principal
 from openfm.core.report import DAY_US, Days, Grouping
 from openfm.core.usage import TokenCounts
+from openfm.metering.day_sums import SumKeeper
 from openfm.metering.folding import reserved_row, settled_part
 from openfm.metering.invoices import InvoiceDesk
 from openfm.metering.price_list import PriceList
@@ -24,7 +25,7 @@ from openfm.metering.retention import LedgerRetention
 from openfm.store.budget_tables import ledger_readers
 from openfm.store.database import Database
 from openfm.store.ledger_tables import ledger, ledger_corrections
-from openfm.store.usage_tables import ledger_days
+from openfm.store.usage_tables import ledger_days, ledger_sums
 from tests.unit.metering.events import entry, settlement
 
 ADMIN = Principal("1", "admin", is_admin=True)
@@ -51,7 +52,7 @@ class Books:
     def read_to(self, number: int) -> None:
         """The budgets have counted so many rows."""
         with self.database.transaction() as connection:
-            connection.execute(delete(ledger_readers))
+            connection.execute(delete(ledger_readers).where(ledger_readers.c.name == "budgets"))
             connection.execute(insert(ledger_readers).values(name="budgets", closing_number=number))
 
     def write(self, count: int, seed: int, days: int = 60) -> None:
@@ -172,6 +173,30 @@ def test_when_rows_go_every_invoice_and_report_stays_the_same_byte_for_byte(book
     kept = books.retention.kept()
     assert kept.rows == 1
     assert kept.day_sums > 60
+
+
+def test_sums_and_newer_rows_together_say_what_the_rows_say_whoever_added_how_much(books: Books) -> None:
+    books.retention = replace(books.retention, days=70)
+    keepers = [SumKeeper(books.database, at_once=size) for size in (7, 60)]
+    for seed in range(6):
+        books.write(100, seed)
+        for keeper in keepers:
+            keeper.step()
+        books.retention.step()
+        by_day, by_tag = (
+            json.loads(books.reports.report(Grouping.parse(by), SPAN, ANA, "json"))["totals"]
+            for by in ("day", "tag:team")  # tags are in rows alone
+        )
+        assert by_day == by_tag
+
+
+def test_sums_of_rows_that_all_went_are_no_lines(books: Books) -> None:
+    books.write(20, seed=9, days=1)
+    books.everything()
+    books.retention.sweep()
+    with books.database.transaction() as connection:
+        assert connection.execute(select(func.sum(ledger_sums.c.requests))).scalar_one() == 1
+        assert connection.execute(select(func.min(ledger_sums.c.requests))).scalar_one() == 1
 
 
 def test_rows_that_are_closed_late_are_added_to_their_day(books: Books) -> None:

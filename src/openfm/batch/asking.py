@@ -12,6 +12,7 @@ from openfm.batch.question import BatchError, Question, answer_in
 _TAKEN = 409
 _RETRIED = frozenset({0, 408, _TAKEN, 425, 429, 500, 502, 503, 504})
 _NOT_FOR_ANY_ROW = frozenset({401, 403, 404})
+_MOST_WAITS = 5
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 60.0
 
 
@@ -29,6 +30,10 @@ class Server(Protocol):
 
     async def ask(self, question: Question, idempotency_key: str) -> dict[str, Any]:
         """The answer's body. Raises `Refusal`."""
+        ...
+
+    def keeps_answers(self, endpoint: str) -> bool:
+        """Whether one who sends a request again, with its key, gets the first answer."""
         ...
 
 
@@ -68,11 +73,13 @@ async def _ask(server: Server, answers: Answers, manner: Manner, one: Open) -> N
             if tries == manner.retries or refusal.status not in _RETRIED:
                 _give_up(answers, question, refusal)
                 return
-            if refusal.status == _TAKEN:
+            tries += 1
+            # Where answers are kept, it is being made still, for the process that asked first.
+            is_under_way = server.keeps_answers(question.endpoint) and tries <= _MOST_WAITS
+            if refusal.status == _TAKEN and not is_under_way:
                 # It was answered, and the answer lost with the process that asked: it can only be made again.
                 attempt += 1
                 answers.begin_attempt(question, attempt)
-            tries += 1
             await manner.sleep(pause_s(tries, refusal.retry_after_s, manner.chance()))
         else:
             answers.keep(question, answer_in(body))

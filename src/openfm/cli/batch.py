@@ -20,7 +20,7 @@ from openfm.batch.asking import Manner, ask_all
 from openfm.batch.cost import estimate
 from openfm.batch.query import Query
 from openfm.batch.question import BatchError, Question
-from openfm.cli.batch_server import BatchServer, billed, prices_of
+from openfm.cli.batch_server import BatchServer, billed, keeps_answers, prices_of
 from openfm.cli.client import Client, connected
 from openfm.cli.errors import CliError, ExitCode, reported
 from openfm.cli.profile import Given, HomeOption, Server, TokenOption, UrlOption, environment, find_server
@@ -115,7 +115,8 @@ class Batch:
         columns = (TextColumn("asking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=Console(stderr=True)) as progress:
             bar = progress.add_task("asking", total=len(self.answers.open()))
-            server = BatchServer(client, self.answers.batch, tasks)
+            keeping = frozenset(name for name, endpoint in endpoints.items() if keeps_answers(endpoint))
+            server = BatchServer(client, self.answers.batch, tasks, keeping)
             await ask_all(server, self.answers, self.manner, lambda: progress.advance(bar))
 
     async def _finish(self, client: Client) -> None:

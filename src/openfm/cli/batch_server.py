@@ -10,6 +10,7 @@ from openfm.batch.asking import Refusal
 from openfm.batch.question import BATCH_TAG, Question
 from openfm.cli.client import Client
 from openfm.cli.errors import CliError, ServerError
+from openfm.core.endpoint import REPLAY_TAG
 from openfm.core.price import MICRO, Price, PriceUnit, Target, TargetKind
 from openfm.core.price_book import PriceBook
 
@@ -24,11 +25,16 @@ GROUP BY currency ORDER BY currency
 
 @dataclass(frozen=True, slots=True)
 class BatchServer:
-    """Fulfils `batch.asking.Server` for one batch. `tasks` are those of the endpoints it asks."""
+    """Fulfils `batch.asking.Server` for one batch. `tasks` are its endpoints'; `keeping` keep answers."""
 
     client: Client
     batch: str
     tasks: Mapping[str, str]
+    keeping: frozenset[str]
+
+    def keeps_answers(self, endpoint: str) -> bool:
+        """See `batch.asking.Server`."""
+        return endpoint in self.keeping
 
     async def ask(self, question: Question, idempotency_key: str) -> dict[str, Any]:
         """See `batch.asking.Server`."""
@@ -47,6 +53,12 @@ async def prices_of(client: Client, endpoint: Mapping[str, Any], at_us: int) -> 
     served = endpoint.get("config", {}).get("served_entities", [])
     names = {entity_name(entity) for entity in served} or {""}
     return [book.price(endpoint["name"], name, at_us) for name in sorted(names)]
+
+
+def keeps_answers(endpoint: Mapping[str, Any]) -> bool:
+    """Whether the endpoint has the tag for it."""
+    tags = {tag["key"]: tag.get("value") for tag in endpoint.get("tags") or []}
+    return tags.get(REPLAY_TAG) == "true"
 
 
 def entity_name(entity: Mapping[str, Any]) -> str:

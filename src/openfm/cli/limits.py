@@ -1,6 +1,7 @@
 """`openfm limits`: how much callers may use."""
 
 from typing import Annotated
+from urllib.parse import urlencode
 
 import typer
 
@@ -12,6 +13,13 @@ from openfm.cli.profile import Given, HomeOption, TokenOption, UrlOption
 app = typer.Typer(help="List and set limits.", add_completion=False, no_args_is_help=True, rich_markup_mode=None)
 
 _PATH = "/api/2.0/openfm/limits"
+_WEIGHTS = f"{_PATH}/weights"
+
+UserOption = Annotated[str | None, typer.Option("--user", help="A user.")]
+GroupOption = Annotated[str | None, typer.Option("--group", help="A group.")]
+ServicePrincipalOption = Annotated[
+    str | None, typer.Option("--service-principal", help="A service principal's application id.")
+]
 
 
 @app.command("list")
@@ -21,7 +29,7 @@ def list_limits(
     token: TokenOption = None,
     home: HomeOption = None,
 ) -> None:
-    """List the limits that bind you; for an admin, all. What has none is not limited."""
+    """List the limits and weights that are about you; for an admin, all. What has none is not limited, and weighs 1."""
     with reported(as_json=output.is_json):
         found = talk(Given(url, token, home), lambda client: client.call("GET", _PATH))
         if output.is_json:
@@ -31,6 +39,11 @@ def list_limits(
         for endpoint in found.get("endpoints") or []:
             rows += [_endpoint_row(str(endpoint["name"]), limit) for limit in endpoint["rate_limits"]]
         print_table(("LIMIT", "FOR", "ENDPOINT", "ID"), rows)
+        weights = found.get("weights") or []
+        if weights:
+            print_table(
+                ("WEIGHT", "FOR", "SCOPE"), [(f"{one['weight']:g}", one["principal"], one["scope"]) for one in weights]
+            )
 
 
 @app.command()
@@ -108,6 +121,51 @@ def delete(
     """Remove a limit; for admins."""
     with reported(as_json=False):
         talk(Given(url, token, home), lambda client: client.call("DELETE", f"{_PATH}/{limit_id}"))
+
+
+@app.command("set-weight")
+def set_weight(
+    weight: Annotated[float, typer.Argument(help="Its share while several wait; who has none has 1.")],
+    user: UserOption = None,
+    group: GroupOption = None,
+    service_principal: ServicePrincipalOption = None,
+    output: OutputOption = Output.TEXT,
+    url: UrlOption = None,
+    token: TokenOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Set the share of one who waits with others for an endpoint; for admins. A group's is for each of its members."""
+    with reported(as_json=output.is_json):
+        body = _one_of(user, group, service_principal) | {"weight": weight}
+        made = talk(Given(url, token, home), lambda client: client.call("PUT", _WEIGHTS, body))
+        if output.is_json:
+            print_json(made)
+            return
+        print_facts([("weight", f"{made['weight']:g}"), ("for", str(made["principal"])), ("scope", str(made["scope"]))])
+
+
+@app.command("delete-weight")
+def delete_weight(
+    user: UserOption = None,
+    group: GroupOption = None,
+    service_principal: ServicePrincipalOption = None,
+    url: UrlOption = None,
+    token: TokenOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Remove a weight: the groups' highest holds, or 1; for admins."""
+    with reported(as_json=False):
+        query = urlencode(_one_of(user, group, service_principal))
+        talk(Given(url, token, home), lambda client: client.call("DELETE", f"{_WEIGHTS}?{query}"))
+
+
+def _one_of(user: str | None, group: str | None, service_principal: str | None) -> dict[str, object]:
+    named = {"user": user, "user_group": group, "service_principal": service_principal}
+    given = [(scope, name) for scope, name in named.items() if name is not None]
+    if len(given) != 1:
+        raise typer.BadParameter("give one of --user, --group and --service-principal")
+    scope, name = given[0]
+    return {"scope": scope, "principal": name}
 
 
 def _amount(value: float) -> str:

@@ -99,6 +99,51 @@ def _cells(line: Mapping[str, object]) -> list[str]:
     return [str(line[name]) for name in _COLUMNS]
 
 
+_CORRECTIONS = "/api/2.0/openfm/usage/corrections"
+
+
+@app.command()
+def correct(
+    request_id: Annotated[str, typer.Argument(help="The x-request-id of the answer, as usage shows it.")],
+    reason: Annotated[str, typer.Option(help="Why; it is on the invoice.")],
+    amount: Annotated[
+        str | None, typer.Option(help="Added to what the request cost: -0.5 gives back. Without it, all is given back.")
+    ] = None,
+    output: OutputOption = Output.TEXT,
+    url: UrlOption = None,
+    token: TokenOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Correct what a request cost, by an entry beside its row, which stays as it is; for admins."""
+    with reported(as_json=output.is_json):
+        body = {"request_id": request_id, "reason": reason} | ({} if amount is None else {"amount": amount})
+        made = talk(Given(url, token, home), lambda client: client.call("POST", _CORRECTIONS, body))
+        if output.is_json:
+            print_json(made)
+            return
+        print_facts([(name.replace("_", " "), str(value)) for name, value in made.items()])
+
+
+@app.command()
+def corrections(
+    month: Annotated[str, typer.Option(help="Year and month, in UTC, as in 2026-11, in which they were made.")],
+    output: OutputOption = Output.TEXT,
+    url: UrlOption = None,
+    token: TokenOption = None,
+    home: HomeOption = None,
+) -> None:
+    """List a month's corrections: everybody's for admins, else those of one's own requests."""
+    with reported(as_json=output.is_json):
+        path = f"{_CORRECTIONS}?{urlencode({'month': month})}"
+        found = talk(Given(url, token, home), lambda client: client.call("GET", path))
+        if output.is_json:
+            print_json(found)
+            return
+        columns = ("created_at", "amount", "currency", "principal", "request_id", "reason")
+        rows = [tuple(str(one[name]) for name in columns) for one in found["corrections"]]
+        print_table(tuple(name.upper().replace("_", " ") for name in columns), rows)
+
+
 @app.command()
 def retention(
     sweep: Annotated[bool, typer.Option("--sweep", help="Forget now what is old enough.")] = False,

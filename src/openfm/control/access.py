@@ -133,6 +133,7 @@ CALLER         GET               /api/2.0/openfm/limits
 CALLER         GET               /api/2.0/openfm/limits/platform
 ADMIN          PUT               /api/2.0/openfm/limits
 ADMIN          DELETE            /api/2.0/openfm/limits/{limit_id}
+ADMIN          PUT DELETE        /api/2.0/openfm/limits/weights
 CALLER         GET               /api/2.0/openfm/budgets
 CALLER         GET               /api/2.0/openfm/budgets/{budget}
 ADMIN          PUT DELETE        /api/2.0/openfm/budgets/{budget}
@@ -149,6 +150,8 @@ ADMIN          GET               /api/2.0/openfm/capacity
 EXECUTE        GET               /api/2.0/openfm/plan
 CAN_VIEW       GET               /api/2.0/openfm/endpoints/{name}/report
 OWN            GET               /api/2.0/openfm/usage/report
+OWN            GET               /api/2.0/openfm/usage/corrections
+ADMIN          POST              /api/2.0/openfm/usage/corrections
 ADMIN          GET POST          /api/2.0/openfm/usage/retention
 CAN_MANAGE     GET               /api/2.0/openfm/inference-tables/{name}
 

@@ -22,6 +22,7 @@ from openfm.control.endpoints.routes import Desk
 from openfm.control.limits import routes as limit_routes
 from openfm.control.limits.platform import Platform
 from openfm.control.limits.service import LimitBook
+from openfm.control.limits.weights import WeightBook
 from openfm.control.payloads import routes as payload_routes
 from openfm.control.payloads.ports import Payloads
 from openfm.control.registry.setup import Registry
@@ -29,6 +30,7 @@ from openfm.control.sql import routes as sql_routes
 from openfm.control.sql.ports import Sql
 from openfm.control.throughput import routes as throughput_routes
 from openfm.control.throughput.service import ThroughputService
+from openfm.control.usage import correction_routes
 from openfm.control.usage import routes as usage_routes
 from openfm.control.usage.routes import UsageDesk
 from openfm.core.errors import ApiError, InvalidParameterValue, MethodNotAllowed, NotFound
@@ -49,6 +51,7 @@ class ControlPlane:
     public_url: str | None
     usage: UsageDesk
     limits: LimitBook
+    weights: WeightBook
     platform: Platform
     sql: Sql
     calibrations: CalibrationDesk
@@ -72,6 +75,7 @@ def management_api(plane: ControlPlane) -> FastAPI:
     api.state.public_url = plane.public_url
     api.state.usage = plane.usage
     api.state.limits = plane.limits
+    api.state.weights = plane.weights
     api.state.platform = plane.platform
     api.state.sql = plane.sql
     api.state.calibrations = plane.calibrations
@@ -83,6 +87,7 @@ def management_api(plane: ControlPlane) -> FastAPI:
     api.include_router(endpoint_routes.router)
     api.include_router(detail_routes.router)
     api.include_router(usage_routes.router)
+    api.include_router(correction_routes.router)
     api.include_router(limit_routes.router)
     api.include_router(sql_routes.router)
     api.include_router(calibration_routes.router)

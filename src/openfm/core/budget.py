@@ -125,7 +125,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What is known to be spent in a period: the sum of the ledger's rows up to a closing number."""
+    """What is known to be spent in a period; of two, that with the higher number is the later one."""
 
     number: int
     pico: int

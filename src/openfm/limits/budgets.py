@@ -15,11 +15,15 @@ from openfm.limits.budget_store import BudgetStore
 
 @dataclass(frozen=True, slots=True)
 class BudgetState:
-    """The budgets, and what is spent of them by `Budget.key`: all as of the ledger's row `number`."""
+    """The budgets, and what is spent of them by `Budget.key`: all as of one moment.
+
+    `number` grows from one to the next; `rows` is the closing number up to which the ledger's rows are among it.
+    """
 
     budgets: tuple[Budget, ...] = ()
     spent: Mapping[str, int] = field(default_factory=dict)
     number: int = 0
+    rows: int = 0
 
     def spent_of(self, key: str) -> Spent:
         """What is spent of one period."""

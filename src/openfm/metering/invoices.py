@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 
 from sqlalchemy import Connection, and_, select
 
@@ -10,6 +9,7 @@ from openfm.core.errors import InvalidParameterValue
 from openfm.core.invoice import Correction, LineKey, Month, Used
 from openfm.core.principal import Principal
 from openfm.core.unit_hours import LONGEST_S
+from openfm.metering.day_sums import SumKeeper
 from openfm.metering.invoice import Invoice, as_csv, as_json, as_text
 from openfm.metering.price_list import load_prices
 from openfm.metering.sums import closed, open_requests
@@ -18,7 +18,6 @@ from openfm.store.database import Database
 from openfm.store.ledger_tables import ledger, ledger_corrections
 
 _FORMS = {"text": as_text, "csv": as_csv, "json": as_json}
-_DAY_US = 24 * 3600 * 1_000_000
 _LATE_US = 2 * LONGEST_S * 1_000_000
 
 
@@ -37,16 +36,14 @@ class InvoiceDesk:
         return write(self.made(month, caller))
 
     def made(self, month: Month, caller: Principal) -> Invoice:
-        """The month's sums."""
-        start_us, end_us = month.bounds_us
+        """The month's sums: all as of one moment."""
+        keeper = SumKeeper(self.database)
+        while keeper.step():  # some rows a turn; what is left to the sum below is short
+            pass
         lines: dict[LineKey, Used] = {}
-        still_open = 0
-        # A day at a time: readers and writers of the database take turns.
-        for first_us, next_us in pairwise([*range(start_us, end_us, _DAY_US), end_us]):
-            with self.database.transaction() as connection:
-                _add_lines(connection, (first_us, next_us), caller, lines)
-                still_open += open_requests(connection, (first_us, next_us), caller)
         with self.database.transaction() as connection:
+            _add_lines(connection, month.bounds_us, caller, lines)
+            still_open = open_requests(connection, month.bounds_us, caller)
             corrections = _corrections(connection, month, caller)
             hours = unit_lines(connection, month.bounds_us, caller)
             prices = {price.version: price for price in load_prices(connection)}
@@ -58,7 +55,7 @@ class InvoiceDesk:
             corrections=corrections,
             prices=prices,
             open_requests=still_open,
-            is_final=not still_open and self.clock_us() >= end_us + (_LATE_US if hours else 0),
+            is_final=not still_open and self.clock_us() >= month.bounds_us[1] + (_LATE_US if hours else 0),
         )
 
 

@@ -11,6 +11,7 @@ from openfm.core.invoice import Used
 from openfm.core.price import shown_pico
 from openfm.core.principal import Principal
 from openfm.core.report import DAY_US, Days, Grouping, GroupKind, Report, ReportKey, day_of
+from openfm.metering.corrections import correction_costs
 from openfm.metering.invoice import safe
 from openfm.metering.sums import closed
 from openfm.metering.unit_hours import unit_costs
@@ -42,7 +43,8 @@ class ReportDesk:
             with self.database.transaction() as connection:
                 span_us = day_us, day_us + DAY_US
                 hours = unit_costs(connection, names, span_us, caller)
-                for found, used in (*closed(connection, names, span_us, caller), *hours):
+                corrections = correction_costs(connection, names, span_us, caller)
+                for found, used in (*closed(connection, names, span_us, caller), *hours, *corrections):
                     key = ReportKey(found[0], day_of(day_us) if by.kind is GroupKind.DAY else found[1])
                     lines[key] = lines[key] + used if key in lines else used
         return Report(by, days, "everybody" if caller.is_admin else caller.name, dict(sorted(lines.items())))

@@ -5,27 +5,23 @@ as they are, byte for byte. What is kept as a row for ever: requests with a corr
 (numbering goes on after it).
 """
 
-import hashlib
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, delete, exists, func, select
 
 from openfm.core.ledger import LedgerState
 from openfm.core.price import MICRO
 from openfm.core.report import DAY_US
+from openfm.metering.adding import SUMS, SumKey, add_sums, digest
+from openfm.metering.day_sums import SUMS_READER, take_out
 from openfm.store.budget_tables import ledger_readers
 from openfm.store.database import Database
 from openfm.store.ledger_tables import ledger, ledger_corrections
 from openfm.store.usage_tables import ledger_days
 
 _AT_ONCE = 1000
-_Key = tuple[int, str]
-"""A day, and the digest of what its sum is about."""
-
-_SUMS = ("requests", "prompt", "cached", "completion", "cost_micro", "cost_rest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +59,7 @@ class LedgerRetention:
         with self.database.transaction() as connection:
             rows = _old_rows(connection, before_us, _read_by_all(connection))
             _add(connection, rows)
+            take_out(connection, rows)
             connection.execute(delete(ledger).where(ledger.c.request_id.in_([row.request_id for row in rows])))
         return len(rows)
 
@@ -75,7 +72,8 @@ class LedgerRetention:
 
 
 def _read_by_all(connection: Connection) -> int:
-    return connection.execute(select(func.min(ledger_readers.c.closing_number))).scalar_one() or 0
+    others = select(func.min(ledger_readers.c.closing_number)).where(ledger_readers.c.name != SUMS_READER)
+    return connection.execute(others).scalar_one() or 0
 
 
 def _old_rows(connection: Connection, before_us: int, counted_to: int) -> Sequence[Any]:
@@ -83,6 +81,7 @@ def _old_rows(connection: Connection, before_us: int, counted_to: int) -> Sequen
     columns = (
         ledger.c.request_id,
         ledger.c.received_us,
+        ledger.c.closing_number,
         ledger.c.currency,
         ledger.c.principal_id,
         ledger.c.principal_name,
@@ -106,42 +105,15 @@ def _old_rows(connection: Connection, before_us: int, counted_to: int) -> Sequen
 
 
 def _add(connection: Connection, rows: Sequence[Row[Any]]) -> None:
-    added: dict[_Key, dict[str, Any]] = {}
+    added: dict[SumKey, dict[str, Any]] = {}
     for row in rows:
         facts = _facts(row)
-        key = (row.received_us // DAY_US * DAY_US, _digest(facts))
-        line = added.setdefault(key, facts | dict.fromkeys(_SUMS, 0))
+        key = (row.received_us // DAY_US * DAY_US, digest(facts))
+        line = added.setdefault(key, facts | dict.fromkeys(SUMS, 0))
         parts = (1, row.billed_prompt, row.billed_cached, row.billed_completion, *divmod(row.cost_pico, MICRO))
-        for name, part in zip(_SUMS, parts, strict=True):
+        for name, part in zip(SUMS, parts, strict=True):
             line[name] += part
-    known = _known(connection, list(added))
-    _insert(connection, {key: line for key, line in added.items() if key not in known})
-    _increase(connection, {key: line for key, line in added.items() if key in known})
-
-
-def _known(connection: Connection, keys: Sequence[_Key]) -> frozenset[_Key]:
-    days, digests = {day_us for day_us, _ in keys}, [digest for _, digest in keys]
-    query = select(ledger_days.c.day_us, ledger_days.c.digest).where(
-        ledger_days.c.day_us.in_(days), ledger_days.c.digest.in_(digests)
-    )
-    return frozenset((row.day_us, row.digest) for row in connection.execute(query))
-
-
-def _insert(connection: Connection, lines: Mapping[_Key, Mapping[str, Any]]) -> None:
-    rows = [{"day_us": day_us, "digest": digest, **line} for (day_us, digest), line in lines.items()]
-    if rows:
-        connection.execute(insert(ledger_days), rows)
-
-
-def _increase(connection: Connection, lines: Mapping[_Key, Mapping[str, Any]]) -> None:
-    more: dict[str, Any] = {name: ledger_days.c[name] + bindparam(f"more_{name}") for name in _SUMS}
-    is_it = and_(ledger_days.c.day_us == bindparam("of_day"), ledger_days.c.digest == bindparam("of_digest"))
-    rows = [
-        {"of_day": day_us, "of_digest": digest, **{f"more_{name}": line[name] for name in _SUMS}}
-        for (day_us, digest), line in lines.items()
-    ]
-    if rows:
-        connection.execute(update(ledger_days).where(is_it).values(more), rows)
+    add_sums(connection, ledger_days, added)
 
 
 def _facts(row: Row[Any]) -> dict[str, Any]:
@@ -154,7 +126,3 @@ def _facts(row: Row[Any]) -> dict[str, Any]:
         "price_version": row.price_version,
         "tags": row.tags,
     }
-
-
-def _digest(facts: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

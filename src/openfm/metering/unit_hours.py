@@ -14,6 +14,7 @@ from openfm.core.invoice import LineKey, Used
 from openfm.core.price import MICRO
 from openfm.core.principal import Principal
 from openfm.core.unit_hours import Provisioned, ReadyClock, ReadyInterval, UnitSeconds, unit_cost
+from openfm.metering.charges import next_charge
 from openfm.metering.price_list import CachedBook
 from openfm.metering.sums import key_column
 from openfm.store.access_tables import principals
@@ -83,6 +84,7 @@ class UnitHourWriter:
                         cost_pico=unit_cost(entity.units, from_s, one.to_s, price),
                         currency=price.currency,
                         price_version=price.version,
+                        charge_number=next_charge(connection),
                     )
                 )
 

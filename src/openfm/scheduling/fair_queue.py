@@ -130,7 +130,7 @@ class FairQueue(Generic[Item]):
 
     def expect(self, principal: str, cost: float) -> None:
         """So much more service is on its way to the principal; below zero, so much is not, or is charged now."""
-        self._account(principal).expected += cost / self._weight(principal)
+        self._account(principal).expected += cost
 
     def finish(self, principal: str) -> None:
         """One popped item of the principal will be charged no more, and nothing is expected of it."""
@@ -169,7 +169,8 @@ class FairQueue(Generic[Item]):
 
     def _turn(self, principal: str) -> tuple[float, int]:
         account = self._active[principal]
-        return account.counter + account.expected, account.waiting[0][1]
+        # Divided here: what was expected is taken back whole, even where the weight changed meanwhile.
+        return account.counter + account.expected / self._weight(principal), account.waiting[0][1]
 
     def _crowding(self, principal: str) -> tuple[float, int]:
         waiting = self._active[principal].waiting

@@ -1,4 +1,4 @@
-"""The work beside the requests that is about usage: budgets, hours of model units, inference tables, retention."""
+"""The work beside the requests that is about usage: budgets, model units, payloads, daily sums, retention."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from openfm.control.budgets.bookkeeping import BudgetBookkeeper
 from openfm.limits.budget_store import BudgetStore, InProcessBudgets
+from openfm.metering.day_sums import SumKeeper
 from openfm.metering.keeping import RetentionDesk
 from openfm.metering.payloads import PayloadWriter
 from openfm.metering.unit_hours import UnitHourWriter
@@ -44,6 +45,7 @@ async def open_accounts(
         started(counting, "budgets"),
         started(UnitHourWriter(state.database, ReadyProvisioned(state, room)).run(), "hours of model units"),
         started(payloads.run(), "inference tables"),
+        started(SumKeeper(state.database).run(), "daily sums"),
         started(retention.run(), "retention"),
     ]
     try:

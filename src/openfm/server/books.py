@@ -14,6 +14,7 @@ from openfm.control.secrets.cipher import Cipher, ensure_secret_key
 from openfm.control.usage.routes import UsageDesk
 from openfm.gateway.idempotency import REMEMBERED_S, Attempts
 from openfm.metering.attempts import recent_attempts
+from openfm.metering.corrections import CorrectionDesk
 from openfm.metering.invoices import InvoiceDesk
 from openfm.metering.journal import OpenJournal, open_journal
 from openfm.metering.journal_folder import JournalFolder
@@ -109,7 +110,9 @@ def retention_desk(database: Database, ledger_days: int | None, payload_days: in
 def usage_desk(database: Database, prices: KnownPrices, retention: RetentionDesk) -> UsageDesk:
     """What the management routes of prices and usage work on; `prices` knows each new price at once."""
     listed = PriceList(database, _now_us, prices.take_over)
-    return UsageDesk(listed, InvoiceDesk(database, _now_us), ReportDesk(database), retention)
+    return UsageDesk(
+        listed, InvoiceDesk(database, _now_us), ReportDesk(database), retention, CorrectionDesk(database, _now_us)
+    )
 
 
 def _now_us() -> int:

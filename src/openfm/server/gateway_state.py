@@ -14,11 +14,12 @@ from openfm.control.endpoints.directory import EndpointDirectory
 from openfm.control.endpoints.loading import load_endpoints
 from openfm.control.endpoints.models import KnownModels
 from openfm.control.limits.service import LimitBook
+from openfm.control.limits.weights import WeightBook
 from openfm.control.registry.models import ServableModels
 from openfm.control.workspace.service import ensure_workspace
 from openfm.metering.price_list import KnownPrices
 from openfm.server.here import engine_version, this_hardware
-from openfm.server.state import both, now_ms, now_us
+from openfm.server.state import all_of, now_ms, now_us
 from openfm.store.database import Database
 
 
@@ -33,13 +34,14 @@ class GatewayOptions:
 
 
 class GatewayState:
-    """Endpoints, access, limits, budgets and prices. Empty until `catch_up`."""
+    """Endpoints, access, limits, weights, budgets and prices. Empty until `catch_up`."""
 
     def __init__(self, database: Database, catalog: Catalog, options: GatewayOptions) -> None:
         self._database = database
         self._catalog = catalog
         self._options = options
         self.limits = LimitBook(database)
+        self.weights = WeightBook(database)
         self.budgets = BudgetBook(database, now_us)
         self.prices = KnownPrices(lambda: None)
         self.profiles = ProfileBook(Here(this_hardware(), engine_version))
@@ -48,7 +50,7 @@ class GatewayState:
             options.home,
             options.admin_token,
             now_ms,
-            both(self.limits.take_over, self.budgets.take_over),
+            all_of(self.limits.take_over, self.weights.take_over, self.budgets.take_over),
         )
         self.directory = EndpointDirectory(self.access.grants)
         self._models: KnownModels | None = None

@@ -13,13 +13,14 @@ from openfm.control.access_setup import Access, open_access
 from openfm.control.budgets.service import BudgetBook
 from openfm.control.calibrations.profiles import Here, ProfileBook
 from openfm.control.calibrations.service import CalibrationOffice, CalibrationService
-from openfm.control.endpoints.defaults import alias_endpoints, ensure_default_endpoints
+from openfm.control.endpoints.defaults import alias_endpoints, alias_names, ensure_default_endpoints
 from openfm.control.endpoints.directory import EndpointDirectory
 from openfm.control.endpoints.loading import load_endpoints
 from openfm.control.endpoints.models import KnownModels
 from openfm.control.endpoints.parsing import Workshop
 from openfm.control.endpoints.service import EndpointService, Office
 from openfm.control.limits.service import LimitBook
+from openfm.control.limits.weights import WeightBook
 from openfm.control.registry.setup import Neighbours, Registry
 from openfm.control.throughput.ports import FleetAccount
 from openfm.control.throughput.service import ThroughputOffice, ThroughputService
@@ -57,6 +58,7 @@ class State:
     models: KnownModels
     registry: Registry
     limits: LimitBook
+    weights: WeightBook
     budgets: BudgetBook
     prices: KnownPrices
     profiles: ProfileBook
@@ -73,11 +75,11 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
-def both(one: TakeOver, other: TakeOver) -> TakeOver:
-    """Memory of two kinds, taken over together."""
+def all_of(*kinds: TakeOver) -> TakeOver:
+    """Memory of several kinds, taken over together."""
 
     def take_over(connection: Connection) -> Callable[[], None]:
-        swaps = one(connection), other(connection)
+        swaps = [each(connection) for each in kinds]
 
         def swap() -> None:
             for each in swaps:
@@ -93,12 +95,14 @@ def open_state(database: Database, catalog: Catalog, options: StateOptions) -> S
     revision = Revision()
     database.migrate()
     workspace_id = ensure_workspace(database, now_ms())
-    limits = LimitBook(database, revision.grow)
+    limits = LimitBook(database, revision.grow, alias_names(catalog) if options.has_aliases else frozenset())
+    weights = WeightBook(database, revision.grow)
     budgets = BudgetBook(database, now_us, revision.grow)
     prices = KnownPrices(revision.grow)
     with database.transaction(prices.take_over):
         pass
-    access = open_access(database, options.home, options.admin_token, now_ms, both(limits.take_over, budgets.take_over))
+    together = all_of(limits.take_over, weights.take_over, budgets.take_over)
+    access = open_access(database, options.home, options.admin_token, now_ms, together)
     directory = EndpointDirectory(access.grants)
     profiles = ProfileBook(Here(this_hardware(), engine_version))
     with database.transaction(profiles.take_over):
@@ -115,7 +119,18 @@ def open_state(database: Database, catalog: Catalog, options: StateOptions) -> S
     directory.on_change(revision.grow)
     directory.publish([*endpoints, *aliases])
     return State(
-        database, workspace_id, access, directory, models, registry, limits, budgets, prices, profiles, revision
+        database,
+        workspace_id,
+        access,
+        directory,
+        models,
+        registry,
+        limits,
+        weights,
+        budgets,
+        prices,
+        profiles,
+        revision,
     )
 
 

@@ -1,6 +1,6 @@
 """Budgets, and what is spent of them: sums over closed rows of the ledger."""
 
-from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Integer, String, Table, Text
+from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Integer, String, Table, Text, text
 
 from openfm.store.tables import metadata
 
@@ -34,4 +34,5 @@ ledger_readers = Table(
     metadata,
     Column("name", String(64), primary_key=True),
     Column("closing_number", BigInteger, nullable=False, comment="of the ledger's last row that it has counted"),
+    Column("charge_number", BigInteger, nullable=False, server_default=text("0"), comment="of the last such charge"),
 )

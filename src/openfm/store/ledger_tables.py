@@ -8,7 +8,10 @@ from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, String
 
 from openfm.store.tables import metadata
 
-_OPEN = text("state = 'RESERVED'")
+IS_OPEN = text("state = 'RESERVED'")
+"""In these words, without a parameter: only so the database knows that it can use the index of open rows."""
+
+CHARGE_NUMBER = "1, 2, ... over corrections and unit_hours, in the order of their commits; null before it was counted"
 
 
 def _tokens(name: str, comment: str) -> Column[int]:
@@ -65,7 +68,7 @@ ledger = Table(
         unique=True,
         comment="1, 2, ... in the order in which rows were closed and committed; null while open",
     ),
-    Index("ix_ledger_open", "gateway", sqlite_where=_OPEN, postgresql_where=_OPEN),
+    Index("ix_ledger_open", "gateway", sqlite_where=IS_OPEN, postgresql_where=IS_OPEN),
 )
 
 ledger_corrections = Table(
@@ -79,6 +82,7 @@ ledger_corrections = Table(
     Column("reason", Text, nullable=False),
     Column("created_by", Text, nullable=False),
     Column("created_us", BigInteger, nullable=False, index=True),
+    Column("charge_number", BigInteger, nullable=True, index=True, unique=True, comment=CHARGE_NUMBER),
 )
 
 prices = Table(

@@ -1,7 +1,8 @@
-"""What is kept of usage beside the ledger's rows: daily sums of rows that are gone, hours of model units, payloads."""
+"""What is kept of usage beside the ledger's rows: daily sums of rows, hours of model units, payloads."""
 
 from sqlalchemy import JSON, BigInteger, Column, Float, Index, Integer, String, Table, Text
 
+from openfm.store.ledger_tables import CHARGE_NUMBER
 from openfm.store.tables import metadata
 
 
@@ -29,6 +30,25 @@ ledger_days = Table(
     _sum("cost_rest", "and 10^-12, less than 10^6 a row"),
 )
 
+ledger_sums = Table(
+    "ledger_sums",
+    metadata,
+    Column("day_us", BigInteger, primary_key=True, autoincrement=False, comment="its first microsecond, UTC"),
+    Column("digest", String(64), primary_key=True, comment="SHA-256 of what follows, up to price_version"),
+    Column("currency", String(3), nullable=False),
+    Column("principal_id", String(32), nullable=False),
+    Column("principal_name", Text, nullable=False),
+    Column("endpoint_name", Text, nullable=False),
+    Column("entity_name", Text, nullable=False),
+    Column("price_version", Integer, nullable=False),
+    _sum("requests", "rows that are there, up to the closing number of the ledger's reader 'sums'"),
+    _sum("prompt", "cached ones among them"),
+    _sum("cached"),
+    _sum("completion"),
+    _sum("cost_micro", "whole 10^-6 of the currency"),
+    _sum("cost_rest", "and 10^-12, less than 10^6 a row"),
+)
+
 unit_hours = Table(
     "unit_hours",
     metadata,
@@ -45,6 +65,7 @@ unit_hours = Table(
     Column("cost_pico", BigInteger, nullable=False, comment="10^-12 of the currency: core.unit_hours.unit_cost"),
     Column("currency", String(3), nullable=False),
     Column("price_version", Integer, nullable=False, comment="prices.version; 0 where none was set"),
+    Column("charge_number", BigInteger, nullable=True, index=True, unique=True, comment=CHARGE_NUMBER),
 )
 
 payloads = Table(

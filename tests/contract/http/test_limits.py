@@ -160,3 +160,34 @@ async def test_the_platforms_page_has_every_bound_and_every_foundation_model(htt
     stand_in = models["databricks-meta-llama-3-70b-instruct"]
     assert stand_in["availability"] == "STAND_IN"
     assert "GPU" in stand_in["reason"]
+
+
+async def test_a_weight_is_set_shown_to_whom_it_is_about_and_removed(http: Http, caller: tuple[Http, str]) -> None:
+    user, name = caller
+    about = {"scope": "user", "principal": name}
+    assert (await user.get(LIMITS)).json["weight"] == 1
+    made = await http.send("PUT", f"{LIMITS}/weights", about | {"weight": 2.5})
+    assert (made.status, made.json) == (200, about | {"weight": 2.5})
+    seen = (await user.get(LIMITS)).json
+    assert (seen["weight"], seen["weights"]) == (2.5, [about | {"weight": 2.5}])
+    refused = await http.send("PUT", f"{LIMITS}/weights", about | {"weight": 0})
+    assert (refused.status, refused.json["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
+    assert (await user.send("PUT", f"{LIMITS}/weights", about | {"weight": 9})).status == 403
+    assert (await http.send("DELETE", f"{LIMITS}/weights?scope=user&principal={name}")).status == 200
+    assert (await user.get(LIMITS)).json["weight"] == 1
+
+
+async def test_a_name_that_another_model_answers_to_is_limited_by_itself(http: Http, caller: tuple[Http, str]) -> None:
+    user, name = caller
+    alias = "databricks-meta-llama-3-3-70b-instruct"
+    made = await set_limit(http, name, measure="requests", amount=1, endpoint=alias)
+    assert made["endpoint"] == alias
+    assert (await ask(user, model=alias)).status == 200
+    refused = await ask(user, model=alias)
+    assert refused.status == 429
+    assert f"on the endpoint {alias}" in refused.json["error"]["message"]
+    assert (await ask(user)).status == 200
+    unknown = await http.send(
+        "PUT", LIMITS, {"measure": "requests", "amount": 1, "period": "day", "endpoint": "nobody"}
+    )
+    assert unknown.status == 404

@@ -25,6 +25,10 @@ class FakeServer:
     keys: dict[str, list[str]] = field(default_factory=dict)
     under_way: int = 0
     most: int = 0
+    is_keeping: bool = False
+
+    def keeps_answers(self, endpoint: str) -> bool:
+        return self.is_keeping and endpoint == "chat"
 
     async def ask(self, question: Question, idempotency_key: str) -> dict[str, Any]:
         self.under_way += 1
@@ -99,6 +103,22 @@ async def test_an_answer_that_was_lost_is_made_again_under_another_key_and_count
     await run(server, answers, Pauses().manner())
     assert len(set(server.keys["q0"])) == 2
     assert (answers.answer(question), answers.counts()) == ("yes", (1, 0, 1))
+
+
+async def test_where_answers_are_kept_one_that_is_under_way_still_is_waited_for(answers: Answers) -> None:
+    remember(answers, 1)
+    server = FakeServer(lambda _, times: "yes" if times > 5 else Refusal("Taken before.", 409), is_keeping=True)
+    await run(server, answers, Pauses().manner(retries=9))
+    assert len(set(server.keys["q0"])) == 1
+    assert answers.counts() == (1, 0, 0)
+
+
+async def test_an_answer_that_should_be_kept_and_is_not_is_made_again_in_the_end(answers: Answers) -> None:
+    remember(answers, 1)
+    server = FakeServer(lambda _, times: "yes" if times > 6 else Refusal("Taken before.", 409), is_keeping=True)
+    await run(server, answers, Pauses().manner(retries=9))
+    assert len(set(server.keys["q0"])) == 2
+    assert answers.counts() == (1, 0, 1)
 
 
 @pytest.mark.parametrize("status", [0, 409, 429, 503])

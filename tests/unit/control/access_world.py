@@ -7,9 +7,10 @@ from openfm.control.access_setup import Access, open_access
 from openfm.control.budgets.service import BudgetBook
 from openfm.control.identity.scim_resources import parse_draft
 from openfm.control.limits.service import LimitBook
+from openfm.control.limits.weights import WeightBook
 from openfm.control.tokens.service import TokenRequest
 from openfm.core.principal import Principal, PrincipalKind
-from openfm.server.state import both
+from openfm.server.state import all_of
 from openfm.store.database import Database
 
 ADMIN_TOKEN = "dapi-admin"
@@ -34,13 +35,18 @@ class World:
         self.database = Database(url or f"sqlite:///{folder / 'openfm.db'}")
         self.database.migrate()
         self.limits = LimitBook(self.database)
+        self.weights = WeightBook(self.database)
         self.budgets = BudgetBook(self.database, lambda: self.clock.now * 1000)
         self.access: Access = self.reopened()
 
     def reopened(self) -> Access:
         """As after a restart."""
         return open_access(
-            self.database, self.folder, ADMIN_TOKEN, self.clock, both(self.limits.take_over, self.budgets.take_over)
+            self.database,
+            self.folder,
+            ADMIN_TOKEN,
+            self.clock,
+            all_of(self.limits.take_over, self.weights.take_over, self.budgets.take_over),
         )
 
     @property

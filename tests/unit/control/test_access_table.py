@@ -27,7 +27,7 @@ def api(people: World, tmp_path: Path) -> FastAPI:
     desk = Desk(directory, nobody, nobody, nobody, nobody)
     names = ("usage", "platform", "sql", "calibrations", "throughput", "payloads")
     nobodies: dict[str, Any] = dict.fromkeys(names, nobody)
-    books: dict[str, Any] = {"limits": people.limits, "budgets": people.budgets}
+    books: dict[str, Any] = {"limits": people.limits, "weights": people.weights, "budgets": people.budgets}
     return management_api(ControlPlane(people.access, desk, registry, "1", None, **books, **nobodies))
 
 

@@ -3,11 +3,14 @@
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import insert
 
+from openfm.control.endpoints.defaults import alias_id
 from openfm.control.limits.service import LimitBook, LimitRequest, binding
 from openfm.core.errors import InvalidParameterValue, NotFound
 from openfm.core.limits import MOST, LimitScope, Measure
 from openfm.core.principal import PrincipalKind
+from openfm.store.tables import serving_endpoints
 from tests.unit.control.access_world import World
 
 
@@ -54,6 +57,25 @@ def test_one_sees_what_may_bind_oneself_and_an_admin_everything(people: World) -
     assert seen(frozenset({"team"}), "ana") == {2, 3, 4}
     assert seen(frozenset(), "bob") == {1, 3, 4}
     assert len(binding(people.limits.stored, people.admin)) == 4
+
+
+def test_a_name_that_stands_in_for_a_model_can_be_limited_until_a_real_endpoint_takes_it(people: World) -> None:
+    names = frozenset({"databricks-big"})
+    book = LimitBook(people.database, aliases=names)
+    with pytest.raises(NotFound):
+        people.limits.set(LimitRequest("all", "requests", 1, "minute", endpoint="databricks-big"))
+    book.set(LimitRequest("all", "requests", 1, "minute", endpoint="databricks-big"))
+    book.set(LimitRequest("all", "requests", 2, "minute", endpoint="databricks-big"))
+    (rule,) = book.rules
+    assert (rule.endpoint, rule.endpoint_id, rule.amount) == ("databricks-big", alias_id("databricks-big"), 2)
+    with people.database.transaction(book.take_over) as connection:
+        values = {"task": "llm/v1/chat", "endpoint_type": "CUSTOM_MODEL", "creator": "admin"}
+        times = {"creation_timestamp": 0, "last_updated_timestamp": 0, "active_config_version": 0}
+        connection.execute(insert(serving_endpoints).values(name="databricks-big", id="e" * 32, **values, **times))
+    (rule,) = book.rules
+    assert (rule.endpoint, rule.endpoint_id) == ("databricks-big", "e" * 32)
+    book.delete(book.stored[0].id)
+    assert book.rules == ()
 
 
 def test_what_was_deleted_does_not_bind(people: World) -> None:

@@ -24,13 +24,15 @@ from openfm.metering.journal_folder import JournalFolder
 from openfm.metering.journal_lines import encode
 from openfm.metering.price_list import PriceList
 from openfm.metering.writer import LedgerWriter, WriterOptions
+from openfm.store.budget_tables import ledger_readers
 from openfm.store.database import Database, TakeOver
 from openfm.store.ledger_tables import journal_positions, ledger, prices
 from openfm.store.tables import metadata
-from openfm.store.usage_tables import ledger_days, unit_hours
+from openfm.store.usage_tables import ledger_days, ledger_sums, unit_hours
 from tests.unit.metering.events import NOON_US, FailingDisk, entry, settlement
 
 _ROOM = 1 << 40
+_TABLES = [ledger, journal_positions, prices, ledger_days, ledger_sums, ledger_readers, unit_hours]
 _ADMIN = Principal("1", "admin", is_admin=True)
 
 
@@ -83,7 +85,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.folder = JournalFolder(self.home / "ledger")
         self.database = CrashingDatabase(f"sqlite:///{self.home / 'openfm.db'}")
         with self.database.transaction() as connection:
-            metadata.create_all(connection, [ledger, journal_positions, prices, ledger_days, unit_hours])
+            metadata.create_all(connection, _TABLES)
         self.gateways: list[Gateway] = []
         self.started = 0
         self.delivered: dict[str, TokenCounts] = {}

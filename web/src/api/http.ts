@@ -41,8 +41,10 @@ async function ask(method: Method, path: string, body?: unknown, signal?: AbortS
 
 const json =
   (method: Method) =>
-  async (path: string, body?: unknown): Promise<unknown> =>
-    (await ask(method, path, body)).json();
+  async (path: string, body?: unknown): Promise<unknown> => {
+    const text = await (await ask(method, path, body)).text();
+    return text === '' ? null : JSON.parse(text); // 204 has no body
+  };
 
 /** The management API; each call rejects with an `ApiError`. */
 export const http = {

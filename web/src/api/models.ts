@@ -20,6 +20,7 @@ export type Version = {
   status: 'READY' | 'PENDING_REGISTRATION' | 'FAILED_REGISTRATION';
   status_message: string;
   source: string;
+  storage_location: string;
   comment: string;
   created_at: number;
   created_by: string;
@@ -59,6 +60,7 @@ export const versionsQuery = (name: string) =>
     refetchInterval: (query) => (query.state.data?.some((one) => one.status === 'PENDING_REGISTRATION') ? 1_500 : false),
   });
 
+export const setModelComment = (name: string, comment: string): Promise<unknown> => http.patch(at(name), { comment });
 export const importModel = async (name: string, source: string, comment: string): Promise<Version> =>
   (await http.post(path`/api/2.0/openfm/models/${name}/register`, { source, comment })) as Version;
 export const deleteModel = (name: string): Promise<unknown> => http.delete(at(name));

@@ -44,6 +44,8 @@ export const createToken = async (request: TokenRequest): Promise<NewToken> =>
   (await http.post('/api/2.0/token/create', request)) as NewToken;
 export const createTokenFor = async (owner: string, request: TokenRequest): Promise<NewToken> =>
   (await http.post('/api/2.0/token-management/on-behalf-of/tokens', { ...request, application_id: owner })) as NewToken;
+export const setTokenComment = (id: string, comment: string, isOwn: boolean): Promise<unknown> =>
+  http.patch(isOwn ? path`/api/2.0/token/${id}` : path`/api/2.0/token-management/tokens/${id}`, { token: { comment }, update_mask: 'comment' });
 export const revokeToken = (id: string): Promise<unknown> => http.post('/api/2.0/token/delete', { token_id: id });
 export const revokeAnyToken = (id: string): Promise<unknown> => http.delete(path`/api/2.0/token-management/tokens/${id}`);
 
@@ -67,6 +69,8 @@ export const principalsQuery = (kind: Kind) =>
 export const createPrincipal = (kind: Kind, name: string): Promise<unknown> =>
   http.post(`${SCIM}/${kind}`, kind === 'Users' ? { userName: name } : { displayName: name });
 export const deletePrincipal = (kind: Kind, id: string): Promise<unknown> => http.delete(`${SCIM}/${kind}/${encodeURIComponent(id)}`);
+export const setActive = (kind: Kind, id: string, active: boolean): Promise<unknown> =>
+  http.patch(`${SCIM}/${kind}/${encodeURIComponent(id)}`, { Operations: [{ op: 'replace', path: 'active', value: active }] });
 export const addMember = (group: string, member: string): Promise<unknown> =>
   http.patch(path`/api/2.0/preview/scim/v2/Groups/${group}`, {
     Operations: [{ op: 'add', path: 'members', value: [{ value: member }] }],

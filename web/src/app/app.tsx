@@ -8,6 +8,8 @@ import { router } from '@/app/router';
 import { SignInForm, SignInPage } from '@/features/signin/sign-in';
 import { ErrorPanel } from '@/ui/feedback';
 
+const ABOVE_DIALOGS = 400;
+
 /** Sign-in first; then the pages, which stay as they are when a session ends in the middle of work. */
 export function App() {
   const state = useSyncExternalStore(session.subscribe, session.snapshot);
@@ -28,7 +30,7 @@ export function App() {
   return (
     <>
       <RouterProvider router={router} />
-      <Modal opened={state.status === 'ended'} onClose={() => void session.signOut()} title="Your session has ended" closeOnClickOutside={false}>
+      <Modal opened={state.status === 'ended'} onClose={() => void session.signOut()} title="Your session has ended" closeOnClickOutside={false} closeOnEscape={false} zIndex={ABOVE_DIALOGS}>
         <SignInForm intro="Sign in again to go on where you were; what you wrote is still there." />
       </Modal>
     </>

@@ -1,6 +1,7 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from '@tanstack/react-router';
 
-import { NotFound, PageFailed, Shell } from '@/app/shell';
+import { NotFound, PageFailed } from '@/app/fallbacks';
+import { Shell } from '@/app/shell';
 import { pagesRoot } from '@/lib/base';
 
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound, errorComponent: PageFailed });
@@ -59,6 +60,7 @@ const playground = createRoute({
 const models = createRoute({
   getParentRoute: () => root,
   path: '/models',
+  validateSearch: (given: Record<string, unknown>): Search<'tab'> => ({ tab: text(given.tab) }),
   component: lazyRouteComponent(() => import('@/features/models/list'), 'ModelsPage'),
 });
 
@@ -85,19 +87,29 @@ const tokens = createRoute({
 const people = createRoute({
   getParentRoute: () => root,
   path: '/people',
+  validateSearch: (given: Record<string, unknown>): Search<'tab'> => ({ tab: text(given.tab) }),
   component: lazyRouteComponent(() => import('@/features/access/people'), 'PeoplePage'),
 });
 
 const settings = createRoute({
   getParentRoute: () => root,
   path: '/settings',
+  validateSearch: (given: Record<string, unknown>): Search<'tab'> => ({ tab: text(given.tab) }),
   component: lazyRouteComponent(() => import('@/features/settings/page'), 'SettingsPage'),
 });
 
+const help = createRoute({
+  getParentRoute: () => root,
+  path: '/help',
+  validateSearch: (given: Record<string, unknown>): Search<'endpoint'> => ({ endpoint: text(given.endpoint) }),
+  component: lazyRouteComponent(() => import('@/features/help/page'), 'HelpPage'),
+});
+
 export const router = createRouter({
-  routeTree: root.addChildren([home, endpoints, create, edit, endpoint, playground, models, model, usage, tokens, people, settings]),
+  routeTree: root.addChildren([home, endpoints, create, edit, endpoint, playground, models, model, usage, tokens, people, settings, help]),
   basepath: pagesRoot().pathname,
   defaultPreload: 'intent',
+  defaultErrorComponent: PageFailed,
   scrollRestoration: false,
 });
 

@@ -17,6 +17,9 @@ const keywords = (body: Record<string, unknown>): string =>
     .map(([key, value]) => `    ${key}=${python(value, 1)},`)
     .join('\n');
 
+/** What LangChain's chat model takes by the API's own names. */
+const LANGCHAIN = ['temperature', 'max_tokens', 'top_p', 'seed', 'n', 'stop', 'frequency_penalty', 'presence_penalty'];
+
 /** A request to the data plane in every client's words. No token is ever in it: it comes from the environment. */
 export function querySamples(server: string, endpoint: string, task: string, body: Record<string, unknown>): Record<string, string> {
   const url = `${server}/serving-endpoints/${encodeURIComponent(endpoint)}/invocations`;
@@ -32,7 +35,7 @@ export function querySamples(server: string, endpoint: string, task: string, bod
     JavaScript: `import OpenAI from 'openai';\n\nconst client = new OpenAI({ baseURL: ${JSON.stringify(`${server}/serving-endpoints`)}, apiKey: process.env.OPENFM_TOKEN });\nconst ${body.stream ? 'stream' : 'answer'} = await client.${call}(${indented({ model: endpoint, ...body })});\n${body.stream ? "for await (const chunk of stream) process.stdout.write(chunk.choices[0]?.delta?.content ?? '');" : 'console.log(answer);'}`,
   };
   if (route === 'chat/completions') {
-    samples.LangChain = `import os\n\nfrom langchain_openai import ChatOpenAI\n\nchat = ChatOpenAI(\n    base_url=${JSON.stringify(`${server}/serving-endpoints`)},\n    api_key=os.environ["OPENFM_TOKEN"],\n    model=${JSON.stringify(endpoint)},\n)\nprint(chat.invoke(${python((body.messages ?? []))}).content)`;
+    samples.LangChain = `import os\n\nfrom langchain_openai import ChatOpenAI\n\nchat = ChatOpenAI(\n    base_url=${JSON.stringify(`${server}/serving-endpoints`)},\n    api_key=os.environ["OPENFM_TOKEN"],\n    model=${JSON.stringify(endpoint)},\n${keywords(Object.fromEntries(Object.entries(body).filter(([key]) => LANGCHAIN.includes(key))))}\n)\nprint(chat.invoke(${python((body.messages ?? []))}).content)`;
   }
   samples.CLI = `openfm endpoints query ${endpoint} --json ${shell(JSON.stringify(body))}`;
   samples.JSON = indented(body);

@@ -17,10 +17,15 @@ type ChartProps = {
   x: string;
   format: (value: number) => string;
   isStacked?: boolean;
+  /** What the horizontal axis is, where it is not time. */
+  xTitle?: string;
 };
 
+/** The table is for whoever has no mouse; what is hidden from screen readers must not take the focus. */
+const UNFOCUSED = { accessibilityLayer: false };
+
 /** A chart, and the same numbers as a table for whoever cannot see it or wants to read them. */
-export function Chart({ title, kind, points, series, x, format, isStacked = false }: ChartProps) {
+export function Chart({ title, kind, points, series, x, format, isStacked = false, xTitle = 'Time' }: ChartProps) {
   const [asTable, setAsTable] = useState(false);
   const common = {
     h: 220,
@@ -35,7 +40,7 @@ export function Chart({ title, kind, points, series, x, format, isStacked = fals
   return (
     <Paper withBorder p="md" radius="md" component="section" aria-label={title}>
       <Group justify="space-between" mb="sm">
-        <Text fw={600} size="sm" component="h3" m={0}>
+        <Text fw={600} size="sm" component="h2" m={0}>
           {title}
         </Text>
         <Switch size="xs" label="As a table" checked={asTable} onChange={(event) => setAsTable(event.currentTarget.checked)} />
@@ -49,7 +54,7 @@ export function Chart({ title, kind, points, series, x, format, isStacked = fals
           rowKey={(point) => String(point[x])}
           pageSize={10}
           columns={[
-            { key: x, title: 'Time', cell: (point) => point[x] },
+            { key: x, title: xTitle, cell: (point) => point[x] },
             ...series.map(({ name, label }) => ({
               key: name,
               title: label,
@@ -60,9 +65,9 @@ export function Chart({ title, kind, points, series, x, format, isStacked = fals
         />
       ) : (
         <Box aria-hidden className="chart">
-          {kind === 'area' && <AreaChart {...common} type={isStacked ? 'stacked' : 'default'} withDots={points.length < 3} curveType="linear" />}
-          {kind === 'bar' && <BarChart {...common} type={isStacked ? 'stacked' : 'default'} maxBarWidth={48} />}
-          {kind === 'line' && <LineChart {...common} withDots={points.length < 40} curveType="linear" connectNulls={false} />}
+          {kind === 'area' && <AreaChart {...common} areaChartProps={UNFOCUSED} type={isStacked ? 'stacked' : 'default'} withDots={points.length < 3} curveType="linear" />}
+          {kind === 'bar' && <BarChart {...common} barChartProps={UNFOCUSED} type={isStacked ? 'stacked' : 'default'} maxBarWidth={48} />}
+          {kind === 'line' && <LineChart {...common} lineChartProps={UNFOCUSED} withDots={points.length < 40} curveType="linear" connectNulls={false} />}
         </Box>
       )}
     </Paper>

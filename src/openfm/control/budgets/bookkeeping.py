@@ -1,7 +1,7 @@
-"""Counts closed rows of the ledger as spent, each once, whenever and however often this process ends.
+"""Counts closed rows of the ledger, corrections and hours of model units as spent, each once.
 
-Up to which closing number they are counted is kept in the transaction that counts them. What the requests held is let
-go after that; where this process ends in between, `sweep` does it.
+That holds whenever and however often this process ends: up to which numbers they are counted is kept in the transaction
+that counts them. What the requests held is let go after that; where this process ends in between, `sweep` does it.
 """
 
 import asyncio
@@ -14,8 +14,10 @@ from sqlalchemy import Connection, Row
 from sqlalchemy.exc import SQLAlchemyError
 
 from openfm.control.budgets import repository
-from openfm.control.budgets.service import KEPT_US, BudgetBook, Standing, groups_of
+from openfm.control.budgets.repository import Counted
+from openfm.control.budgets.service import KEPT_US, BudgetBook, Standing
 from openfm.control.identity import repository as identity
+from openfm.control.identity.records import groups_of
 from openfm.core.budget import Budget, BudgetScope, Spender, Spent
 from openfm.core.errors import ApiError
 from openfm.core.price import shown_pico
@@ -51,10 +53,11 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one step counted."""
+    """What one step counted: so many rows and charges."""
 
     booked: Booked
-    alerts: Sequence[Alert] = ()
+    alerts: Sequence[Alert]
+    counted: int
 
 
 class BudgetBookkeeper:
@@ -82,7 +85,7 @@ class BudgetBookkeeper:
             await asyncio.sleep(_INTERVAL_S)
 
     async def turn(self) -> int:
-        """Count what is new, at most so much at once; how many requests. Raises as `run` meets."""
+        """Count what is new, at most so much at once; how much. Raises as `run` meets."""
         step = await asyncio.to_thread(self.step)
         if step is None:
             return 0
@@ -90,26 +93,29 @@ class BudgetBookkeeper:
             _tell(alert)
         await self._store.book(step.booked)
         self._show()
-        return len(step.booked.request_ids)
+        return step.counted
 
     def step(self) -> Step | None:
         """Count the next rows in the database alone; None where there are none. Blocks."""
         with self._database.transaction() as connection:
-            counted = repository.counted_to(connection)
-            is_news = repository.last_number(connection) > counted
-        if not is_news:
+            counted, last = repository.counted_to(connection), repository.last_numbers(connection)
+        if last.rows <= counted.rows and last.charges <= counted.charges:
             self._catch_up(counted)
             return None
         with self._database.transaction(self._book.take_over) as connection:
-            number = repository.counted_to(connection)
-            rows = repository.closed_after(connection, number, _AT_ONCE)
-            if not rows:
+            counted = repository.counted_to(connection)
+            rows = repository.closed_after(connection, counted.rows, _AT_ONCE)
+            charges = repository.charges_after(connection, counted.charges, _AT_ONCE)
+            if not rows and not charges:
                 return None
-            number = rows[-1].closing_number
-            added = _added(connection, repository.all_budgets(connection), rows)
-            spent, alerts = _put(connection, added, number)
-            repository.count_to(connection, number)
-        return Step(Booked(spent, [row.request_id for row in rows]), alerts)
+            counted = Counted(
+                rows[-1].closing_number if rows else counted.rows,
+                charges[-1].charge_number if charges else counted.charges,
+            )
+            added = _added(connection, repository.all_budgets(connection), [*rows, *charges])
+            spent, alerts = _put(connection, added, counted.number)
+            repository.count_to(connection, counted)
+        return Step(Booked(spent, [row.request_id for row in rows]), alerts, len(rows) + len(charges))
 
     async def follow(self) -> None:
         """Know what others count, until cancelled: for a process that has no requests, and cannot reach the store."""
@@ -126,9 +132,9 @@ class BudgetBookkeeper:
             counted = repository.counted_to(connection)
         self._catch_up(counted)
 
-    def _catch_up(self, counted: int) -> None:
+    def _catch_up(self, counted: Counted) -> None:
         """Others may have counted."""
-        if counted != self._book.state.number:
+        if counted.number != self._book.state.number:
             with self._database.transaction(self._book.take_over):
                 pass
 
@@ -140,7 +146,7 @@ class BudgetBookkeeper:
         state = self._book.state
         held = await self._store.held_since(now_us - _OLD_US)
         lost = frozenset(await self._store.held_since(now_us - _LOST_US))
-        gone = await asyncio.to_thread(self._gone, held, lost, state.number)
+        gone = await asyncio.to_thread(self._gone, held, lost, state.rows)
         await self._store.book(Booked({key: state.spent_of(key) for key in state.spent}, gone))
         await self._store.forget(now_us - KEPT_US)
         self._show()

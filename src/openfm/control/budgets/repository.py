@@ -1,19 +1,49 @@
 """SQL of budgets, and of what is spent of them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, select, true, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    true,
+    union_all,
+    update,
+)
 
 from openfm.core.budget import Budget, BudgetAction, BudgetPeriod, BudgetScope
 from openfm.core.ledger import LedgerState
 from openfm.core.price import MICRO
 from openfm.store.access_tables import principals
 from openfm.store.budget_tables import budget_spent, budgets, ledger_readers
-from openfm.store.ledger_tables import ledger
+from openfm.store.ledger_tables import ledger, ledger_corrections
 from openfm.store.tables import serving_endpoints
+from openfm.store.usage_tables import unit_hours
 
 _READER = "budgets"
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The numbers of the last row of the ledger, and of the last correction or hour, that are counted."""
+
+    rows: int = 0
+    charges: int = 0
+
+    @property
+    def number(self) -> int:
+        """Grows with each step: of two states that with the higher number is the later one."""
+        return self.rows + self.charges
 
 
 def all_budgets(connection: Connection) -> tuple[Budget, ...]:
@@ -76,22 +106,27 @@ def put_spent(connection: Connection, key: tuple[str, int], pico: int, alerted_p
         connection.execute(insert(budget_spent).values(budget_id=key[0], start_us=key[1], **values))
 
 
-def counted_to(connection: Connection) -> int:
-    """The closing number up to which rows are counted."""
-    query = select(ledger_readers.c.closing_number).where(ledger_readers.c.name == _READER)
-    return connection.execute(query).scalar_one_or_none() or 0
+def counted_to(connection: Connection) -> Counted:
+    """How far rows and charges are counted."""
+    query = select(ledger_readers.c.closing_number, ledger_readers.c.charge_number)
+    row = connection.execute(query.where(ledger_readers.c.name == _READER)).one_or_none()
+    return Counted() if row is None else Counted(row.closing_number, row.charge_number)
 
 
-def count_to(connection: Connection, number: int) -> None:
+def count_to(connection: Connection, counted: Counted) -> None:
     """Set it."""
-    is_it = ledger_readers.c.name == _READER
-    if not connection.execute(update(ledger_readers).where(is_it).values(closing_number=number)).rowcount:
-        connection.execute(insert(ledger_readers).values(name=_READER, closing_number=number))
+    is_it, values = ledger_readers.c.name == _READER, {"closing_number": counted.rows, "charge_number": counted.charges}
+    if not connection.execute(update(ledger_readers).where(is_it).values(**values)).rowcount:
+        connection.execute(insert(ledger_readers).values(name=_READER, **values))
 
 
-def last_number(connection: Connection) -> int:
-    """The closing number of the row that was closed last."""
-    return connection.execute(select(func.max(ledger.c.closing_number))).scalar_one() or 0
+def last_numbers(connection: Connection) -> Counted:
+    """Of the row that was closed last, and of the last charge."""
+    rows, corrections, hours = (
+        connection.execute(select(func.max(column))).scalar_one() or 0
+        for column in (ledger.c.closing_number, ledger_corrections.c.charge_number, unit_hours.c.charge_number)
+    )
+    return Counted(rows, max(corrections, hours))
 
 
 def closed_after(connection: Connection, number: int, most: int) -> Sequence[Any]:
@@ -110,29 +145,75 @@ def closed_after(connection: Connection, number: int, most: int) -> Sequence[Any
     return connection.execute(query).all()
 
 
+def charges_after(connection: Connection, number: int, most: int) -> Sequence[Any]:
+    """The next corrections and hours of model units, as if they were rows, in the order of their numbers."""
+    either = union_all(*(query.where(column > number) for query, column in _charges())).subquery()
+    return connection.execute(select(either).order_by(either.c.charge_number).limit(most)).all()
+
+
+def charged(connection: Connection, span_us: tuple[int, int], number: int) -> Sequence[Any]:
+    """Those up to a number that are of that time."""
+    either = union_all(
+        *(query.where(or_(column <= number, column.is_(None))) for query, column in _charges())
+    ).subquery()
+    is_then = and_(either.c.received_us >= span_us[0], either.c.received_us < span_us[1])
+    return connection.execute(select(either).where(is_then)).all()
+
+
+def _charges() -> Sequence[tuple[Select[Any], Column[Any]]]:
+    """A correction counts when it is made, on the tags of its request; an interval when it begins, on its creator."""
+    made, hour = ledger_corrections.c, unit_hours.c
+    corrections = select(
+        made.charge_number,
+        ledger.c.principal_id,
+        ledger.c.endpoint_id,
+        ledger.c.tags,
+        made.created_us.label("received_us"),
+        made.cost_pico,
+        made.currency,
+    ).join(ledger, ledger.c.request_id == made.request_id)
+    hours = select(
+        hour.charge_number,
+        hour.principal_id,
+        hour.endpoint_id,
+        hour.tags,
+        (hour.from_s * MICRO).label("received_us"),
+        hour.cost_pico,
+        hour.currency,
+    )
+    return (corrections, made.charge_number), (hours, hour.charge_number)
+
+
 def states_of(connection: Connection, request_ids: Sequence[str]) -> Mapping[str, int | None]:
     """The closing numbers of requests that have a row; None of an open one."""
     query = select(ledger.c.request_id, ledger.c.closing_number).where(ledger.c.request_id.in_(request_ids))
     return {row.request_id: row.closing_number for row in connection.execute(query)}
 
 
-def spent_by_principal(
-    connection: Connection, budget: Budget, span_us: tuple[int, int], number: int
-) -> Mapping[str, int]:
-    """What closed rows up to a number cost a budget's target, by principal; of a group's, everybody's."""
-    start_us, end_us = span_us
+def received_in(span_us: tuple[int, int], number: int) -> ColumnElement[bool]:
+    """Rows up to a closing number that were received then."""
+    received_us = ledger.c.received_us
+    return and_(received_us >= span_us[0], received_us < span_us[1], ledger.c.closing_number <= number)
+
+
+def closed_since(span_us: tuple[int, int], after: int, number: int) -> ColumnElement[bool]:
+    """Those of them after another number; an expression keeps the database from reading all of that time."""
+    received_us = ledger.c.received_us + 0
+    return and_(received_us >= span_us[0], received_us < span_us[1], ledger.c.closing_number.between(after + 1, number))
+
+
+def spent_by_principal(connection: Connection, budget: Budget, rows: ColumnElement[bool]) -> Mapping[str, int]:
+    """What these closed rows cost a budget's target, by principal; of a group's, everybody's."""
     # In two parts: a sum of 10^-12 soon has more than 64 bits.
-    sums = (func.sum(ledger.c.cost_pico // MICRO), func.sum(ledger.c.cost_pico % MICRO))
-    query = select(ledger.c.principal_id, *sums).where(
-        ledger.c.received_us >= start_us,
-        ledger.c.received_us < end_us,
+    parts = (func.sum(ledger.c.cost_pico // MICRO), func.sum(ledger.c.cost_pico % MICRO))
+    query = select(ledger.c.principal_id, *parts).where(
+        rows,
         ledger.c.state != LedgerState.RESERVED,
-        ledger.c.closing_number <= number,
         ledger.c.currency == budget.currency,
         _covered(budget),
     )
-    rows = connection.execute(query.group_by(ledger.c.principal_id))
-    return {principal: int(high) * MICRO + int(low) for principal, high, low in rows}
+    sums = connection.execute(query.group_by(ledger.c.principal_id))
+    return {principal: int(high) * MICRO + int(low) for principal, high, low in sums}
 
 
 def endpoint_id(connection: Connection, name: str) -> str | None:

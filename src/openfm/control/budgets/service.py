@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
@@ -10,21 +10,22 @@ from sqlalchemy import Connection
 
 from openfm.control.budgets import repository
 from openfm.control.identity import repository as identity
-from openfm.control.identity.records import Memberships
-from openfm.control.identity.well_known import USERS_ID
+from openfm.control.identity.records import Memberships, groups_of
 from openfm.core.budget import (
     PRINCIPAL_KINDS,
     Budget,
     BudgetAction,
     BudgetPeriod,
     BudgetScope,
+    Spender,
     checked_alerts,
     checked_amount,
     checked_name,
 )
-from openfm.core.errors import InvalidParameterValue, NotFound
+from openfm.core.errors import Conflict, InvalidParameterValue, NotFound
 from openfm.core.price import checked_currency
 from openfm.core.principal import Principal
+from openfm.core.report import DAY_US
 from openfm.limits.budgets import BudgetState
 from openfm.store.database import Database
 
@@ -33,6 +34,7 @@ KEPT_US = 62 * 24 * 3600 * 1_000_000
 
 _MOST_BUDGETS = 1000  # each is looked at by every request
 _LONGEST_TAG = 1024
+_NONE: frozenset[str] = frozenset()
 _Word = TypeVar("_Word", BudgetScope, BudgetPeriod, BudgetAction)
 
 
@@ -111,10 +113,12 @@ class BudgetBook:
         """See `store.database.TakeOver`. What is spent, and principals that budgets name, may have changed too."""
         spent = repository.spent_since(connection, self._clock_us() - KEPT_US)
         by_key = {f"{budget_id}/{start_us}": one for (budget_id, start_us), one in spent.items()}
+        counted = repository.counted_to(connection)
         state = BudgetState(
             repository.all_budgets(connection),
             {key: pico for key, (pico, _) in by_key.items()},
-            repository.counted_to(connection),
+            counted.number,
+            counted.rows,
         )
         return partial(self._put, state, {key: percent for key, (_, percent) in by_key.items()})
 
@@ -130,6 +134,8 @@ class BudgetBook:
         Of one for another target, currency or period the spending begins anew with the period's rows in the ledger.
         """
         asked = _parsed(request)
+        span_us = asked.period.span_us(self._clock_us())
+        read = self._read(asked, span_us)
         with self._database.transaction(self.take_over) as connection:
             asked = replace(asked, target_id=_target_id(connection, asked))
             known = repository.all_budgets(connection)
@@ -142,7 +148,7 @@ class BudgetBook:
                 elif len(known) >= _MOST_BUDGETS:
                     raise InvalidParameterValue(f"There are {_MOST_BUDGETS} budgets already. Delete some first.")
                 repository.insert_budget(connection, asked)
-                self._begin(connection, asked)
+                self._begin(connection, asked, span_us, read)
         return self.standing(asked.name)
 
     def delete(self, name: str) -> None:
@@ -151,21 +157,54 @@ class BudgetBook:
             if not repository.delete_budget(connection, name):
                 raise _no_budget(name)
 
-    def _begin(self, connection: Connection, budget: Budget) -> None:
-        """Count what this period's rows cost already."""
-        span_us = budget.period.span_us(self._clock_us())
-        number = repository.counted_to(connection)
-        found = repository.spent_by_principal(connection, budget, span_us, number)
-        if budget.scope is BudgetScope.GROUP:
-            memberships = identity.memberships(connection)
-            found = {who: pico for who, pico in found.items() if budget.target_id in groups_of(memberships, who)}
-        spent = sum(found.values())
+    def _read(self, budget: Budget, span_us: tuple[int, int]) -> "_Read":
+        """What the period's rows cost so far; a day at a time, for readers and writers of the database take turns."""
+        with self._database.transaction() as connection:
+            budget = replace(budget, target_id=_target_id(connection, budget))
+            known = repository.all_budgets(connection)
+            is_new = all((one.name, *_subject(one)) != (budget.name, *_subject(budget)) for one in known)
+            # Where there is nothing to read and then is, because it was deleted meanwhile, all is read at the end.
+            read = _Read(budget.target_id, repository.counted_to(connection).rows if is_new else 0)
+        if is_new:
+            for day_us in range(*span_us, DAY_US):
+                rows = repository.received_in((day_us, day_us + DAY_US), read.through)
+                with self._database.transaction() as connection:
+                    read.add(repository.spent_by_principal(connection, budget, rows))
+        return read
+
+    def _begin(self, connection: Connection, budget: Budget, span_us: tuple[int, int], read: "_Read") -> None:
+        """What was read before, and what was closed since, is spent already."""
+        if read.target_id != budget.target_id:
+            raise Conflict(f"'{budget.target}' was made anew meanwhile. Try again.")
+        counted = repository.counted_to(connection)
+        rows = repository.closed_since(span_us, read.through, counted.rows)
+        read.add(repository.spent_by_principal(connection, budget, rows))
+        memberships = identity.memberships(connection) if budget.scope is BudgetScope.GROUP else Memberships.of(())
+        is_group = budget.scope is BudgetScope.GROUP
+        spent = sum(
+            pico for who, pico in read.spent.items() if not is_group or budget.target_id in groups_of(memberships, who)
+        )
+        for one in repository.charged(connection, span_us, counted.charges):
+            groups = (
+                frozenset({budget.target}) if budget.target_id in groups_of(memberships, one.principal_id) else _NONE
+            )
+            spender = Spender(one.principal_id, groups, one.endpoint_id, one.tags)
+            if one.currency == budget.currency and budget.covers(spender):
+                spent += one.cost_pico
         repository.put_spent(connection, (budget.id, span_us[0]), spent, budget.alert_at(spent))
 
 
-def groups_of(memberships: Memberships, principal_id: str) -> frozenset[str]:
-    """The ids of all groups that a principal is in."""
-    return memberships.all_groups_of(principal_id) | memberships.all_groups_of(USERS_ID) | {USERS_ID}
+@dataclass(slots=True)
+class _Read:
+    """What rows up to a closing number cost a target, by principal."""
+
+    target_id: str
+    through: int
+    spent: dict[str, int] = field(default_factory=dict)
+
+    def add(self, more: Mapping[str, int]) -> None:
+        for who, pico in more.items():
+            self.spent[who] = self.spent.get(who, 0) + pico
 
 
 def visible(standings: Sequence[Standing], caller: Principal) -> Sequence[Standing]:

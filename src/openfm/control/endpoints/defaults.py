@@ -37,13 +37,23 @@ def alias_endpoints(catalog: Catalog, served: Iterable[ServingEndpoint]) -> list
         aliases.append(
             replace(
                 stand_in,
-                id=uuid.uuid5(uuid.NAMESPACE_URL, model.endpoint_name).hex,
+                id=alias_id(model.endpoint_name),
                 name=model.endpoint_name,
                 task=model.profile.task,
                 is_alias=True,
             )
         )
     return aliases
+
+
+def alias_id(name: str) -> str:
+    """The id of the endpoint of that name where it is such a stand-in: the same on every server."""
+    return uuid.uuid5(uuid.NAMESPACE_URL, name).hex
+
+
+def alias_names(catalog: Catalog) -> frozenset[str]:
+    """The names that `alias_endpoints` may make."""
+    return frozenset(model.endpoint_name for model in catalog.models)
 
 
 def _pay_per_token(model: CatalogModel, now_ms: int) -> ServingEndpoint:

@@ -58,6 +58,11 @@ def _frozen(sets: Mapping[str, set[str]]) -> Mapping[str, frozenset[str]]:
     return {key: frozenset(values) for key, values in sets.items()}
 
 
+def groups_of(memberships: Memberships, caller: str) -> frozenset[str]:
+    """The ids of all groups that a user or service principal is in: `users` has everybody."""
+    return memberships.all_groups_of(caller) | memberships.all_groups_of(USERS_ID) | {USERS_ID}
+
+
 def callers(records: Iterable[PrincipalRecord], memberships: Memberships) -> Mapping[str, Principal]:
     """The active users and service principals as they call, by id."""
     known = {record.id: record for record in records}
@@ -69,7 +74,7 @@ def callers(records: Iterable[PrincipalRecord], memberships: Memberships) -> Map
 
 
 def _caller(record: PrincipalRecord, known: Mapping[str, PrincipalRecord], memberships: Memberships) -> Principal:
-    groups = memberships.all_groups_of(record.id) | memberships.all_groups_of(USERS_ID) | {USERS_ID}
+    groups = groups_of(memberships, record.id)
     return Principal(
         id=record.id,
         name=record.name,

@@ -40,11 +40,15 @@ class OfferedModel:
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """What this deployment is: its region's label, its bounds, and what it offers (asked each time; blocks)."""
+    """What this deployment is: its region's label, its bounds, and what it offers (asked each time; blocks).
+
+    `egress_allow` names the hosts and networks that the server calls although they are not public; for admins to know.
+    """
 
     region: str
     limits: Sequence[PlatformLimit]
     models: Callable[[], Sequence[OfferedModel]]
+    egress_allow: str = ""
 
 
 FIXED = (

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
+from openfm.control.endpoints.defaults import alias_id
 from openfm.control.identity import repository as identity
 from openfm.control.limits import repository
 from openfm.control.limits.repository import StoredRule
@@ -43,10 +44,19 @@ def _nobody() -> None:
 
 
 class LimitBook:
-    """The operator's limits. Reading never waits; `on_change` is called whenever they were taken over."""
+    """The operator's limits. Reading never waits; `on_change` is called whenever they were taken over.
 
-    def __init__(self, database: Database, on_change: Callable[[], None] = _nobody) -> None:
+    `aliases` are names that answer as endpoints without being any: those that stand in for models not served here.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        on_change: Callable[[], None] = _nobody,
+        aliases: frozenset[str] = frozenset(),
+    ) -> None:
         self._database = database
+        self._aliases = aliases
         self._on_change = on_change
         self._stored: Sequence[StoredRule] = ()
         self._rules: tuple[LimitRule, ...] = ()
@@ -75,8 +85,7 @@ class LimitBook:
         rule = _parsed(request)
         with self._database.transaction(self.take_over) as connection:
             principal_id = _principal_id(connection, rule)
-            rule = replace(rule, endpoint_id=_endpoint_id(connection, rule.endpoint))
-            stored = StoredRule(uuid.uuid4().hex, rule, principal_id)
+            stored = self._at_endpoint(connection, StoredRule(uuid.uuid4().hex, rule, principal_id))
             known = repository.rules(connection)
             for other in known:
                 if _same(other, stored):
@@ -85,6 +94,17 @@ class LimitBook:
                 raise InvalidParameterValue(f"There are {_MOST_RULES} limits already. Delete some first.")
             repository.insert_rule(connection, stored)
         return stored
+
+    def _at_endpoint(self, connection: Connection, stored: StoredRule) -> StoredRule:
+        """With the id of the endpoint that the rule names. Raises `NotFound`."""
+        name = stored.rule.endpoint
+        if name is None:
+            return stored
+        found = repository.endpoint_id(connection, name)
+        if found is None and name not in self._aliases:
+            raise NotFound(f"There is no serving endpoint called '{name}'.", param="endpoint")
+        rule = replace(stored.rule, endpoint_id=found or alias_id(name))
+        return replace(stored, rule=rule, is_of_alias=found is None)
 
     def delete(self, identifier: str) -> None:
         """Remove a limit. Raises `NotFound`."""
@@ -145,12 +165,3 @@ def _principal_id(connection: Connection, rule: LimitRule) -> str | None:
     if found is None:
         raise NotFound(f"There is no {kind} called '{rule.principal}'. An admin can create it.", param="principal")
     return found.id
-
-
-def _endpoint_id(connection: Connection, name: str | None) -> str | None:
-    if name is None:
-        return None
-    found = repository.endpoint_id(connection, name)
-    if found is None:
-        raise NotFound(f"There is no serving endpoint called '{name}'.", param="endpoint")
-    return found

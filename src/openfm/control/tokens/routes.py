@@ -72,7 +72,7 @@ def create_token(body: TokenInput, caller: Caller, tokens: AtTokens) -> dict[str
 @router.get("/api/2.0/token/list")
 def list_tokens(caller: Caller, tokens: AtTokens) -> dict[str, Any]:
     """The caller's tokens."""
-    return {"token_infos": [_own_info(token) for token in tokens.own(caller)]}
+    return {"token_infos": [_own_info(token) | _use(token) for token in tokens.own(caller)]}
 
 
 @router.post("/api/2.0/token/delete")
@@ -145,13 +145,15 @@ def _own_info(token: TokenRecord) -> dict[str, Any]:
 
 
 def _info(token: TokenRecord, request: Request) -> dict[str, Any]:
-    info = {
+    return {
         **_own_info(token),
         "created_by_id": int(token.created_by_id),
         "created_by_username": token.created_by,
         "owner_id": int(token.owner_id),
         "workspace_id": int(request.app.state.workspace_id),
+        **_use(token),
     }
-    if token.last_used_at is not None:
-        info["last_used_day"] = token.last_used_at // _DAY_MS * _DAY_MS
-    return info
+
+
+def _use(token: TokenRecord) -> dict[str, int]:
+    return {} if token.last_used_at is None else {"last_used_day": token.last_used_at // _DAY_MS * _DAY_MS}

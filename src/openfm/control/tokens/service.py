@@ -76,6 +76,7 @@ class Tokens:
 
     def own(self, caller: Principal) -> Sequence[TokenRecord]:
         """The caller's tokens."""
+        self.flush_use()
         with self._books.database.transaction() as connection:
             return repository.personal_tokens(connection, caller.id)
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol
 
+from openfm.core.correction import CorrectionRequest, MadeCorrection
 from openfm.core.invoice import Month
 from openfm.core.price import Price, PriceRequest
 from openfm.core.principal import Principal
@@ -47,6 +48,18 @@ class Retention(Protocol):
 
     def sweep(self) -> Mapping[str, object]:
         """Forget it now; the same, and how much went."""
+        ...
+
+
+class Corrections(Protocol):
+    """Corrects what requests cost."""
+
+    def correct(self, request: CorrectionRequest, caller: Principal) -> MadeCorrection:
+        """Add a correction. Raises `NotFound`, `Conflict`, `InvalidParameterValue`."""
+        ...
+
+    def of_month(self, month: Month, caller: Principal) -> Sequence[MadeCorrection]:
+        """Those made in a month: for an admin everybody's, else those of the caller's own requests."""
         ...
 
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from openfm.control.endpoints.inputs import Input
 from openfm.control.identity.caller import Caller
-from openfm.control.usage.ports import InvoiceFormat, Invoices, Prices, Reports, Retention
+from openfm.control.usage.ports import Corrections, InvoiceFormat, Invoices, Prices, Reports, Retention
 from openfm.core.errors import InvalidParameterValue
 from openfm.core.invoice import Month
 from openfm.core.price import (
@@ -38,6 +38,7 @@ class UsageDesk:
     invoices: Invoices
     reports: Reports
     retention: Retention
+    corrections: Corrections
 
 
 class PriceInput(Input):

@@ -12,7 +12,7 @@ from openfm.core.principal import Principal
 from openfm.core.sql import SqlAnswer, SqlColumn, SqlQuestion
 from openfm.metering.sql.archive import Archive
 from openfm.metering.sql.processes import SqlProcesses
-from openfm.metering.sql.rows import closed_rows, entity_rows, price_rows, write_lines
+from openfm.metering.sql.rows import closed_rows, correction_rows, entity_rows, price_rows, write_lines
 from openfm.metering.sql.tables import EXPORT_FORMS
 from openfm.store.database import Database
 
@@ -60,6 +60,7 @@ class SqlDesk:
         with self.database.transaction() as connection:
             new = closed_rows(connection, state.through, self.most_new_rows + 1)
             entities, prices = entity_rows(connection, visible), price_rows(connection)
+            corrections = correction_rows(connection)
         if len(new) > self.most_new_rows:
             raise Unavailable(
                 "Usage is being brought into the archive, which takes a while after much of it. Ask again in a minute.",
@@ -74,6 +75,7 @@ class SqlDesk:
                     "rows": write_lines(folder / "rows.jsonl", new),
                     "entities": write_lines(folder / "entities.jsonl", entities),
                     "prices": write_lines(folder / "prices.jsonl", prices),
+                    "corrections": write_lines(folder / "corrections.jsonl", corrections),
                     "workspace_id": self.workspace_id,
                     "principal_id": None if caller.is_admin else caller.id,
                 }

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from openfm.metering.sql.tables import LEDGER_COLUMNS, PRICE_COLUMNS
-from openfm.store.ledger_tables import ledger, prices
+from openfm.metering.sql.tables import CORRECTION_COLUMNS, LEDGER_COLUMNS, PRICE_COLUMNS
+from openfm.store.ledger_tables import ledger, ledger_corrections, prices
 from openfm.store.tables import endpoint_configs, serving_endpoints
 
 Rows = Sequence[Mapping[str, Any]]
@@ -25,6 +25,14 @@ def closed_rows(connection: Connection, after: int, most: int) -> Rows:
 def price_rows(connection: Connection) -> Rows:
     """Every price."""
     query = select(*(prices.c[name] for name in PRICE_COLUMNS))
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def correction_rows(connection: Connection) -> Rows:
+    """Every correction, with what it is about."""
+    names = CORRECTION_COLUMNS.keys()
+    columns = [ledger_corrections.c[name] if name in ledger_corrections.c else ledger.c[name] for name in names]
+    query = select(*columns).join(ledger, ledger.c.request_id == ledger_corrections.c.request_id)
     return [dict(row) for row in connection.execute(query).mappings()]
 
 

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 ACCOUNT_ID = "00000000-0000-0000-0000-000000000000"
 NEW, LEDGER, ENTITIES, PRICES = "new_rows", "ledger_rows", "entity_rows", "price_rows"
+ALL_CORRECTIONS, CORRECTIONS = "all_corrections", "correction_rows"
 
 LEDGER_COLUMNS: Mapping[str, str] = MappingProxyType(
     {
@@ -74,6 +75,23 @@ PRICE_COLUMNS: Mapping[str, str] = MappingProxyType(
     }
 )
 
+CORRECTION_COLUMNS: Mapping[str, str] = MappingProxyType(
+    {
+        "id": "VARCHAR",
+        "request_id": "VARCHAR",
+        "principal_id": "VARCHAR",
+        "principal_name": "VARCHAR",
+        "endpoint_name": "VARCHAR",
+        "entity_name": "VARCHAR",
+        "tags": "MAP(VARCHAR, VARCHAR)",
+        "cost_pico": "BIGINT",
+        "currency": "VARCHAR",
+        "reason": "VARCHAR",
+        "created_by": "VARCHAR",
+        "created_us": "BIGINT",
+    }
+)
+
 _ID = "md5(concat_ws('/', endpoint_id, config_version, served_entity))"
 _COST = "CAST(cost_pico AS DECIMAL(19, 0)) * CAST(0.000000000001 AS DECIMAL(12, 12))"
 _WHERE_FROM = f"'{ACCOUNT_ID}' AS account_id, getvariable('workspace_id') AS workspace_id"
@@ -136,6 +154,13 @@ SELECT make_timestamp(effective_from_us) AS price_start_time,
 FROM {PRICES}
 """
 
+_CORRECTIONS = f"""
+SELECT id AS correction_id, request_id AS databricks_request_id, principal_name AS requester, endpoint_name,
+    entity_name, tags AS usage_context, make_timestamp(created_us) AS created_time, {_COST} AS amount, currency, reason,
+    created_by
+FROM {CORRECTIONS}
+"""
+
 _ROLL_UP = f"""
 SELECT {{period}}, endpoint_name, served_entity AS served_entity_name, entity_name, entity_version,
     principal_name AS requester, currency, count(*) AS requests,
@@ -158,6 +183,7 @@ TABLES: Mapping[str, str] = MappingProxyType(
         "system.billing.list_prices": _LIST_PRICES,
         "openfm.usage_hourly": _HOURLY,
         "openfm.usage_daily": _DAILY,
+        "openfm.corrections": _CORRECTIONS,
     }
 )
 """Name for people, and the SELECT behind it."""

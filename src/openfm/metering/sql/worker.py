@@ -18,6 +18,9 @@ import duckdb
 
 from openfm.metering.sql.judge import Refused, judge
 from openfm.metering.sql.tables import (
+    ALL_CORRECTIONS,
+    CORRECTION_COLUMNS,
+    CORRECTIONS,
     ENTITIES,
     ENTITY_COLUMNS,
     EXPORT_FORMS,
@@ -126,10 +129,12 @@ def _load(connection: duckdb.DuckDBPyConnection, job: Mapping[str, Any]) -> None
     _table(connection, NEW, job["rows"], LEDGER_COLUMNS)
     _table(connection, ENTITIES, job["entities"], ENTITY_COLUMNS)
     _table(connection, PRICES, job["prices"], PRICE_COLUMNS)
+    _table(connection, ALL_CORRECTIONS, job["corrections"], CORRECTION_COLUMNS)
     connection.execute("SET VARIABLE workspace_id = $1", [job["workspace_id"]])
     parts = [f"SELECT * FROM {NEW}", *([f"SELECT * FROM {_parquet(files)}"] if files else [])]
     own = "" if job["principal_id"] is None else f" WHERE principal_id = {_quoted(job['principal_id'])}"
     connection.execute(f"CREATE VIEW {LEDGER} AS SELECT * FROM ({' UNION ALL BY NAME '.join(parts)}){own}")
+    connection.execute(f"CREATE VIEW {CORRECTIONS} AS SELECT * FROM {ALL_CORRECTIONS}{own}")
     for name, select in TABLES.items():
         connection.execute(f"CREATE VIEW {view_name(name)} AS {select}")
 

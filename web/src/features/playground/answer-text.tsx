@@ -10,7 +10,17 @@ const LONGEST_MARKDOWN = 30_000;
 const LONGEST_LINE = 8_000;
 const PIECE = 30_000;
 
-const isPlain = (text: string): boolean => text.length > LONGEST_MARKDOWN || new RegExp(`[^\n]{${LONGEST_LINE}}`).test(text);
+/** A line is looked for from its end to its end: a pattern for long lines would look at each character many times. */
+function hasLongLine(text: string): boolean {
+  for (let start = 0; text.length - start > LONGEST_LINE; ) {
+    const end = text.lastIndexOf('\n', start + LONGEST_LINE);
+    if (end < start) return true;
+    start = end + 1;
+  }
+  return false;
+}
+
+const isPlain = (text: string): boolean => text.length > LONGEST_MARKDOWN || hasLongLine(text);
 
 /** What a model said. Nothing in it is run, followed or loaded. */
 export function AnswerText({ text, isRunning, isRaw }: { text: string; isRunning: boolean; isRaw: boolean }) {

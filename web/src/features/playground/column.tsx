@@ -6,45 +6,47 @@ import type { Endpoint } from '@/api/endpoints';
 import type { Price } from '@/api/usage';
 import { AssistantTurn, UserTurn } from '@/features/playground/message';
 import { ColumnSettings } from '@/features/playground/settings';
-import { playground } from '@/features/playground/store';
-import type { Column } from '@/features/playground/types';
+import { playground, useColumn, usePlayground } from '@/features/playground/store';
+import type { Message } from '@/features/playground/types';
 import { priceFor } from '@/lib/model';
 import { StateBadge } from '@/ui/state';
 
 type ColumnProps = {
-  column: Column;
+  id: string;
   number: number;
   endpoints: readonly Endpoint[];
   prices: readonly Price[];
   canClose: boolean;
   isExpanded: boolean;
-  onExpand: () => void;
-  onCode: () => void;
+  expand: (id: string | null) => void;
+  code: (id: string) => void;
 };
 
+const NO_MESSAGES: readonly Message[] = [];
+
 /** One endpoint and the conversation with it. */
-export const ColumnView = memo(function ColumnView({ column, number, endpoints, prices, canClose, isExpanded, onExpand, onCode }: ColumnProps) {
-  const endpoint = endpoints.find((one) => one.name === column.endpoint);
+export const ColumnView = memo(function ColumnView({ id, number, endpoints, prices, canClose, isExpanded, expand, code }: ColumnProps) {
+  const name = useColumn(id, (column) => column.endpoint) ?? '';
+  const isBusy = usePlayground(() => playground.isRunning(id));
+  const endpoint = endpoints.find((one) => one.name === name);
   const entity = endpoint?.config?.served_entities[0];
-  const price = priceFor(prices, column.endpoint, entity?.entity_name, Date.now());
-  const last = column.messages.at(-1);
-  const isBusy = last?.role === 'assistant' && last.status === 'running';
+  const price = priceFor(prices, name, entity?.entity_name, Date.now());
   return (
-    <Paper withBorder radius="md" className="column" component="section" aria-label={`Column ${number}: ${column.endpoint || 'no endpoint'}`}>
+    <Paper withBorder radius="md" className="column" component="section" aria-label={`Column ${number}: ${name || 'no endpoint'}`}>
       <Stack gap="xs" p="sm" className="column-head">
         <Group gap="xs" wrap="nowrap" align="flex-end">
           <Select
             label={`Endpoint ${number}`}
             placeholder="Choose an endpoint"
             data={endpoints.map((one) => ({ value: one.name, label: one.name }))}
-            value={endpoint ? column.endpoint : null}
-            onChange={(name) => playground.setEndpoint(column.id, name ?? '')}
+            value={endpoint ? name : null}
+            onChange={(chosen) => playground.setEndpoint(id, chosen ?? '')}
             searchable
             allowDeselect={false}
             nothingFoundMessage="No chat endpoint is called so"
             style={{ flexGrow: 1 }}
           />
-          <ColumnMenu column={column} number={number} canClose={canClose} isExpanded={isExpanded} onExpand={onExpand} onCode={onCode} />
+          <ColumnMenu id={id} number={number} canClose={canClose} isExpanded={isExpanded} expand={expand} code={code} />
         </Group>
         <Group gap="xs">
           {endpoint && <StateBadge state={endpoint.state} />}
@@ -57,13 +59,13 @@ export const ColumnView = memo(function ColumnView({ column, number, endpoints, 
           )}
         </Group>
         <Box>
-          <ColumnSettings column={column} endpoint={endpoint} />
+          <ColumnSettings id={id} endpoint={endpoint} />
         </Box>
       </Stack>
-      <Turns column={column} price={price} isBusy={isBusy} number={number} />
+      <Turns id={id} price={price} isBusy={isBusy} number={number} />
       {isBusy && (
         <Box p="sm" pt={0}>
-          <Button size="xs" variant="default" onClick={() => playground.stop(column.id)} aria-label={`Stop column ${number}`}>
+          <Button size="xs" variant="default" onClick={() => playground.stop(id)} aria-label={`Stop column ${number}`}>
             Stop
           </Button>
         </Box>
@@ -72,9 +74,9 @@ export const ColumnView = memo(function ColumnView({ column, number, endpoints, 
   );
 });
 
-type MenuProps = Pick<ColumnProps, 'column' | 'number' | 'canClose' | 'isExpanded' | 'onExpand' | 'onCode'>;
+type MenuProps = Pick<ColumnProps, 'id' | 'number' | 'canClose' | 'isExpanded' | 'expand' | 'code'>;
 
-function ColumnMenu({ column, number, canClose, isExpanded, onExpand, onCode }: MenuProps) {
+function ColumnMenu({ id, number, canClose, isExpanded, expand, code }: MenuProps) {
   return (
     <Menu position="bottom-end" withinPortal>
       <Menu.Target>
@@ -83,15 +85,15 @@ function ColumnMenu({ column, number, canClose, isExpanded, onExpand, onCode }: 
         </ActionIcon>
       </Menu.Target>
       <Menu.Dropdown>
-        <Menu.Item onClick={onCode} disabled={column.endpoint === ''}>
+        <Menu.Item onClick={() => code(id)}>
           Get code
         </Menu.Item>
         {canClose && (
           <>
-            <Menu.Item leftSection={isExpanded ? <IconArrowsMinimize size={14} aria-hidden /> : <IconArrowsMaximize size={14} aria-hidden />} onClick={onExpand}>
+            <Menu.Item leftSection={isExpanded ? <IconArrowsMinimize size={14} aria-hidden /> : <IconArrowsMaximize size={14} aria-hidden />} onClick={() => expand(isExpanded ? null : id)}>
               {isExpanded ? 'Show all columns' : 'Show only this column'}
             </Menu.Item>
-            <Menu.Item leftSection={<IconX size={14} aria-hidden />} color="red" onClick={() => playground.removeColumn(column.id)}>
+            <Menu.Item leftSection={<IconX size={14} aria-hidden />} color="red" onClick={() => playground.removeColumn(id)}>
               Remove this column
             </Menu.Item>
           </>
@@ -103,16 +105,17 @@ function ColumnMenu({ column, number, canClose, isExpanded, onExpand, onCode }: 
 
 const NEAR_PX = 80;
 
-function Turns({ column, price, isBusy, number }: { column: Column; price: Price | null; isBusy: boolean; number: number }) {
+function Turns({ id, price, isBusy, number }: { id: string; price: Price | null; isBusy: boolean; number: number }) {
+  const messages = useColumn(id, (column) => column.messages) ?? NO_MESSAGES;
   const box = useRef<HTMLDivElement>(null);
   const isAtEnd = useRef(true);
-  const sent = column.messages.length;
+  const sent = messages.length;
   useEffect(() => {
     isAtEnd.current = true; // whoever sends wants to see the answer
   }, [sent]);
   useEffect(() => {
     if (isAtEnd.current && box.current) box.current.scrollTop = box.current.scrollHeight;
-  }, [column.messages]);
+  }, [messages]);
   return (
     <div
       ref={box}
@@ -126,16 +129,16 @@ function Turns({ column, price, isBusy, number }: { column: Column; price: Price
         isAtEnd.current = scrollHeight - scrollTop - clientHeight < NEAR_PX;
       }}
     >
-      {column.messages.length === 0 && (
+      {messages.length === 0 && (
         <Text size="sm" c="dimmed" ta="center" py="xl">
           What you ask below is answered here.
         </Text>
       )}
-      {column.messages.map((message) =>
+      {messages.map((message) =>
         message.role === 'user' ? (
-          <UserTurn key={message.id} columnId={column.id} message={message} isBusy={isBusy} />
+          <UserTurn key={message.id} columnId={id} message={message} isBusy={isBusy} />
         ) : (
-          <AssistantTurn key={message.id} columnId={column.id} message={message} price={price} isBusy={isBusy} />
+          <AssistantTurn key={message.id} columnId={id} message={message} price={price} isBusy={isBusy} />
         ),
       )}
     </div>

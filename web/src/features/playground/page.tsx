@@ -2,14 +2,14 @@ import { Button, Group, Menu, Modal, Paper, Stack, Switch, Text, Textarea } from
 import { IconDownload, IconPlus, IconSend, IconShare } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
-import { type KeyboardEvent, useCallback, useEffect, useRef, useState } from 'react';
+import { type KeyboardEvent, memo, useEffect, useRef, useState } from 'react';
 
 import { type Endpoint, endpointsQuery } from '@/api/endpoints';
 import { type Price, pricesQuery } from '@/api/usage';
 import { ColumnView } from '@/features/playground/column';
 import { bodyOf } from '@/features/playground/request';
 import { fromText, toText } from '@/features/playground/share';
-import { playground, usePlayground } from '@/features/playground/store';
+import { playground, useColumn, usePlayground } from '@/features/playground/store';
 import { type Column, MOST_COLUMNS } from '@/features/playground/types';
 import { pagesRoot, serverUrl } from '@/lib/base';
 import { download } from '@/lib/files';
@@ -69,47 +69,39 @@ function useUrl(endpoints: readonly Endpoint[]): void {
 
 function Board({ endpoints }: { endpoints: readonly Endpoint[] }) {
   useUrl(endpoints);
-  const columns = usePlayground((state) => state.columns);
+  const ids = usePlayground(columnIds).split(' ');
   const sync = usePlayground((state) => state.sync);
   const prices = useQuery(pricesQuery).data ?? NO_PRICES;
   const [expanded, expand] = useState<string | null>(null);
   const [coded, code] = useState<string | null>(null);
-  const shown = columns.some((one) => one.id === expanded) ? columns.filter((one) => one.id === expanded) : columns;
-  const codedColumn = columns.find((one) => one.id === coded);
+  const shown = expanded !== null && ids.includes(expanded) ? [expanded] : ids;
   return (
     <Stack gap="md">
-      {columns.length > 1 && (
+      {ids.length > 1 && (
         <Group gap="lg">
           <Switch label="Same prompt for all" checked={sync.prompt} onChange={(event) => playground.setSync({ prompt: event.currentTarget.checked })} />
           <Switch label="Same settings for all" checked={sync.settings} onChange={(event) => playground.setSync({ settings: event.currentTarget.checked })} />
         </Group>
       )}
       <div className="columns">
-        {shown.map((column) => (
-          <div key={column.id} className="column-slot">
-            <Slot column={column} number={columns.indexOf(column) + 1} endpoints={endpoints} prices={prices} canClose={columns.length > 1} isExpanded={expanded === column.id} expand={expand} code={code} />
-            {!sync.prompt && <Composer columnId={column.id} label={`Message ${columns.indexOf(column) + 1}`} />}
+        {shown.map((id) => (
+          <div key={id} className="column-slot">
+            <ColumnView id={id} number={ids.indexOf(id) + 1} endpoints={endpoints} prices={prices} canClose={ids.length > 1} isExpanded={expanded === id} expand={expand} code={code} />
+            {!sync.prompt && <Composer columnId={id} label={`Message ${ids.indexOf(id) + 1}`} />}
           </div>
         ))}
       </div>
-      {sync.prompt && columns[0] && <Composer columnId={columns[0].id} label="Message" />}
-      {codedColumn && <CodeDialog column={codedColumn} onClose={() => code(null)} />}
+      {sync.prompt && ids[0] && <Composer columnId={ids[0]} label="Message" />}
+      {coded !== null && <CodeDialog id={coded} onClose={() => code(null)} />}
     </Stack>
   );
 }
 
-type SlotProps = { column: Column; number: number; endpoints: readonly Endpoint[]; prices: readonly Price[]; canClose: boolean; isExpanded: boolean; expand: (id: string | null) => void; code: (id: string) => void };
+/** As one text, which is the same as long as the columns are. */
+const columnIds = ({ columns }: { columns: readonly Column[] }): string => columns.map((one) => one.id).join(' ');
+const usedEndpoints = ({ columns }: { columns: readonly Column[] }): string => columns.map((one) => one.endpoint).join(' ');
 
-/** Gives a column handlers that stay the same, so that a token in one column does not draw the others again. */
-function Slot({ expand, code, ...props }: SlotProps) {
-  const { id } = props.column;
-  const { isExpanded } = props;
-  const onExpand = useCallback(() => expand(isExpanded ? null : id), [expand, isExpanded, id]);
-  const onCode = useCallback(() => code(id), [code, id]);
-  return <ColumnView {...props} onExpand={onExpand} onCode={onCode} />;
-}
-
-function Composer({ columnId, label }: { columnId: string; label: string }) {
+const Composer = memo(function Composer({ columnId, label }: { columnId: string; label: string }) {
   const draft = usePlayground((state) => (state.sync.prompt ? state.draft : (state.columns.find((one) => one.id === columnId)?.draft ?? '')));
   const isEmpty = usePlayground((state) => state.columns.every((one) => one.messages.length === 0));
   const isBusy = usePlayground((state) => {
@@ -169,13 +161,12 @@ function Composer({ columnId, label }: { columnId: string; label: string }) {
       </Group>
     </Paper>
   );
-}
+});
 
 function PageActions() {
   const endpoints = useQuery(endpointsQuery).data?.filter(isChat) ?? [];
-  const columns = usePlayground((state) => state.columns);
-  const used = new Set(columns.map((one) => one.endpoint));
-  const next = (endpoints.find((one) => !used.has(one.name)) ?? endpoints[0])?.name ?? '';
+  const used = usePlayground(usedEndpoints).split(' ');
+  const next = (endpoints.find((one) => !used.includes(one.name)) ?? endpoints[0])?.name ?? '';
   const share = async (): Promise<void> => {
     const { columns: all, sync, draft } = playground.snapshot();
     const text = toText({ columns: all.map(({ endpoint, system, params }) => ({ endpoint, system, params })), sync, draft });
@@ -185,7 +176,7 @@ function PageActions() {
   const save = (): void => download('playground.json', JSON.stringify(playground.snapshot(), null, 2), 'application/json');
   return (
     <>
-      <Button variant="default" leftSection={<IconPlus size={16} aria-hidden />} onClick={() => playground.addColumn(next)} disabled={columns.length >= MOST_COLUMNS || endpoints.length === 0}>
+      <Button variant="default" leftSection={<IconPlus size={16} aria-hidden />} onClick={() => playground.addColumn(next)} disabled={used.length >= MOST_COLUMNS || endpoints.length === 0}>
         Add endpoint
       </Button>
       <Button variant="default" leftSection={<IconShare size={16} aria-hidden />} onClick={() => void share()}>
@@ -198,7 +189,9 @@ function PageActions() {
   );
 }
 
-function CodeDialog({ column, onClose }: { column: Column; onClose: () => void }) {
+function CodeDialog({ id, onClose }: { id: string; onClose: () => void }) {
+  const column = useColumn(id, (it) => it);
+  if (!column) return null;
   return (
     <Modal opened onClose={onClose} title="Get code" size="xl">
       <Text size="sm" c="dimmed" mb="sm">

@@ -4,8 +4,8 @@ import { useState } from 'react';
 
 import type { Endpoint } from '@/api/endpoints';
 import { changedCount } from '@/features/playground/request';
-import { playground } from '@/features/playground/store';
-import type { Column, Params } from '@/features/playground/types';
+import { playground, useColumn } from '@/features/playground/store';
+import type { Params } from '@/features/playground/types';
 
 type NumberField = { name: 'max_tokens' | 'temperature' | 'top_p' | 'top_k' | 'frequency_penalty' | 'presence_penalty' | 'seed'; label: string; min?: number; max?: number; step: number };
 const NUMBERS: NumberField[] = [
@@ -18,31 +18,35 @@ const NUMBERS: NumberField[] = [
   { name: 'seed', label: 'Seed', step: 1 },
 ];
 
+const NO_PARAMS: Params = {};
+
 /** System prompt and parameters; an empty field is the server's default. */
-export function ColumnSettings({ column, endpoint }: { column: Column; endpoint: Endpoint | undefined }) {
+export function ColumnSettings({ id, endpoint }: { id: string; endpoint: Endpoint | undefined }) {
+  const params = useColumn(id, (column) => column.params) ?? NO_PARAMS;
+  const system = useColumn(id, (column) => column.system) ?? '';
   const [isOpen, setOpen] = useState(false);
-  const changed = changedCount(column.params) + (column.system.trim() ? 1 : 0);
+  const count = changedCount(params) + (system.trim() ? 1 : 0);
   const put = (name: keyof Params, value: unknown): void => {
-    const params = { ...column.params, [name]: value };
-    if (value === undefined || value === '') Reflect.deleteProperty(params, name);
-    playground.setSettings(column.id, { params });
+    const changed = { ...params, [name]: value };
+    if (value === undefined || value === '') Reflect.deleteProperty(changed, name);
+    playground.setSettings(id, { params: changed });
   };
   return (
     <>
-      <Button size="xs" variant={changed ? 'light' : 'subtle'} leftSection={<IconAdjustments size={14} aria-hidden />} onClick={() => setOpen(!isOpen)} aria-expanded={isOpen}>
-        Settings{changed ? ` (${changed} changed)` : ''}
+      <Button size="xs" variant={count ? 'light' : 'subtle'} leftSection={<IconAdjustments size={14} aria-hidden />} onClick={() => setOpen(!isOpen)} aria-expanded={isOpen}>
+        Settings{count ? ` (${count} changed)` : ''}
       </Button>
       <Collapse expanded={isOpen}>
         {isOpen && (
           <Stack gap="sm" mt="xs">
-            <Textarea label="System prompt" value={column.system} onChange={(event) => playground.setSettings(column.id, { system: event.currentTarget.value })} autosize minRows={2} maxRows={8} />
+            <Textarea label="System prompt" value={system} onChange={(event) => playground.setSettings(id, { system: event.currentTarget.value })} autosize minRows={2} maxRows={8} />
             <div className="parameters">
               {NUMBERS.map(({ name, label, ...bounds }) => (
-                <NumberInput key={name} size="xs" label={label} placeholder="Default" value={column.params[name] ?? ''} onChange={(value) => put(name, value === '' ? undefined : Number(value))} {...bounds} />
+                <NumberInput key={name} size="xs" label={label} placeholder="Default" value={params[name] ?? ''} onChange={(value) => put(name, value === '' ? undefined : Number(value))} {...bounds} />
               ))}
-              <TextInput size="xs" label="Stop" placeholder="Texts, separated by |" value={column.params.stop?.join('|') ?? ''} onChange={(event) => put('stop', event.currentTarget.value ? event.currentTarget.value.split('|') : undefined)} />
+              <TextInput size="xs" label="Stop" placeholder="Texts, separated by |" value={params.stop?.join('|') ?? ''} onChange={(event) => put('stop', event.currentTarget.value ? event.currentTarget.value.split('|') : undefined)} />
               {endpoint?.capabilities.openai_reasoning && (
-                <Select size="xs" label="Reasoning effort" placeholder="Default" data={['none', 'minimal', 'low', 'medium', 'high']} value={column.params.reasoning_effort ?? null} onChange={(value) => put('reasoning_effort', value ?? undefined)} clearable clearButtonProps={{ 'aria-label': 'Default' }} />
+                <Select size="xs" label="Reasoning effort" placeholder="Default" data={['none', 'minimal', 'low', 'medium', 'high']} value={params.reasoning_effort ?? null} onChange={(value) => put('reasoning_effort', value ?? undefined)} clearable clearButtonProps={{ 'aria-label': 'Default' }} />
               )}
               <Select
                 size="xs"
@@ -52,13 +56,13 @@ export function ColumnSettings({ column, endpoint }: { column: Column; endpoint:
                   { value: 'json_object', label: 'JSON' },
                   { value: 'json_schema', label: 'JSON by a schema' },
                 ]}
-                value={column.params.format ?? ''}
+                value={params.format ?? ''}
                 onChange={(value) => put('format', value ?? undefined)}
                 allowDeselect={false}
               />
             </div>
-            {column.params.format === 'json_schema' && (
-              <Textarea label="JSON schema" placeholder='{"type": "object", "properties": {…}}' value={column.params.schema ?? ''} onChange={(event) => put('schema', event.currentTarget.value)} autosize minRows={4} maxRows={12} styles={{ input: { fontFamily: 'var(--mono)', fontSize: 12 } }} />
+            {params.format === 'json_schema' && (
+              <Textarea label="JSON schema" placeholder='{"type": "object", "properties": {…}}' value={params.schema ?? ''} onChange={(event) => put('schema', event.currentTarget.value)} autosize minRows={4} maxRows={12} styles={{ input: { fontFamily: 'var(--mono)', fontSize: 12 } }} />
             )}
           </Stack>
         )}

@@ -9,6 +9,8 @@ import { type AssistantMessage, type Column, type Message, MOST_COLUMNS, type Pa
 type State = { columns: readonly Column[]; sync: Sync; draft: string };
 type Ask = typeof stream;
 
+const REDRAW_MS = 50;
+
 const newId = (): string => crypto.randomUUID();
 const newColumn = (endpoint: string, like?: Pick<Column, 'system' | 'params'>): Column => ({
   id: newId(),
@@ -24,6 +26,8 @@ export class Playground {
   private state: State = { columns: [newColumn('')], sync: { prompt: true, settings: true }, draft: '' };
   private readonly listeners = new Set<() => void>();
   private readonly running = new Map<string, AbortController>();
+  private readonly pending = new Map<string, (column: Column) => Partial<Column>>();
+  private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private readonly ask: Ask = stream) {}
 
@@ -130,8 +134,9 @@ export class Playground {
     const message: AssistantMessage = {
       id: newId(), role: 'assistant', text: '', reasoning: '', status: 'running', stats: emptyStats(), failure: null, request: {}, events: [], eventCount: 0,
     };
-    const tell = (progress: Partial<AssistantMessage>): void =>
-      this.change(id, (now) => ({ messages: now.messages.map((one): Message => (one.id === message.id && one.role === 'assistant' ? { ...one, ...progress } : one)) }));
+    const told = (progress: Partial<AssistantMessage>) => (now: Column): Partial<Column> => ({
+      messages: now.messages.map((one): Message => (one.id === message.id && one.role === 'assistant' ? { ...one, ...progress } : one)),
+    });
     let body: Record<string, unknown>;
     try {
       body = { model: column.endpoint, ...bodyOf(column, column.messages) };
@@ -144,9 +149,25 @@ export class Playground {
     this.running.set(id, controller);
     this.change(id, (now) => ({ messages: [...now.messages, { ...message, request: body }] }));
     void this.ask(body, controller.signal, (progress: Progress) => {
-      if (progress.status !== 'running' && this.running.get(id) === controller) this.running.delete(id);
-      tell(progress);
+      if (progress.status === 'running') {
+        this.changeSoon(id, told(progress));
+        return;
+      }
+      if (this.running.get(id) === controller) this.running.delete(id);
+      this.pending.delete(id);
+      this.change(id, told(progress));
     });
+  }
+
+  /** All columns that stream are drawn together, some times a second: the page has time for whoever uses it. */
+  private changeSoon(id: string, make: (column: Column) => Partial<Column>): void {
+    this.pending.set(id, make);
+    this.timer ??= setTimeout(() => {
+      this.timer = undefined;
+      const makers = new Map(this.pending);
+      this.pending.clear();
+      this.put({ columns: this.state.columns.map((one) => (makers.has(one.id) ? { ...one, ...makers.get(one.id)?.(one) } : one)) });
+    }, REDRAW_MS);
   }
 
   private change(id: string, make: (column: Column) => Partial<Column>): void {
@@ -168,6 +189,14 @@ export const playground = new Playground();
 session.subscribe(() => {
   if (session.snapshot().status === 'signed-out') playground.reset(); // the next one to sign in may be somebody else
 });
+
+/** What one column has, by its id; undefined once it is closed. A column that streams draws nothing else again. */
+export function useColumn<T>(id: string, select: (column: Column) => T): T | undefined {
+  return usePlayground((state) => {
+    const column = state.columns.find((one) => one.id === id);
+    return column && select(column);
+  });
+}
 
 export function usePlayground<T>(select: (state: State) => T): T {
   return useSyncExternalStore(playground.subscribe, () => select(playground.snapshot()));

@@ -73,9 +73,9 @@ class Answer {
   }
 }
 
-const REDRAW_MS = 60;
+const REDRAW_MS = 30;
 
-/** Ask, and tell how far the answer has come, at most every 60 ms; never rejects. */
+/** Ask, and tell how far the answer has come, at most every 30 ms; never rejects. */
 export async function stream(body: Record<string, unknown>, signal: AbortSignal, tell: (progress: Progress) => void): Promise<void> {
   const answer = new Answer();
   let told = 0;

@@ -1,0 +1,29 @@
+import { expect, test } from 'vitest';
+
+import { bodyOf, changedCount, tokensPerSecond } from '@/features/playground/request';
+import type { Message } from '@/features/playground/types';
+
+const ASKED: Message[] = [{ id: '1', role: 'user', text: 'Hi' }];
+
+test('What is left out is the server’s default: nothing is sent for it', () => {
+  expect(bodyOf({ system: ' ', params: {} }, ASKED)).toEqual({ messages: [{ role: 'user', content: 'Hi' }] });
+});
+
+test('The system prompt comes first, and zero is a value', () => {
+  const body = bodyOf({ system: 'Be short.', params: { temperature: 0, stop: ['.'] } }, ASKED);
+  expect(body).toMatchObject({ messages: [{ role: 'system' }, { role: 'user' }], temperature: 0, stop: ['.'] });
+});
+
+test('A schema goes along as the response format; one that is no JSON is refused before anything is sent', () => {
+  const params = { format: 'json_schema' as const, schema: '{"type": "array"}' };
+  expect(bodyOf({ system: '', params }, ASKED).response_format).toMatchObject({ json_schema: { schema: { type: 'array' } } });
+  expect(() => bodyOf({ system: '', params: { ...params, schema: '{' } }, ASKED)).toThrow(SyntaxError);
+});
+
+test('The schema’s text alone changes nothing that is sent', () => expect(changedCount({ schema: '{}', top_k: 4 })).toBe(1));
+
+test('Tokens a second are those after the first, over the time since it', () => {
+  expect(tokensPerSecond({ ttftMs: 500, totalMs: 1500, completionTokens: 11 })).toBe(10);
+  expect(tokensPerSecond({ ttftMs: 500, totalMs: 1500, completionTokens: 1 })).toBeNull();
+  expect(tokensPerSecond({ ttftMs: null, totalMs: 1500, completionTokens: 11 })).toBeNull();
+});

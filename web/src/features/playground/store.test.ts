@@ -1,0 +1,114 @@
+import { describe, expect, test, vi } from 'vitest';
+
+import { Playground } from '@/features/playground/store';
+import { emptyStats, type Progress } from '@/features/playground/stream';
+import type { AssistantMessage, Column } from '@/features/playground/types';
+
+type Told = (progress: Progress) => void;
+
+/** An engine whose answers come when the test says so. */
+class Engine {
+  readonly asked: { body: Record<string, unknown>; signal: AbortSignal; tell: Told }[] = [];
+  readonly ask = (body: Record<string, unknown>, signal: AbortSignal, tell: Told): Promise<void> => {
+    this.asked.push({ body, signal, tell });
+    return Promise.resolve();
+  };
+  say(at: number, text: string, status: Progress['status'] = 'done'): void {
+    this.asked[at]?.tell({ text, reasoning: '', status, stats: emptyStats(), failure: null, events: [], eventCount: 1 });
+  }
+}
+
+function playing(columns = 1): { engine: Engine; board: Playground; column: (at: number) => Column } {
+  const engine = new Engine();
+  const board = new Playground(engine.ask);
+  const column = (at: number): Column => {
+    const found = board.snapshot().columns[at];
+    if (!found) throw new Error(`There is no column ${at}.`);
+    return found;
+  };
+  board.setEndpoint(column(0).id, 'one');
+  for (let more = 1; more < columns; more++) board.addColumn(`other-${more}`);
+  return { engine, board, column };
+}
+const texts = (column: Column): string[] => column.messages.map((one) => `${one.role}: ${one.text}`);
+
+describe('The board', () => {
+  test('asks every column the same prompt at once, and empties the field', () => {
+    const { engine, board, column } = playing(3);
+    board.setDraft(column(0).id, 'Hello');
+    board.send(column(0).id);
+    expect(engine.asked.map(({ body }) => body.model)).toEqual(['one', 'other-1', 'other-2']);
+    expect(board.snapshot().draft).toBe('');
+  });
+
+  test('goes on in the others when one column fails', () => {
+    const { engine, board, column } = playing(2);
+    board.setDraft(column(0).id, 'Hello');
+    board.send(column(0).id);
+    engine.asked[0]?.tell({ text: '', reasoning: '', status: 'failed', stats: emptyStats(), failure: { message: 'No.', requestId: 'r' }, events: [], eventCount: 0 });
+    engine.say(1, 'Hi');
+    expect((column(0).messages[1] as AssistantMessage).failure?.message).toBe('No.');
+    expect(texts(column(1))).toEqual(['user: Hello', 'assistant: Hi']);
+  });
+
+  test('has at most four columns', () => {
+    const { board } = playing(9);
+    expect(board.snapshot().columns).toHaveLength(4);
+  });
+
+  test('keeps prompts apart where they are not the same for all', () => {
+    const { engine, board, column } = playing(2);
+    board.setSync({ prompt: false });
+    board.setDraft(column(1).id, 'Only you');
+    board.send(column(1).id);
+    expect(engine.asked.map(({ body }) => body.model)).toEqual(['other-1']);
+    expect(column(0).messages).toEqual([]);
+  });
+
+  test('keeps what had come when it is stopped', () => {
+    const { engine, board, column } = playing();
+    board.setDraft(column(0).id, 'Count');
+    board.send(column(0).id);
+    board.stop(column(0).id);
+    expect(engine.asked[0]?.signal.aborted).toBe(true);
+    engine.say(0, 'one two', 'stopped');
+    expect(texts(column(0))).toEqual(['user: Count', 'assistant: one two']);
+    expect(board.isRunning(column(0).id)).toBe(false);
+  });
+
+  test('answers again in the place of an answer, and what came after it goes', () => {
+    const { engine, board, column } = playing();
+    for (const [at, prompt] of ['a', 'b'].entries()) {
+      board.setDraft(column(0).id, prompt);
+      board.send(column(0).id);
+      engine.say(at, prompt.toUpperCase());
+    }
+    board.regenerate(column(0).id, column(0).messages[1]?.id ?? '');
+    engine.say(2, 'another');
+    expect(texts(column(0))).toEqual(['user: a', 'assistant: another']);
+  });
+
+  test('removes an answer with the question that it is for', () => {
+    const { engine, board, column } = playing();
+    board.setDraft(column(0).id, 'a');
+    board.send(column(0).id);
+    engine.say(0, 'A');
+    board.remove(column(0).id, column(0).messages[0]?.id ?? '');
+    expect(column(0).messages).toEqual([]);
+  });
+
+  test('draws columns that stream together, some times a second', () => {
+    vi.useFakeTimers();
+    const { engine, board, column } = playing(2);
+    board.setDraft(column(0).id, 'a');
+    board.send(column(0).id);
+    let drawn = 0;
+    board.subscribe(() => drawn++);
+    for (let word = 0; word < 100; word++) for (const at of [0, 1]) engine.say(at, `word ${word}`, 'running');
+    expect(drawn).toBe(0);
+    vi.advanceTimersByTime(60);
+    expect(drawn).toBe(1);
+    expect(texts(column(1))[1]).toBe('assistant: word 99');
+    vi.useRealTimers();
+  });
+});
