@@ -7,11 +7,13 @@ import { type Budget, budgetsQuery, deleteBudget } from '@/api/usage';
 import { useUser } from '@/api/user';
 import { BudgetDialog } from '@/features/usage/budget-dialog';
 import { boundBy } from '@/features/usage/budget-rules';
-import { dateTime, money } from '@/lib/format';
+import { rounded } from '@/features/usage/values';
+import { money } from '@/lib/format';
 import { Confirm } from '@/ui/confirm';
 import { Empty, Loaded } from '@/ui/feedback';
 
 const FULL = 100;
+const day = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeZone: 'UTC' });
 const EVERY_MS = 10_000;
 
 /** How much may be spent, and how much of it is; admins set, others see those that bind them. */
@@ -81,16 +83,16 @@ function Card({ budget, onEdit, onRemove }: { budget: Budget; onEdit?: () => voi
           <State used={used} stops={stops} alerted={budget.alerted_percent} />
         </Group>
         <Text className="number" size="lg" fw={600} style={{ whiteSpace: 'normal' }}>
-          {money(budget.spent, budget.currency)}{' '}
+          {money(rounded(budget.spent), budget.currency)}{' '}
           <Text span size="sm" c="dimmed" fw={400}>
             of {money(budget.amount, budget.currency)} a {budget.period}
           </Text>
         </Text>
         <Progress value={Math.min(used, FULL)} color={used >= FULL ? 'red' : budget.alerted_percent === undefined ? 'teal' : 'orange'} size="lg" aria-label={`${budget.name}: ${used} % used`} />
         <Text size="sm" style={{ flexGrow: 1 }}>
-          {used} % used; {money(budget.left, budget.currency)} left until {dateTime(Date.parse(budget.renews_at))}.{' '}
+          {used} % used; {money(rounded(budget.left), budget.currency)} left until {day.format(Date.parse(budget.renews_at))}.{' '}
           {stops ? 'Then requests are refused.' : 'Nothing is refused.'}
-          {budget.alerts?.length ? ` Alerts at ${budget.alerts.map((one) => `${one} %`).join(', ')}.` : ''}
+          {budget.alerts?.length ? ` Alerts at ${budget.alerts.map((one) => `${one}\u00a0%`).join(', ')}.` : ''}
         </Text>
         {onEdit && onRemove && (
           <Group gap="xs">

@@ -2,6 +2,7 @@ import { Paper, Skeleton, Text } from '@mantine/core';
 import type { ReactNode } from 'react';
 
 import type { SqlRow } from '@/api/sql';
+import { rounded } from '@/features/usage/values';
 import { count, duration, money, short } from '@/lib/format';
 
 const percent = (part: number, all: number): string => (all === 0 ? '–' : `${((100 * part) / all).toFixed(part > 0 && part / all < 0.001 ? 3 : 1)} %`);
@@ -37,11 +38,4 @@ export function Cards({ total, costs }: { total: SqlRow; costs: readonly SqlRow[
       ))}
     </dl>
   );
-}
-
-const SHOWN_DIGITS = 4;
-/** For reading: the exact sum is in the table below and in the export. */
-function rounded(amount: string): string {
-  const value = Number(amount);
-  return Math.abs(value) >= 1 ? value.toFixed(2) : String(Number(value.toPrecision(SHOWN_DIGITS)));
 }
