@@ -36,6 +36,17 @@ export type Budget = {
   left: string;
   percent?: number;
   renews_at: string;
+  alerts?: number[];
+  alerted_percent?: number;
+  period_start?: string;
+};
+export type BudgetBody = { amount: string; currency: string; period: string; action: string; scope: string; target?: string; alerts: number[] };
+export type Invoice = {
+  month: string;
+  for: string;
+  state: string;
+  open_requests: number;
+  lines: { currency: string; principal?: string; endpoint?: string; entity?: string; requests?: number; prompt_tokens?: number; completion_tokens?: number; amount: string }[];
 };
 
 export const pricesQuery = queryOptions({
@@ -55,12 +66,15 @@ export const reportQuery = (by: string, from: string, to: string) =>
 export const invoice = (month: string, format: 'csv' | 'json' | 'text'): Promise<string> =>
   http.text(`/api/2.0/openfm/usage/invoice?${String(new URLSearchParams({ month, format }))}`);
 
+export const invoiceQuery = (month: string) =>
+  queryOptions({ queryKey: ['invoice', month], queryFn: async () => JSON.parse(await invoice(month, 'json')) as Invoice & Record<string, unknown> });
+
 export const budgetsQuery = queryOptions({
   queryKey: ['budgets'],
   queryFn: async ({ signal }) => ((await http.get('/api/2.0/openfm/budgets', signal)) as { budgets: Budget[] }).budgets,
 });
 
-export const setBudget = (name: string, body: { amount: string; currency?: string; period: string; action: string }): Promise<unknown> =>
+export const setBudget = (name: string, body: Pick<BudgetBody, 'amount' | 'period' | 'action'> & Partial<BudgetBody>): Promise<unknown> =>
   http.put(`/api/2.0/openfm/budgets/${encodeURIComponent(name)}`, body);
 export const deleteBudget = (name: string): Promise<unknown> => http.delete(`/api/2.0/openfm/budgets/${encodeURIComponent(name)}`);
 

@@ -70,10 +70,11 @@ const model = createRoute({
   component: lazyRouteComponent(() => import('@/features/models/model'), 'ModelPage'),
 });
 
+const USAGE_SEARCH = ['tab', 'range', 'unit', 'by', 'endpoint', 'user', 'token', 'tag', 'status'] as const;
 const usage = createRoute({
   getParentRoute: () => root,
   path: '/usage',
-  validateSearch: (given: Record<string, unknown>): Search<'range' | 'endpoint'> => ({ range: text(given.range), endpoint: text(given.endpoint) }),
+  validateSearch: (given: Record<string, unknown>): Search<(typeof USAGE_SEARCH)[number]> => Object.fromEntries(USAGE_SEARCH.map((name) => [name, text(given[name])])),
   component: lazyRouteComponent(() => import('@/features/usage/page'), 'UsagePage'),
 });
 

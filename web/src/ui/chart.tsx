@@ -17,13 +17,15 @@ type ChartProps = {
   x: string;
   format: (value: number) => string;
   isStacked?: boolean;
+  /** What the horizontal axis is, where it is not time. */
+  xTitle?: string;
 };
 
 /** The table is for whoever has no mouse; what is hidden from screen readers must not take the focus. */
 const UNFOCUSED = { accessibilityLayer: false };
 
 /** A chart, and the same numbers as a table for whoever cannot see it or wants to read them. */
-export function Chart({ title, kind, points, series, x, format, isStacked = false }: ChartProps) {
+export function Chart({ title, kind, points, series, x, format, isStacked = false, xTitle = 'Time' }: ChartProps) {
   const [asTable, setAsTable] = useState(false);
   const common = {
     h: 220,
@@ -52,7 +54,7 @@ export function Chart({ title, kind, points, series, x, format, isStacked = fals
           rowKey={(point) => String(point[x])}
           pageSize={10}
           columns={[
-            { key: x, title: 'Time', cell: (point) => point[x] },
+            { key: x, title: xTitle, cell: (point) => point[x] },
             ...series.map(({ name, label }) => ({
               key: name,
               title: label,

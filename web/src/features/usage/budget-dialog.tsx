@@ -1,0 +1,84 @@
+import { Button, Group, Modal, Select, Stack, TextInput } from '@mantine/core';
+import { useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
+
+import { type Budget, setBudget } from '@/api/usage';
+import { bodyOf, type BudgetDraft, draftOf, draftProblems, NEW_BUDGET, SCOPES } from '@/features/usage/budget-rules';
+import { ErrorPanel } from '@/ui/feedback';
+import { told } from '@/ui/notify';
+
+const PERIODS = [
+  { value: 'month', label: 'Month' },
+  { value: 'day', label: 'Day' },
+];
+const ACTIONS = [
+  { value: 'stop', label: 'Refuse requests' },
+  { value: 'alert', label: 'Alert only' },
+];
+
+/** Sets a new budget, or changes `budget`; stays open, with the reason, when the server refuses. */
+export function BudgetDialog({ budget, onClose }: { budget: Budget | null; onClose: () => void }) {
+  const client = useQueryClient();
+  const [draft, setDraft] = useState<BudgetDraft>(budget ? draftOf(budget) : NEW_BUDGET);
+  const [shows, show] = useState(false);
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<unknown>(null);
+  const problems = draftProblems(draft);
+  const put = (change: Partial<BudgetDraft>): void => setDraft({ ...draft, ...change });
+  const save = async (): Promise<void> => {
+    show(true);
+    if (Object.keys(problems).length > 0) return;
+    setBusy(true);
+    setError(null);
+    try {
+      await setBudget(draft.name.trim(), bodyOf(draft));
+      await client.invalidateQueries({ queryKey: ['budgets'] });
+      told('The budget is set.');
+      onClose();
+    } catch (problem) {
+      setError(problem);
+      setBusy(false);
+    }
+  };
+  const text = (name: keyof BudgetDraft) => ({
+    value: draft[name],
+    onChange: (event: React.ChangeEvent<HTMLInputElement>) => put({ [name]: event.currentTarget.value }),
+    error: shows ? problems[name] : undefined,
+    autoComplete: 'off',
+  });
+  return (
+    <Modal opened onClose={onClose} title={budget ? `Change ${budget.name}` : 'Set a budget'} closeButtonProps={{ 'aria-label': 'Close' }}>
+      <form
+        noValidate
+        onSubmit={(event) => {
+          event.preventDefault();
+          void save();
+        }}
+      >
+        <Stack>
+          <TextInput label="Name" {...text('name')} disabled={budget !== null} data-autofocus={budget === null} />
+          <Group grow align="flex-start">
+            <TextInput label="Amount" inputMode="decimal" {...text('amount')} />
+            <TextInput label="Currency" {...text('currency')} />
+            <Select label="Each" data={PERIODS} value={draft.period} onChange={(period) => put({ period: period ?? 'month' })} allowDeselect={false} />
+          </Group>
+          <Group grow align="flex-start">
+            <Select label="For" data={Object.entries(SCOPES).map(([value, label]) => ({ value, label }))} value={draft.scope} onChange={(scope) => put({ scope: scope ?? 'all', target: '' })} allowDeselect={false} />
+            {draft.scope !== 'all' && <TextInput label={draft.scope === 'tag' ? 'Tag' : 'Its name'} placeholder={draft.scope === 'tag' ? 'team=search' : ''} {...text('target')} />}
+          </Group>
+          <Select label="At the end of the money" data={ACTIONS} value={draft.action} onChange={(action) => put({ action: action ?? 'stop' })} allowDeselect={false} />
+          <TextInput label="Alert at" description="Percentages, with commas between; each is told once a period." {...text('alerts')} />
+          {error !== null && <ErrorPanel error={error} title="The budget was not set" />}
+          <Group justify="flex-end">
+            <Button variant="default" onClick={onClose}>
+              Cancel
+            </Button>
+            <Button type="submit" loading={busy}>
+              {budget ? 'Change the budget' : 'Set the budget'}
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    </Modal>
+  );
+}
