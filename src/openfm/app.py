@@ -109,14 +109,11 @@ async def _serve(settings: Settings) -> None:
         calibrator = _calibrator(state, room)
         health = Health(lambda: _offered(state), room.deployments)
         service = _service(state, room)
-        scale_log = ScaleLog(state.database, state.directory, now_ms)
-        room.scaler.tell_to(scale_log.tell)
         front = _front(settings, state, room, _Instruments(metrics, sinks, books, counts, accounts, health))
         extras = _Extras(_platform(settings, catalog, state), sql, calibrator, accounts.retention)
         management = _management(settings, state, room, _desk(settings, state, room, service, counters), extras)
         planes = await asyncio.to_thread(_planes, front, management)
-        description = HostDescription(state.workspace_id, settings.public_url)
-        door = FrontDoor(planes, health, _metrics_page(settings, state, metrics), description)
+        door = _door(settings, state, planes, health, metrics)
         server, url = make_server(door, tls, settings.drain_timeout_s), url_of(listening, tls)
         server.end_on_signals(_tell_stopping)
         print(welcome(url, settings.home, token if is_new_token else None, _offered(state)), flush=True)
@@ -126,7 +123,7 @@ async def _serve(settings: Settings) -> None:
             "ready": _tell_when_ready(health, room),
             "rollouts": _rollouts(state, service, room).run(),
             "calibrations": calibrator.run(),
-            "events": scale_log.run(),
+            "events": _scale_log(state, room).run(),
             "engines": _end_without_engines(room, server),
         }
         background = [started(one, name) for name, one in work.items()]
@@ -136,6 +133,17 @@ async def _serve(settings: Settings) -> None:
             await server.serve(sockets=[listening])
         await state.registry.imports.stop()
         await cancelled(background)
+
+
+def _door(settings: Settings, state: State, planes: Planes, health: Health, metrics: Metrics) -> FrontDoor:
+    description = HostDescription(state.workspace_id, settings.public_url)
+    return FrontDoor(planes, health, _metrics_page(settings, state, metrics), description)
+
+
+def _scale_log(state: State, room: EngineRoom) -> ScaleLog:
+    told = ScaleLog(state.database, state.directory, now_ms)
+    room.scaler.tell_to(told.tell)
+    return told
 
 
 def _planes(front: "_Front", management: AsgiApp) -> Planes:
