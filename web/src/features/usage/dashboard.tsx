@@ -29,17 +29,19 @@ export function Dashboard({ search, filter }: { search: UsageSearch; filter: Fil
       {isUnused ? (
         <Empty title="Nothing was used in this time">Ask an endpoint something in the Playground, it is here two seconds later; or look at a longer time, without filters.</Empty>
       ) : (
-        <Loaded query={counts}>
-          {({ rows }) => (
-            <>
-              <Cards total={rows.find((row) => row.at === null) ?? {}} costs={costs.data?.rows.filter(isOfAll) ?? null} />
-              <Suspense fallback={<Loading />}>
-                <UsageCharts rows={rows} costs={costs.data?.rows ?? []} search={search} />
-              </Suspense>
-              <Loaded query={costs}>{(found) => <Breakdown rows={found.rows.filter(isOfPart)} hasMore={found.next_page_token !== undefined} search={search} filter={filter} />}</Loaded>
-            </>
-          )}
-        </Loaded>
+        <>
+          <Loaded query={counts}>
+            {({ rows }) => (
+              <>
+                <Cards total={rows.find((row) => row.at === null) ?? {}} costs={costs.data?.rows.filter(isOfAll) ?? null} />
+                <Suspense fallback={<Loading />}>
+                  <UsageCharts rows={rows} costs={costs.data?.rows ?? []} search={search} />
+                </Suspense>
+              </>
+            )}
+          </Loaded>
+          <Loaded query={costs}>{(found) => <Breakdown rows={found.rows.filter(isOfPart)} hasMore={found.next_page_token !== undefined} search={search} filter={filter} />}</Loaded>
+        </>
       )}
     </Stack>
   );
