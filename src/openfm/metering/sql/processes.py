@@ -1,4 +1,4 @@
-"""The processes that DuckDB runs in: one for each question, and one that waits for the next."""
+"""The processes that DuckDB runs in: one for each question, and those that wait for the next ones."""
 
 import json
 import subprocess
@@ -30,7 +30,9 @@ class SqlBounds:
 
 
 class SqlProcesses:
-    """Runs jobs. A process imports DuckDB for a quarter of a second: the next one does so while nobody waits.
+    """Runs jobs. A process imports DuckDB for a quarter of a second: the next ones do so while nobody waits.
+
+    As many wait as may work at once: a page asks several questions together.
 
     `environment` is the server's own; a few variables of it are handed on. Thread-safe; calls block.
     """
@@ -40,7 +42,7 @@ class SqlProcesses:
         self._environment = {name: environment[name] for name in _INHERITED if name in environment}
         self._free = threading.Semaphore(bounds.at_once)
         self._lock = threading.Lock()
-        self._spare: subprocess.Popen[bytes] | None = None
+        self._spares: list[subprocess.Popen[bytes]] = []
         self._timer: threading.Timer | None = None
         self._is_closed = False
 
@@ -58,7 +60,7 @@ class SqlProcesses:
             self._free.release()
 
     def close(self) -> None:
-        """End the one that waits."""
+        """End those that wait."""
         with self._lock:
             self._is_closed = True
             self._drop()
@@ -85,11 +87,11 @@ class SqlProcesses:
 
     def _take(self) -> subprocess.Popen[bytes]:
         with self._lock:
-            mine, self._spare = self._spare, None
-            if mine is None or mine.poll() is not None:
-                mine = self._start()
+            alive = [spare for spare in self._spares if spare.poll() is None]
+            mine = alive.pop(0) if alive else self._start()
+            self._spares = alive
             if not self._is_closed:
-                self._spare = self._start()
+                self._spares += [self._start() for _ in range(self._bounds.at_once - len(alive))]
                 self._keep_for_a_while()
             return mine
 
@@ -111,6 +113,6 @@ class SqlProcesses:
     def _drop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        spare, self._spare = self._spare, None
-        if spare is not None:
+        spares, self._spares = self._spares, []
+        for spare in spares:
             spare.communicate(b"")  # no job: it ends

@@ -2,7 +2,6 @@ import { Tabs } from '@mantine/core';
 import { useNavigate, useSearch } from '@tanstack/react-router';
 
 import { useUser } from '@/api/user';
-import { Budgets } from '@/features/settings/budgets';
 import { Limits } from '@/features/settings/limits';
 import { Platform } from '@/features/settings/platform';
 import { Prices } from '@/features/settings/prices';
@@ -13,7 +12,6 @@ import { Page } from '@/ui/page';
 const TABS = [
   { value: 'prices', title: 'Prices', Panel: Prices },
   { value: 'limits', title: 'Limits', Panel: Limits },
-  { value: 'budgets', title: 'Budgets', Panel: Budgets },
   { value: 'retention', title: 'Retention', Panel: Retention },
   { value: 'platform', title: 'Platform', Panel: Platform },
 ] as const;
