@@ -85,12 +85,16 @@ class Story:
         await self.hands.press(navigation.get_by_role("link", name=link, exact=True))
         await self.visitor.heading(title)
 
-    async def chat(self) -> None:
-        """Talk with the default model."""
-        await self.follow("Playground", "Playground")
+    async def ask_briefly(self) -> None:
+        """Settings under which an answer is the same each time, and soon there on a busy machine."""
         await self.hands.press(self.page.get_by_role("button", name="Settings"))
         await self.hands.write(self.page.get_by_label("Temperature"), "0")
         await self.hands.write(self.page.get_by_label("Max tokens"), "50")
+
+    async def chat(self) -> None:
+        """Talk with the default model."""
+        await self.follow("Playground", "Playground")
+        await self.ask_briefly()
         await self.hands.write(self.page.get_by_label("Message", exact=True), "What is the capital of France?")
         await self.page.keyboard.press("Enter")
         await expect(self.page.get_by_role("article", name="Answer")).to_contain_text("Paris")
@@ -147,6 +151,7 @@ class Story:
     async def compare(self) -> None:
         """Two endpoints side by side, one prompt."""
         await self.follow("Playground", "Playground")
+        await self.ask_briefly()
         await self.hands.press(self.page.get_by_role("button", name="Add endpoint"))
         await self.hands.write(self.page.get_by_label("Message", exact=True), "Name a colour.")
         await self.page.keyboard.press("Enter")

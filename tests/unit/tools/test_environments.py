@@ -60,8 +60,3 @@ def test_dev_lists_its_verbs_and_refuses_others() -> None:
     wrong = subprocess.run([ROOT / "dev", "destroy"], capture_output=True, text=True, check=False)
     assert wrong.returncode == 2
     assert "destroy" in wrong.stderr
-
-
-def test_dev_web_says_that_there_is_nothing_to_build() -> None:
-    asked = subprocess.run([ROOT / "dev", "web"], capture_output=True, text=True, check=True)
-    assert "no web pages yet" in asked.stdout
