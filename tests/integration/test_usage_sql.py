@@ -13,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies
 
@@ -367,6 +368,27 @@ def test_a_question_that_takes_too_long_says_so(world: World) -> None:
     with pytest.raises(InvalidRequest, match="longer than"):
         hasty.ask("SELECT count(*) FROM range(100000000000)")
     hasty.processes.close()
+
+
+def forking() -> set[psutil.Process]:
+    return {child for child in psutil.Process().children() if "openfm.metering.sql.fork_server" in child.cmdline()}
+
+
+def test_questions_go_on_when_the_process_that_forks_was_killed(world: World) -> None:
+    others = forking()
+    assert world.one("SELECT 42") == 42
+    (process,) = forking() - others
+    process.kill()
+    process.wait()
+    assert world.one("SELECT 43") == 43
+    world.processes.close()
+    assert forking() == others
+
+
+def test_a_question_that_kills_its_process_takes_no_other_with_it(world: World) -> None:
+    with pytest.raises((InvalidRequest, Unavailable), match=r"memory"):
+        world.ask("SELECT repeat('x', 2000000000)")
+    assert world.one("SELECT 42") == 42
 
 
 def test_an_archive_that_was_never_written_is_empty(tmp_path: Path) -> None:

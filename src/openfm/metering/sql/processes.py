@@ -1,12 +1,15 @@
-"""The processes that DuckDB runs in: one for each question, and those that wait for the next ones."""
+"""The processes that DuckDB runs in: one for each question, forked from one that is kept while questions come."""
 
 import json
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from tempfile import TemporaryFile
+from typing import Any, BinaryIO
 
 import structlog
 
@@ -14,10 +17,12 @@ from openfm.core.errors import InvalidRequest, Unavailable
 
 log = structlog.get_logger(__name__)
 
-_COMMAND = (sys.executable, "-m", "openfm.metering.sql.worker")
-_SPARE_KEPT_S = 60.0
+_COMMAND = (sys.executable, "-m", "openfm.metering.sql.fork_server")
+_KEPT_S = 60.0
+_START_S = 10.0  # of the first process, beyond a job's own time
 _INHERITED = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "LANG", "HOME")
 _RETRY_S = 5.0
+_AT_ONCE_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +34,35 @@ class SqlBounds:
     at_once: int = 2
 
 
-class SqlProcesses:
-    """Runs jobs. A process imports DuckDB for a quarter of a second: the next ones do so while nobody waits.
+class _ForkServer:
+    """The other end of `fork_server`. `hand` is for one thread at a time."""
 
-    As many wait as may work at once: a page asks several questions together.
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._control, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                _COMMAND, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, env=environment
+            )
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def hand(self, said: BinaryIO) -> socket.socket:
+        """A socket to a new process, which writes what it dies of to `said`."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            socket.send_fds(self._control, [b"j"], [theirs.fileno(), said.fileno()])
+        return ours
+
+    def end(self) -> None:
+        """Let it go; those that it forked end with their jobs. Blocks until it is gone."""
+        self._control.close()
+        self._process.wait()
+
+
+class SqlProcesses:
+    """Runs jobs, each in a process of its own.
 
     `environment` is the server's own; a few variables of it are handed on. Thread-safe; calls block.
     """
@@ -42,9 +72,8 @@ class SqlProcesses:
         self._environment = {name: environment[name] for name in _INHERITED if name in environment}
         self._free = threading.Semaphore(bounds.at_once)
         self._lock = threading.Lock()
-        self._spares: list[subprocess.Popen[bytes]] = []
+        self._server: _ForkServer | None = None
         self._timer: threading.Timer | None = None
-        self._is_closed = False
 
     def run(self, job: Mapping[str, Any]) -> Mapping[str, Any]:
         """The job's answer.
@@ -60,59 +89,61 @@ class SqlProcesses:
             self._free.release()
 
     def close(self) -> None:
-        """End those that wait."""
+        """End the one that waits; a later question starts another."""
         with self._lock:
-            self._is_closed = True
-            self._drop()
+            if self._timer is not None:
+                self._timer.cancel()
+            server, self._server = self._server, None
+            if server is not None:
+                server.end()
 
     def _answer(self, job: Mapping[str, Any]) -> Mapping[str, Any]:
-        process = self._take()
         limits = {"memory_bytes": self._bounds.memory_bytes, "seconds": self._bounds.seconds}
         line = json.dumps({**job, **limits}).encode() + b"\n"
-        try:
-            written, said = process.communicate(line, self._bounds.seconds)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-            raise InvalidRequest(
-                f"The question took longer than {self._bounds.seconds:.0f} s. Ask for less at a time, or for sums."
-            ) from None
-        if not written:
-            log.error("sql.died", code=process.returncode, said=said[-500:].decode(errors="replace"))
-            raise Unavailable("The question's process died, of memory or time. Ask for less.", retry_after_s=_RETRY_S)
+        began = time.monotonic()
+        with TemporaryFile() as said, self._process(said) as process:
+            process.settimeout(self._bounds.seconds + _START_S)
+            written = _asked(process, line)
+            if not written and time.monotonic() - began >= self._bounds.seconds:
+                raise InvalidRequest(
+                    f"The question took longer than {self._bounds.seconds:.0f} s. Ask for less at a time, or for sums."
+                )
+            if not written:
+                said.seek(0)
+                log.error("sql.died", said=said.read()[-500:].decode(errors="replace"))
+                raise Unavailable(
+                    "The question's process died, of memory or time. Ask for less.", retry_after_s=_RETRY_S
+                )
         answer: Mapping[str, Any] = json.loads(written)
         if "refused" in answer:
             raise InvalidRequest(str(answer["refused"]))
         return answer
 
-    def _take(self) -> subprocess.Popen[bytes]:
+    def _process(self, said: BinaryIO) -> socket.socket:
         with self._lock:
-            alive = [spare for spare in self._spares if spare.poll() is None]
-            mine = alive.pop(0) if alive else self._start()
-            self._spares = alive
-            if not self._is_closed:
-                self._spares += [self._start() for _ in range(self._bounds.at_once - len(alive))]
-                self._keep_for_a_while()
-            return mine
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        pipe = subprocess.PIPE
-        return subprocess.Popen(_COMMAND, stdin=pipe, stdout=pipe, stderr=pipe, env=self._environment)
+            if self._server is not None and not self._server.is_alive:
+                self._server.end()
+                self._server = None
+            if self._server is None:
+                self._server = _ForkServer(self._environment)
+            self._keep_for_a_while()
+            return self._server.hand(said)
 
     def _keep_for_a_while(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = threading.Timer(_SPARE_KEPT_S, self._drop_idle)
+        self._timer = threading.Timer(_KEPT_S, self.close)
         self._timer.daemon = True
         self._timer.start()
 
-    def _drop_idle(self) -> None:
-        with self._lock:
-            self._drop()
 
-    def _drop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        spares, self._spares = self._spares, []
-        for spare in spares:
-            spare.communicate(b"")  # no job: it ends
+def _asked(process: socket.socket, line: bytes) -> bytes:
+    """The line that the process answers; nothing when it dies first."""
+    answer = bytearray()
+    try:
+        process.sendall(line)
+        while part := process.recv(_AT_ONCE_BYTES):
+            answer += part
+    except (TimeoutError, ConnectionError):
+        return b""
+    return bytes(answer) if answer.endswith(b"\n") else b""

@@ -1,13 +1,13 @@
-"""The process that answers one question, or writes one file, and ends: `python -m openfm.metering.sql.worker`.
+"""One question answered, or one file written, by a process of its own that ends with it (see `fork_server`).
 
-It reads one JSON line, a job, and writes one JSON line. What it was given is loaded first; then its configuration is
-locked with nothing in reach but those files, and only then is the question looked at.
+What it was given is loaded first; then its configuration is locked with nothing in reach but those files, and only
+then is the question looked at.
 """
 
 import json
 import os
 import resource
-import sys
+import signal
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -38,26 +38,23 @@ _BESIDE_BYTES = 1 << 30
 _MOST_ANSWER_BYTES = 16 << 20
 
 
-def main() -> None:
-    """Do one job."""
-    line = sys.stdin.buffer.readline()
-    if not line:
-        return  # nobody wants anything any more
+def answer(line: bytes) -> bytes:
+    """The answer to a job, both a line of JSON. Limits this process for good: it ends when the job's time is over."""
     job: dict[str, Any] = json.loads(line)
+    signal.setitimer(signal.ITIMER_REAL, job["seconds"])
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (int(job["seconds"]) + _CPU_GRACE_S,) * 2)
     # DuckDB's own limit does not count values of a single cell, nor what Python makes of them.
     resource.setrlimit(resource.RLIMIT_AS, (int(job["memory_bytes"]) + _BESIDE_BYTES,) * 2)
     try:
-        answer = _KINDS[job["kind"]](job)
+        found = _KINDS[job["kind"]](job)
     except Refused as refused:
-        answer = {"refused": str(refused)}
+        found = {"refused": str(refused)}
     except (duckdb.OutOfMemoryException, MemoryError):
-        answer = {"refused": "The question needs more memory than it may have. Ask for less at a time, or for sums."}
+        found = {"refused": "The question needs more memory than it may have. Ask for less at a time, or for sums."}
     except duckdb.Error as error:
-        answer = {"refused": f"The question cannot be answered: {str(error).splitlines()[0]}"}
-    sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n")
-    sys.stdout.buffer.flush()
+        found = {"refused": f"The question cannot be answered: {str(error).splitlines()[0]}"}
+    return json.dumps(found).encode()
 
 
 def _written(job: Mapping[str, Any]) -> dict[str, Any]:
@@ -189,6 +186,3 @@ def _plain(cell: Any) -> Any:
 
 
 _KINDS = {"write": _written, "export": _exported, "answer": _answered}
-
-if __name__ == "__main__":
-    main()
