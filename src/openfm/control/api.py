@@ -8,6 +8,7 @@ import structlog
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 
 from openfm.control.access import enforce
 from openfm.control.access_setup import Access
@@ -38,6 +39,23 @@ from openfm.wire.manner import ErrorShape
 from openfm.wire.problems import internal_error, problem
 
 log = structlog.get_logger(__name__)
+
+# A list of 500 endpoints is 600 kB as JSON. Files are what they are: weights and Parquet do not shrink.
+_COMPRESSED_FROM_BYTES = 2_000
+_COMPRESSION_LEVEL = 5
+_AS_IT_IS = (*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream", "application/vnd.apache.parquet")
+_ROUTES = (
+    endpoint_routes,
+    detail_routes,
+    usage_routes,
+    correction_routes,
+    limit_routes,
+    sql_routes,
+    calibration_routes,
+    throughput_routes,
+    budget_routes,
+    payload_routes,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +102,14 @@ def management_api(plane: ControlPlane) -> FastAPI:
     api.state.payloads = plane.payloads
     plane.access.install(api)
     plane.registry.install(api)
-    api.include_router(endpoint_routes.router)
-    api.include_router(detail_routes.router)
-    api.include_router(usage_routes.router)
-    api.include_router(correction_routes.router)
-    api.include_router(limit_routes.router)
-    api.include_router(sql_routes.router)
-    api.include_router(calibration_routes.router)
-    api.include_router(throughput_routes.router)
-    api.include_router(budget_routes.router)
-    api.include_router(payload_routes.router)
+    for routes in _ROUTES:
+        api.include_router(routes.router)
+    api.add_middleware(
+        GZipMiddleware,
+        minimum_size=_COMPRESSED_FROM_BYTES,
+        compresslevel=_COMPRESSION_LEVEL,
+        exclude_content_types=_AS_IT_IS,
+    )
     api.add_middleware(JsonBodies, tokens=plane.access.token_book)
     api.middleware("http")(_with_request_id)
     api.exception_handler(ApiError)(_api_error)

@@ -172,3 +172,15 @@ async def test_a_body_of_50_mb_is_413_with_a_sentence(http: Http, framing: str) 
 async def test_a_file_may_be_larger_than_a_body_of_json(http: Http) -> None:
     answer = await _raw(http, "PUT", "/api/2.0/fs/files/Models/a/b/c/1/big", b"x" * 12_000_000)
     assert answer.status == 404, answer.raw
+
+
+async def test_long_answers_are_compressed_for_who_takes_that_and_files_never(http: Http) -> None:
+    compressed = await http.send("GET", _ENDPOINTS)
+    assert (compressed.headers["content-encoding"], compressed.headers["vary"]) == ("gzip", "Accept-Encoding")
+    plain = await http.send("GET", _ENDPOINTS, **{"accept-encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    assert int(compressed.headers["content-length"]) < int(plain.headers["content-length"]) / 2
+    short = await http.send("GET", f"{_SCIM}/Me")
+    assert "content-encoding" not in short.headers
+    file = await http.send("GET", "/api/2.0/openfm/usage/export?format=parquet&from=2026-01-01&to=2026-01-02")
+    assert (file.status, file.headers.get("content-encoding")) == (200, None)
