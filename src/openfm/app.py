@@ -36,12 +36,14 @@ from openfm.server.background import cancelled, keep_what_is_here, measure_lag, 
 from openfm.server.banner import welcome
 from openfm.server.books import Books, open_books, retention_desk, usage_desk
 from openfm.server.calibrator import Bench, Calibrator
+from openfm.server.capacity import PromisedCapacity
 from openfm.server.elsewhere import Elsewhere
 from openfm.server.engine_room import EngineRoom
 from openfm.server.home import HomeInUse, announced, locked_home
 from openfm.server.leases import LeaseDesk
 from openfm.server.listener import Address, CannotListen, Listener, is_loopback, make_server, open_socket, url_of
 from openfm.server.logs import LogShelf
+from openfm.server.overcommitment import Overcommitment
 from openfm.server.pages import Pages, pages_folder
 from openfm.server.platform import Offer
 from openfm.server.promises import Promises, measured
@@ -106,14 +108,14 @@ async def _serve(settings: Settings) -> None:
         engine_room(settings, catalog, state) as room,
         open_accounts(state, room, _budgets(settings, counts), _retention(settings, state), metrics) as accounts,
     ):
-        calibrator = _calibrator(state, room)
+        events = _scale_log(state, room)
+        calibrator = _calibrator(state, room, events)
         health = Health(lambda: _offered(state), room.deployments)
         service = _service(state, room)
         front = _front(settings, state, room, _Instruments(metrics, sinks, books, counts, accounts, health))
         extras = _Extras(_platform(settings, catalog, state), sql, calibrator, accounts.retention)
         management = _management(settings, state, room, _desk(settings, state, room, service, counters), extras)
-        planes = await asyncio.to_thread(_planes, front, management)
-        door = _door(settings, state, planes, health, metrics)
+        door = _door(settings, state, await asyncio.to_thread(_planes, front, management), health, metrics)
         server, url = make_server(door, tls, settings.drain_timeout_s), url_of(listening, tls)
         server.end_on_signals(_tell_stopping)
         print(welcome(url, settings.home, token if is_new_token else None, _offered(state)), flush=True)
@@ -123,7 +125,7 @@ async def _serve(settings: Settings) -> None:
             "ready": _tell_when_ready(health, room),
             "rollouts": _rollouts(state, service, room).run(),
             "calibrations": calibrator.run(),
-            "events": _scale_log(state, room).run(),
+            "events": events.run(),
             "engines": _end_without_engines(room, server),
         }
         background = [started(one, name) for name, one in work.items()]
@@ -278,8 +280,9 @@ def _management(settings: Settings, state: State, room: EngineRoom, desk: Desk, 
     )
 
 
-def _calibrator(state: State, room: EngineRoom) -> Calibrator:
-    bench = Bench(calibration_service(state), state.models, state.directory, room, state.profiles.here)
+def _calibrator(state: State, room: EngineRoom, events: ScaleLog) -> Calibrator:
+    promised = Overcommitment(state.directory, PromisedCapacity(state.profiles), events.tell)
+    bench = Bench(calibration_service(state), state.models, state.directory, room, state.profiles.here, promised.look)
     calibrator = Calibrator(bench)
     room.on_change(calibrator.on_fleet_change)
     return calibrator

@@ -38,9 +38,11 @@ from openfm.core.errors import (
     PermissionDenied,
     Unavailable,
 )
+from openfm.core.event import EventKind
 from openfm.core.principal import PermissionLevel, Principal
 from openfm.scheduling.profile import ThroughputProfile
 from openfm.server.capacity import PromisedCapacity
+from openfm.server.overcommitment import Overcommitment
 from openfm.store.database import Database
 from openfm.store.tables import endpoint_configs
 from tests.unit.control.endpoints.fakes import ANN, CHUNK, FakeGrants, FakeKeys, FakeModels, version_id
@@ -474,6 +476,20 @@ def test_an_endpoint_may_have_what_it_gives_up(measured: Desk) -> None:
     measured.create("mine", config=provisioned(2 * CHUNK))
     measured.service.commit(measured.mine)
     measured.service.update_config(ANN, "mine", ConfigInput.model_validate(provisioned(CHUNK)))
+
+
+def test_what_was_promised_before_it_was_measured_is_told_where_it_cannot_be_kept(desk: Desk) -> None:
+    desk.create("modest", config=provisioned(CHUNK))
+    desk.create("greedy", config=provisioned(100 * CHUNK))
+    version, told = version_id("main.a.llama", "1"), []
+    overcommitment = Overcommitment(desk.directory, PromisedCapacity(desk), lambda *event: told.append(event))
+    desk.profiles[version] = replace(FULL, saturated_work_per_s=SATURATED, knee_work_per_s=float(CHUNK))
+    overcommitment.look(frozenset({version}))
+    by_deployment = {one.wanted_entities[0].deployment_id: one.name for one in desk.directory.endpoints}
+    sentences = {by_deployment[deployment]: sentence for deployment, _, sentence in told}
+    assert {kind for _, kind, _ in told} == {EventKind.PROMISE_TOO_LARGE}
+    assert "0 are not promised to others (they hold of the machine: greedy/llama-1 4000%)" in sentences["modest"]
+    assert "asks for 10000 tokens per second. This machine does 250 of its model at most" in sentences["greedy"]
 
 
 def test_model_units_count_as_the_throughput_that_they_are(measured: Desk) -> None:

@@ -18,6 +18,7 @@ class EventKind(StrEnum):
     SCALED_DOWN = "SCALED_DOWN"
     SCALED_TO_ZERO = "SCALED_TO_ZERO"
     COLD_START = "COLD_START"
+    PROMISE_TOO_LARGE = "PROMISE_TOO_LARGE"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -34,13 +34,14 @@ _LOOK_AGAIN_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What calibrations are done with, and how long they take."""
+    """What calibrations are done with, and how long they take; `on_profile` is told which version was measured."""
 
     service: CalibrationService
     models: KnownModels
     directory: EndpointDirectory
     room: EngineRoom
     here: Here
+    on_profile: Callable[[frozenset[str]], None]
     full: Pace = FULL
     quick: Pace = QUICK
 
@@ -152,6 +153,7 @@ class Calibrator:
             points = await self._points(one, entity, replica, known)
         profile = make_profile(setting, points)
         await asyncio.to_thread(self._own.service.succeed, one, profile)
+        self._own.on_profile(entity.version_ids)
         log.info("calibration.done", model=one.entity_name, version=one.entity_version, chunk=profile.chunk_size)
 
     async def _points(

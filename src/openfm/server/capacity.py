@@ -31,6 +31,7 @@ class PromisedCapacity:
     """Fulfils `control.endpoints.ports.Capacity`: what was measured divides the machine.
 
     A version that was never measured counts as nothing until it is, and cannot be refused: nobody knows what it needs.
+    `Overcommitment` looks again once it is measured.
     """
 
     def __init__(self, profiles: Profiles) -> None:

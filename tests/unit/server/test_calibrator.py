@@ -75,6 +75,7 @@ class House:
     models: KnownModels
     launcher: LinearLauncher = field(default_factory=LinearLauncher)
     directory: EndpointDirectory = field(default_factory=lambda: EndpointDirectory(NoGrants()))
+    measured: list[frozenset[str]] = field(default_factory=list)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[tuple[Calibrator, EngineRoom]]:
@@ -82,7 +83,9 @@ class House:
         workers = Workers(engines, lambda _: self.launcher, self.launcher)
         room = EngineRoom(self.directory, Plant((Source(),), workers, ENDLESS, 60.0, 5.0))
         here = self.profiles.here
-        calibrator = Calibrator(Bench(self.service, self.models, self.directory, room, here, BRIEF, BRIEFER))
+        calibrator = Calibrator(
+            Bench(self.service, self.models, self.directory, room, here, self.measured.append, BRIEF, BRIEFER)
+        )
         room.on_change(calibrator.on_fleet_change)
         async with room.running():
             task = asyncio.create_task(calibrator.run())
@@ -131,6 +134,7 @@ async def test_a_wish_becomes_a_profile_and_nothing_of_the_replica_is_left(house
     assert not profile.is_provisional
     assert profile.setting.engine.name == "linear"
     assert profile.setting.hardware == HARDWARE
+    assert [one.version_id in ids for ids in house.measured] == [True]
 
 
 async def test_an_engine_that_falls_over_leaves_a_reason_and_no_profile(house: House) -> None:

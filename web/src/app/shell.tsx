@@ -26,7 +26,7 @@ export function Shell() {
     burger.current?.focus();
   };
   return (
-    <AppShell header={{ height: 52 }} navbar={{ width: 216, breakpoint: 'sm', collapsed: { mobile: true } }} padding={{ base: 'md', sm: 'lg' }} transitionDuration={0}>
+    <AppShell header={{ height: 52 }} navbar={{ width: 240, breakpoint: 'sm', collapsed: { mobile: true } }} padding={{ base: 'md', sm: 'lg' }} transitionDuration={0}>
       <AppShell.Header>
         <a href="#main" className="skip" onClick={focusMain}>
           Skip to the content

@@ -18,6 +18,7 @@ const WORDS: Record<string, string> = {
   SCALED_DOWN: 'Scaled down',
   SCALED_TO_ZERO: 'Scaled to zero',
   COLD_START: 'Cold start',
+  PROMISE_TOO_LARGE: 'Promised too much',
 };
 
 const columns: Column<EndpointEvent>[] = [

@@ -4,6 +4,7 @@ import { Link } from '@tanstack/react-router';
 
 import type { Endpoint } from '@/api/endpoints';
 import type { Price } from '@/api/usage';
+import { familiesOf, type Family } from '@/features/endpoints/families';
 import { priceFor, taskName } from '@/lib/model';
 import { StateBadge } from '@/ui/state';
 
@@ -15,8 +16,8 @@ export function FoundationCards({ endpoints, prices, now }: { endpoints: readonl
         Foundation Model APIs (pay-per-token)
       </Text>
       <div className="cards">
-        {endpoints.map((endpoint) => (
-          <Card key={endpoint.id} endpoint={endpoint} price={priceFor(prices, endpoint.name, entityOf(endpoint), now)} />
+        {familiesOf(endpoints).map((family) => (
+          <Card key={family.shown.id} family={family} price={priceFor(prices, family.shown.name, entityOf(family.shown), now)} />
         ))}
       </div>
     </section>
@@ -25,7 +26,8 @@ export function FoundationCards({ endpoints, prices, now }: { endpoints: readonl
 
 const entityOf = (endpoint: Endpoint): string | null | undefined => endpoint.config?.served_entities[0]?.entity_name;
 
-function Card({ endpoint, price }: { endpoint: Endpoint; price: Price | null }) {
+function Card({ family, price }: { family: Family; price: Price | null }) {
+  const endpoint = family.shown;
   const model = endpoint.config?.served_entities[0]?.foundation_model;
   return (
     <Paper withBorder p="md" radius="md" component="article" aria-label={endpoint.name}>
@@ -60,6 +62,7 @@ function Card({ endpoint, price }: { endpoint: Endpoint; price: Price | null }) 
         <Text size="xs" c="dimmed">
           {price ? `${price.prompt ?? '0'} ${price.currency} in, ${price.completion ?? '0'} ${price.currency} out, per million tokens` : 'No price set: costs nothing'}
         </Text>
+        {family.others.length > 0 && <OtherNames names={family.others.map((one) => one.name)} />}
         <Group gap="xs">
           <Button
             size="xs"
@@ -81,5 +84,25 @@ function Card({ endpoint, price }: { endpoint: Endpoint; price: Price | null }) 
         </Group>
       </Stack>
     </Paper>
+  );
+}
+
+/** Names of Databricks' models that are not served here: code that asks for them is answered all the same. */
+function OtherNames({ names }: { names: readonly string[] }) {
+  return (
+    <details className="other-names">
+      <summary>
+        Answers to {names.length} more {names.length === 1 ? 'name' : 'names'}
+      </summary>
+      <ul>
+        {names.map((name) => (
+          <li key={name}>
+            <Link to="/endpoints/$name" params={{ name }} className="link breaks">
+              {name}
+            </Link>
+          </li>
+        ))}
+      </ul>
+    </details>
   );
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { type Draft, lineDiff, newEntity, problemsOf } from '@/features/endpoints/draft';
+import { type Draft, leastOf, lineDiff, newEntity, problemsOf, scaledToZero } from '@/features/endpoints/draft';
 
 const draft = (change: Partial<Draft> = {}): Draft => ({ name: 'mine', description: '', tags: [], entities: [newEntity(0, 100, 'main.default.m', '1')], ...change });
 const NONE = new Set<string>();
@@ -22,4 +22,13 @@ test('What changes is shown line by line', () => {
   const changed = lineDiff('a\nb\nc', 'a\nx\nc');
   expect(changed).toContain('- b');
   expect(changed).toContain('+ x');
+});
+
+test('Throughput that may not scale to zero never goes below a chunk', () => {
+  const bought = { ...newEntity(0, 100, 'main.default.m'), mode: 'provisioned' as const, maxThroughput: 300 };
+  expect(leastOf(bought, 100)).toBe(100);
+  expect(leastOf({ ...bought, minThroughput: 300 }, 100, 200)).toBe(200);
+  expect(leastOf({ ...bought, scaleToZero: true }, 100)).toBe(0);
+  expect(scaledToZero({ ...bought, minThroughput: 200 }, true, 100)).toEqual({ scaleToZero: true, minThroughput: 0 });
+  expect(scaledToZero({ ...bought, scaleToZero: true }, false, 100)).toEqual({ scaleToZero: false, minThroughput: 100 });
 });

@@ -72,6 +72,16 @@ function entityDraft(entity: ServedEntity, id: number, traffic: number): EntityD
   };
 }
 
+/** What it never goes below: nothing where it may scale to zero, else a chunk at least; never above `most`. */
+export const leastOf = (entity: EntityDraft, chunk: number, most = entity.maxThroughput): number =>
+  Math.min(most, entity.scaleToZero ? entity.minThroughput : Math.max(chunk, entity.minThroughput));
+
+/** The switch for scaling to zero; throughput that is bought goes down to nothing with it, and up to a chunk without. */
+export function scaledToZero(entity: EntityDraft, scaleToZero: boolean, chunk: number): Partial<EntityDraft> {
+  if (entity.mode !== 'provisioned') return { scaleToZero };
+  return { scaleToZero, minThroughput: scaleToZero ? 0 : leastOf({ ...entity, scaleToZero }, chunk) };
+}
+
 /** What the draft's problems are, by field; empty when it can be sent. */
 export function problemsOf(draft: Draft, taken: ReadonlySet<string>): Record<string, string> {
   const found: Record<string, string> = {};

@@ -4,7 +4,7 @@ import { useQuery } from '@tanstack/react-query';
 
 import { optimizationQuery } from '@/api/endpoints';
 import { modelsQuery, versionsQuery } from '@/api/models';
-import type { EntityDraft } from '@/features/endpoints/draft';
+import { type EntityDraft, leastOf, scaledToZero } from '@/features/endpoints/draft';
 import { count } from '@/lib/format';
 import { TASKS } from '@/lib/model';
 
@@ -120,7 +120,7 @@ function Registered({ entity, problems, put }: PartProps) {
         </Stack>
       )}
       <Group>
-        <Switch label="Scale to zero" description="Lets go of its memory while nobody asks; the first request then waits for the start" checked={entity.scaleToZero} onChange={(event) => put({ scaleToZero: event.currentTarget.checked })} />
+        <Switch label="Scale to zero" description="Lets go of its memory while nobody asks; the first request then waits for the start" checked={entity.scaleToZero} onChange={(event) => put(scaledToZero(entity, event.currentTarget.checked, info?.throughput_chunk_size ?? 0))} />
         {entity.mode !== 'shared' && (
           <Switch label="Burst scaling" description="Takes more than promised while its places are free" checked={entity.bursts} onChange={(event) => put({ bursts: event.currentTarget.checked })} />
         )}
@@ -151,6 +151,7 @@ function Throughput({ entity, problems, put, chunk, reason }: PartProps & { chun
   const steps = Array.from({ length: STEPS + 1 }, (_, step) => step * chunk);
   const options = (values: number[]) => values.map((value) => ({ value: String(value), label: `${count(value)} tokens/s` }));
   const most = entity.maxThroughput;
+  const least = entity.scaleToZero ? 0 : chunk;
   const known = (value: number): number[] => (steps.includes(value) ? steps : [...steps, value].sort((a, b) => a - b));
   return (
     <Stack gap={4}>
@@ -160,12 +161,20 @@ function Throughput({ entity, problems, put, chunk, reason }: PartProps & { chun
           data={options(known(most).slice(1))}
           value={most > 0 ? String(most) : null}
           placeholder="Choose"
-          onChange={(chosen) => put({ maxThroughput: Number(chosen), minThroughput: Math.min(entity.minThroughput, Number(chosen)) })}
+          onChange={(chosen) => put({ maxThroughput: Number(chosen), minThroughput: leastOf(entity, chunk, Number(chosen)) })}
           error={problems[`${entity.id}.throughput`]}
           allowDeselect={false}
           w={200}
         />
-        <Select label="Not below" data={options(known(entity.minThroughput).filter((value) => value <= most))} value={String(entity.minThroughput)} onChange={(chosen) => put({ minThroughput: Number(chosen) })} allowDeselect={false} disabled={most === 0} w={200} />
+        <Select
+          label="Not below"
+          data={options(known(entity.minThroughput).filter((value) => value >= least && value <= most))}
+          value={String(entity.minThroughput)}
+          onChange={(chosen) => put({ minThroughput: Number(chosen) })}
+          allowDeselect={false}
+          disabled={most === 0}
+          w={200}
+        />
       </Group>
       {most > 0 && (
         <Text size="sm" c="dimmed">

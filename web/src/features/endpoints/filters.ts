@@ -29,13 +29,13 @@ export function typeOf(endpoint: Endpoint): string {
 
 export const ownerName = (endpoint: Endpoint): string => endpoint.creator;
 
-/** Tokens per second or model units that its entities may use, all of them together. */
-export function throughputOf(endpoint: Endpoint): string {
+/** Tokens per second or model units that its entities may use, all of them together; null where none are bought. */
+export function throughputOf(endpoint: Endpoint): string | null {
   const entities = entitiesOf(endpoint);
   const units = entities.reduce((sum, one) => sum + (one.provisioned_model_units ?? 0), 0);
   if (units > 0) return `${count(units)} model units`;
   const most = entities.reduce((sum, one) => sum + (one.max_provisioned_throughput ?? 0), 0);
-  return most > 0 ? `${count(most)} tokens/s` : '–';
+  return most > 0 ? `${count(most)} tokens/s` : null;
 }
 
 const texts = (endpoint: Endpoint): string[] => [

@@ -77,7 +77,7 @@ function EndpointForm({ initial, isEdit = false }: { initial: Draft; isEdit?: bo
           {!isEdit && <Tags draft={draft} put={put} />}
           {submit.error !== null && <ErrorPanel error={submit.error} title={isEdit ? 'The endpoint was not updated' : 'The endpoint was not created'} />}
           {isTried && Object.keys(found).length > 0 && (
-            <Text c="red" size="sm" role="alert">
+            <Text c="var(--mantine-color-error)" size="sm" role="alert">
               {Object.values(found).join(' ')}
             </Text>
           )}
@@ -143,7 +143,7 @@ function EntityList({ draft, put, problems }: PartProps & { problems: Record<str
           Add a served entity
         </Button>
         {draft.entities.length > 1 && (
-          <Text size="sm" c={problems.traffic ? 'red' : 'dimmed'}>
+          <Text size="sm" c={problems.traffic ? 'var(--mantine-color-error)' : 'dimmed'}>
             Traffic: {draft.entities.reduce((sum, one) => sum + one.traffic, 0)} of 100 %
           </Text>
         )}

@@ -112,34 +112,47 @@ function Choice({ label, value, options, onChange }: ChoiceProps) {
 }
 
 const columns: Column<Endpoint>[] = [
-  {
-    key: 'name',
-    title: 'Name',
-    sort: (one) => one.name,
-    cell: (one) => (
-      <Link to="/endpoints/$name" params={{ name: one.name }} className="link">
-        {one.name}
-      </Link>
-    ),
-  },
+  { key: 'name', title: 'Name', sort: (one) => one.name, cell: (one) => <Name endpoint={one} /> },
   { key: 'state', title: 'State', sort: (one) => stateOf(one.state).words, cell: (one) => <StateBadge state={one.state} /> },
   { key: 'entities', title: 'Served entities', cell: (one) => <Entities endpoint={one} /> },
   { key: 'task', title: 'Task', sort: (one) => taskName(one.task), cell: (one) => taskName(one.task) },
-  { key: 'type', title: 'Type', sort: (one) => TYPES[typeOf(one)] ?? '', cell: (one) => TYPES[typeOf(one)] },
-  { key: 'throughput', title: 'Throughput', cell: throughputOf },
-  {
-    key: 'tags',
-    title: 'Tags',
-    cell: (one) => (
-      <Text size="xs" maw={180} truncate title={one.tags.map(({ key, value }) => `${key}=${value}`).join(', ')}>
-        {one.tags.map(({ key, value }) => (value ? `${key}=${value}` : key)).join(', ') || '–'}
-      </Text>
-    ),
-  },
+  { key: 'type', title: 'Type', sort: (one) => TYPES[typeOf(one)] ?? '', cell: (one) => <Type endpoint={one} /> },
   { key: 'creator', title: 'Created by', sort: (one) => one.creator, cell: ownerName },
   { key: 'changed', title: 'Last modified', sort: (one) => one.last_updated_timestamp, cell: (one) => <Ago ms={one.last_updated_timestamp} /> },
   { key: 'menu', title: 'Actions', cell: (one) => <RowMenu endpoint={one} /> },
 ];
+
+function Name({ endpoint }: { endpoint: Endpoint }) {
+  const tags = endpoint.tags.map(({ key, value }) => (value ? `${key}=${value}` : key)).join(', ');
+  return (
+    <div className="endpoint-name">
+      <Link to="/endpoints/$name" params={{ name: endpoint.name }} className="link breaks">
+        {endpoint.name}
+      </Link>
+      {tags && (
+        <Text size="xs" c="dimmed" truncate title={tags}>
+          {tags}
+        </Text>
+      )}
+    </div>
+  );
+}
+
+function Type({ endpoint }: { endpoint: Endpoint }) {
+  const throughput = throughputOf(endpoint);
+  return (
+    <>
+      <Text size="sm" className="number">
+        {TYPES[typeOf(endpoint)]}
+      </Text>
+      {throughput && (
+        <Text size="xs" c="dimmed" className="number">
+          {throughput}
+        </Text>
+      )}
+    </>
+  );
+}
 
 function Entities({ endpoint }: { endpoint: Endpoint }) {
   const entities = (endpoint.config ?? endpoint.pending_config)?.served_entities ?? [];

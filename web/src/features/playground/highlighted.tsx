@@ -1,11 +1,12 @@
-import { Box, useComputedColorScheme } from '@mantine/core';
+import { Box } from '@mantine/core';
 import { useEffect, useState } from 'react';
-import { createHighlighterCore, type HighlighterCore, type ThemedToken } from 'shiki/core';
+import { createHighlighterCore, type HighlighterCore, type ThemedTokenWithVariants } from 'shiki/core';
 import { createJavaScriptRegexEngine } from 'shiki/engine/javascript';
 
 import { Copy } from '@/ui/copy';
 
 const LONGEST = 20_000;
+const THEMES = { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' };
 const ALIASES: Record<string, string> = { py: 'python', js: 'javascript', ts: 'typescript', sh: 'bash', shell: 'bash', yml: 'yaml', rs: 'rust', md: 'markdown', 'c++': 'cpp' };
 
 const highlighter: Promise<HighlighterCore> = createHighlighterCore({
@@ -30,24 +31,22 @@ const highlighter: Promise<HighlighterCore> = createHighlighterCore({
 
 /** Code in colours, once it stands still for a moment; plain text before, and where its language is not known. */
 export function Highlighted({ text, language }: { text: string; language: string }) {
-  const scheme = useComputedColorScheme('light');
-  const [lines, setLines] = useState<{ of: string; lines: ThemedToken[][] } | null>(null);
-  const key = `${scheme} ${language} ${text}`;
+  const [lines, setLines] = useState<{ of: string; lines: ThemedTokenWithVariants[][] } | null>(null);
+  const key = `${language} ${text}`;
   useEffect(() => {
     let isGone = false;
     const timer = setTimeout(() => {
       void highlighter.then((shiki) => {
         const lang = ALIASES[language] ?? language;
         if (isGone || text.length > LONGEST || !shiki.getLoadedLanguages().includes(lang)) return;
-        const theme = scheme === 'dark' ? 'github-dark-high-contrast' : 'github-light-high-contrast';
-        setLines({ of: key, lines: shiki.codeToTokensBase(text.replace(/\n$/, ''), { lang, theme }) });
+        setLines({ of: key, lines: shiki.codeToTokensWithThemes(text.replace(/\n$/, ''), { lang, themes: THEMES }) });
       });
     }, 150);
     return () => {
       isGone = true;
       clearTimeout(timer);
     };
-  }, [key, text, language, scheme]);
+  }, [key, text, language]);
   const shown = lines?.of === key ? lines.lines : null;
   return (
     <Box pos="relative">
@@ -59,7 +58,7 @@ export function Highlighted({ text, language }: { text: string; language: string
             : shown.map((tokens, line) => (
                 <span key={line}>
                   {tokens.map((token, index) => (
-                    <span key={index} style={{ color: token.color }}>
+                    <span key={index} style={{ color: `light-dark(${token.variants.light?.color ?? 'inherit'}, ${token.variants.dark?.color ?? 'inherit'})` }}>
                       {token.content}
                     </span>
                   ))}

@@ -117,7 +117,7 @@ function FormatVerdict({ message }: { message: AssistantMessage }) {
   if (!('response_format' in message.request) || message.status !== 'done') return null;
   const isGood = isJson(message.text);
   return (
-    <Text size="xs" c={isGood ? 'dimmed' : 'red'}>
+    <Text size="xs" c={isGood ? 'dimmed' : 'var(--mantine-color-error)'}>
       {isGood ? 'The answer is JSON.' : 'The answer is no whole JSON: give it more tokens, or a simpler schema.'}
     </Text>
   );

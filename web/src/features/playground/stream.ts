@@ -75,27 +75,35 @@ class Answer {
 
 const REDRAW_MS = 30;
 
-/** Ask, and tell how far the answer has come, at most every 30 ms; never rejects. */
+/** Ask, and tell how far the answer has come, at most every 30 ms and never later; never rejects. */
 export async function stream(body: Record<string, unknown>, signal: AbortSignal, tell: (progress: Progress) => void): Promise<void> {
   const answer = new Answer();
-  let told = 0;
+  let due: ReturnType<typeof setTimeout> | undefined;
+  const show = (): void => {
+    due = undefined;
+    tell(answer.progress('running'));
+  };
+  const end = (status: AssistantMessage['status'], failure: Failure | null = null): void => {
+    clearTimeout(due);
+    tell(answer.progress(status, failure));
+  };
   try {
     const asked = { ...body, stream: true, stream_options: { include_usage: true } } as unknown as OpenAI.ChatCompletionCreateParamsStreaming;
     const { data, response } = await client.chat.completions.create(asked, { signal }).withResponse();
     answer.header(response);
+    let breathed = 0;
     for await (const chunk of data) {
       answer.take(chunk);
-      const now = performance.now();
-      if (now - told >= REDRAW_MS) {
-        told = now;
-        tell(answer.progress('running'));
+      due ??= setTimeout(show, REDRAW_MS);
+      if (performance.now() - breathed >= REDRAW_MS) {
         await breath();
+        breathed = performance.now();
       }
     }
-    tell(answer.progress(signal.aborted ? 'stopped' : 'done'));
+    end(signal.aborted ? 'stopped' : 'done');
   } catch (error) {
-    if (signal.aborted) tell(answer.progress('stopped'));
-    else tell(answer.progress('failed', failureOf(error)));
+    if (signal.aborted) end('stopped');
+    else end('failed', failureOf(error));
   }
 }
 

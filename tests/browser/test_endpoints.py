@@ -1,0 +1,130 @@
+"""The serving endpoints' pages: the list, the form, and every tab of an endpoint."""
+
+import asyncio
+import re
+
+import aiohttp
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.browser.conftest import Visit
+from tests.conftest import CHAT, Server, StartServer
+
+_ENDPOINTS = "/api/2.0/serving-endpoints"
+_MODEL = "system.ai.smollm2_135m_instruct"
+_TABS = ["Overview", "Metrics", "Query", "Usage", "Events", "Logs", "Rate limits", "Permissions"]
+_READY_MS = 120_000
+
+
+@pytest.fixture(scope="module")
+def own(start_server: StartServer) -> Server:
+    """A server with names of Databricks' models that others stand in for, and two requests in the ledger."""
+    server = start_server("--alias-missing")
+    asyncio.run(_ask_twice(server))
+    return server
+
+
+async def _ask_twice(server: Server) -> None:
+    async with aiohttp.ClientSession(server.url, headers={"authorization": f"Bearer {server.token}"}) as session:
+        asked = [{"role": "user", "content": "Hi"}]
+        for body in ({"messages": asked, "max_tokens": 8}, {"messages": asked, "temperature": 9}):
+            async with session.post(f"/serving-endpoints/{CHAT}/invocations", json=body) as answer:
+                await answer.read()
+
+
+async def _choose(page: Page, label: str, option: str | re.Pattern[str]) -> None:
+    await page.get_by_role("combobox", name=label).click()
+    await page.get_by_role("option", name=option).first.click()
+
+
+async def test_a_model_that_answers_to_many_names_has_one_card(visit: Visit, own: Server) -> None:
+    visitor = await visit(own)
+    page = visitor.page
+    card = page.get_by_role("article", name=CHAT)
+    await expect(page.get_by_role("article")).to_have_count(2)
+    await card.get_by_text(re.compile(r"Answers to \d+ more names")).click()
+    await expect(card.get_by_role("link", name="databricks-dbrx-instruct")).to_be_visible()
+    await visitor.look("endpoints-names")
+
+
+async def test_the_list_is_filtered_by_what_is_in_the_address(visit: Visit, own: Server) -> None:
+    visitor = await visit(own, "endpoints?q=minilm")
+    page = visitor.page
+    rows = page.get_by_role("region", name="Serving endpoints").get_by_role("row")
+    await expect(rows.nth(1)).to_contain_text("minilm")
+    await expect(page.get_by_role("article")).to_have_count(0)
+    await _choose(page, "Task", "Chat")
+    await expect(page.get_by_text("No endpoint is like that")).to_be_visible()
+    await page.get_by_role("button", name="Clear the filters").click()
+    await expect(page.get_by_role("article", name=CHAT)).to_be_visible()
+    await expect(page).to_have_url(re.compile("/ui/endpoints$"))
+
+
+@pytest.mark.parametrize("tab", _TABS)
+async def test_each_tab_of_an_endpoint_is_accessible(tab: str, visit: Visit, own: Server) -> None:
+    visitor = await visit(own, f"endpoints/{CHAT}")
+    page = visitor.page
+    await page.get_by_role("tab", name=tab, exact=True).click()
+    await expect(page.get_by_role("tabpanel", name=tab, exact=True)).to_be_visible()
+    await page.wait_for_load_state("networkidle")
+    if tab == "Metrics":
+        await expect(page.get_by_text("Requests per minute").first).to_be_visible()
+    await visitor.look(f"endpoint-{tab.lower().replace(' ', '-')}")
+
+
+async def test_an_endpoint_is_made_changed_stopped_and_deleted(visit: Visit, own: Server) -> None:
+    visitor = await visit(own, "create-endpoint")
+    page = visitor.page
+    await page.get_by_role("button", name="Create", exact=True).click()
+    await expect(page.get_by_role("alert")).to_contain_text("Give it a name. Choose a model.")
+    await visitor.look("create-problems")
+    await page.get_by_label("Name", exact=True).fill("pages-own")
+    await page.get_by_role("combobox", name="Entity").fill(_MODEL)
+    await page.get_by_role("option", name=_MODEL).click()
+    await page.get_by_role("radiogroup", name="Kind of served entity 1").get_by_text("Provisioned throughput").click()
+    await _choose(page, "Up to", re.compile("tokens"))
+    least = page.get_by_role("combobox", name="Not below")
+    await expect(least).not_to_have_value("0 tokens/s")
+    await page.get_by_role("switch", name="Scale to zero").click()
+    await expect(least).to_have_value("0 tokens/s")
+    await page.get_by_role("switch", name="Scale to zero").click()
+    await expect(least).not_to_have_value("0 tokens/s")
+    await page.get_by_role("button", name="Show", exact=True).click()
+    await visitor.look("create-provisioned")
+    await page.get_by_role("button", name="Create", exact=True).click()
+    await visitor.heading("pages-own")
+    await expect(page.get_by_text("Ready", exact=True).first).to_be_visible(timeout=_READY_MS)
+    await visitor.look("endpoint-provisioned")
+
+    await page.get_by_role("link", name="Edit", exact=True).click()
+    await page.get_by_role("switch", name="Burst scaling").click()
+    await expect(page.get_by_role("region", name="What changes")).to_contain_text("burst_scaling_enabled")
+    await visitor.look("edit")
+    await page.get_by_role("button", name="Update", exact=True).click()
+    await visitor.heading("pages-own")
+
+    await page.get_by_role("button", name="More actions").click()
+    await page.get_by_role("menuitem", name="Delete").click()
+    dialog = page.get_by_role("dialog")
+    await expect(dialog.get_by_text("Nobody that you can see used it in the last 24 hours.")).to_be_visible()
+    await visitor.look("delete-endpoint")
+    await dialog.get_by_role("textbox").fill("pages-own")
+    await dialog.get_by_role("button", name="Delete").click()
+    await visitor.heading("Serving endpoints")
+    await expect(page.get_by_role("link", name="pages-own", exact=True)).to_have_count(0)
+
+
+async def test_what_the_server_refuses_is_shown_in_its_words_and_nothing_is_lost(visit: Visit, own: Server) -> None:
+    visitor = await visit(own, "create-endpoint")
+    page = visitor.page
+    await page.get_by_label("Name", exact=True).fill("not-reached")
+    await page.get_by_role("radiogroup", name="Kind of served entity 1").get_by_text("External model").click()
+    await page.get_by_label("Address of its API").fill("https://models.example/v1")
+    await page.get_by_label("Model", exact=True).fill("m")
+    await page.get_by_label("Key", exact=True).fill("{{secrets/nobodys/key}}")
+    visitor.expect_error("40")  # 400 or 404: which is the server's affair
+    await page.get_by_role("button", name="Create", exact=True).click()
+    refused = page.get_by_role("alert").filter(has_text="The endpoint was not created")
+    await expect(refused).to_contain_text("nobodys")
+    await expect(page.get_by_label("Name", exact=True)).to_have_value("not-reached")
+    await visitor.look("create-refused")

@@ -1,0 +1,182 @@
+"""The playground with answers that no model can be relied on to give, and when work is interrupted."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from playwright.async_api import Locator, Page, expect
+
+from tests.browser.conftest import Visit
+from tests.browser.provider import Provider, providing
+from tests.browser.visitor import Visitor
+from tests.conftest import CHAT, Server, StartServer
+
+_HOSTILE = """\
+<script>document.title = 'taken'</script>
+
+<img src="x" onerror="document.title = 'taken'"> <b onclick="document.title = 'taken'">bold?</b>
+
+[press me](javascript:document.title='taken') [data](data:text/html,<script>1</script>) [fine](https://example.com/)
+
+![a picture](https://example.com/pixel.png)
+
+<iframe src="https://example.com/"></iframe>
+
+\x1b[31mred\x1b[0m \x1b]0;taken\x07 and \u202eesrever
+"""
+_BROKEN = ("Some **bold", "** words\n\n| a | b |\n|---|---|\n| 1 ", "\n\n```python\nprint('never clo", "sed")
+_LONG = "x" * 50_000
+_SAYS = {
+    "says-hostile": (_HOSTILE,),
+    "says-broken": _BROKEN,
+    "says-a-megabyte": (_LONG,) * 20,
+    "says-a-part": ("What came before ", "what comes after"),
+    "says-nothing": (),
+}
+
+
+@pytest.fixture(scope="module")
+def own(start_server: StartServer) -> Server:
+    return start_server(egress_allow="127.0.0.1")
+
+
+@pytest.fixture
+async def provider(own: Server) -> AsyncIterator[Provider]:
+    async with providing(Provider(_SAYS, frozenset({"says-broken", "says-a-part"})), own) as started:
+        yield started
+
+
+def _answers(page: Page) -> Locator:
+    return page.get_by_role("article", name="Answer")
+
+
+def _field(page: Page) -> Locator:
+    return page.get_by_label("Message", exact=True)
+
+
+async def _ask(visitor: Visitor, *endpoints: str) -> None:
+    """A column for each endpoint, and a question."""
+    page = visitor.page
+    await visitor.open(f"playground?endpoint={endpoints[0]}")
+    await expect(page.get_by_role("combobox", name="Endpoint 1")).to_have_value(endpoints[0])
+    await page.get_by_role("button", name="Settings").click()
+    await page.get_by_label("Max tokens").fill("30")
+    await page.get_by_role("button", name="Settings").click()
+    for number, endpoint in enumerate(endpoints[1:], 2):
+        await page.get_by_role("button", name="Add endpoint").click()
+        await page.get_by_role("combobox", name=f"Endpoint {number}").click()
+        await page.get_by_role("option", name=endpoint, exact=True).click()
+    await _field(page).fill("Say it.")
+    await page.keyboard.press("Enter")
+
+
+@pytest.mark.usefixtures("provider")
+async def test_nothing_that_a_model_writes_is_run_followed_or_loaded(visit: Visit, own: Server) -> None:
+    visitor = await visit(own)
+    await _ask(visitor, "says-hostile")
+    answer = _answers(visitor.page)
+    await expect(visitor.page.get_by_test_id("stats")).to_contain_text("stop")
+    await expect(answer).to_contain_text("<script>document.title = 'taken'</script>")
+    await expect(answer.locator("script, iframe, img, [onerror], [onclick]")).to_have_count(0)
+    links = answer.get_by_role("link")
+    assert [await link.get_attribute("href") for link in await links.all()] == ["https://example.com/"]
+    await expect(answer).to_contain_text("red")
+    assert not re.search(r"[\x1b\x07\u202e]", await answer.inner_text())
+    await expect(visitor.page).to_have_title("Playground · openfm")
+    await visitor.look("playground-hostile")
+
+
+async def test_markdown_that_is_broken_off_is_shown_as_far_as_it_goes(
+    visit: Visit, own: Server, provider: Provider
+) -> None:
+    visitor = await visit(own)
+    await _ask(visitor, "says-broken")
+    answer = _answers(visitor.page)
+    await expect(answer.locator("strong")).to_have_text("bold")
+    await expect(answer.get_by_role("table")).to_contain_text("1")
+    await expect(answer.get_by_role("region", name="Code: python")).to_contain_text("print('never clo")
+    await visitor.look("playground-streaming")
+    provider.release.set()
+    await expect(answer.get_by_role("region", name="Code: python")).to_contain_text("never closed")
+
+
+@pytest.mark.usefixtures("provider")
+async def test_a_megabyte_on_one_line_leaves_the_page_quick_to_use(visit: Visit, own: Server) -> None:
+    visitor = await visit(own)
+    await _ask(visitor, "says-a-megabyte")
+    page = visitor.page
+    await expect(page.get_by_role("button", name=re.compile("Show more .970,000 characters left"))).to_be_visible()
+    await _field(page).fill("still here")
+    await expect(_field(page)).to_have_value("still here")
+    await visitor.look("playground-megabyte")
+
+
+@pytest.mark.usefixtures("provider")
+async def test_stop_keeps_what_came_and_one_column_that_fails_stops_no_other(visit: Visit, own: Server) -> None:
+    visitor = await visit(own)
+    visitor.expect_error("500")
+    visitor.expect_error("502")
+    await _ask(visitor, "says-a-part", "says-nothing", "says-hostile", CHAT)
+    page = visitor.page
+    columns = [page.get_by_role("region", name=re.compile(f"Column {number}:")) for number in (1, 2, 3, 4)]
+    await expect(columns[1].get_by_role("alert")).to_contain_text("No whole answer")
+    await expect(columns[2].get_by_test_id("stats")).to_contain_text("stop")
+    await expect(_answers(page).first).to_contain_text("What came before")
+    await page.get_by_role("button", name="Stop column 1").click()
+    await expect(columns[0]).to_contain_text("Stopped. What had come is kept.")
+    await expect(columns[0].get_by_role("article", name="Answer")).to_contain_text("What came before")
+    await expect(columns[3].get_by_test_id("stats")).to_contain_text(" out", timeout=60_000)
+    await visitor.look("playground-columns")
+
+
+async def test_a_session_that_ends_keeps_the_conversation_and_the_draft(visit: Visit, own: Server) -> None:
+    async with aiohttp.ClientSession(own.url, headers={"authorization": f"Bearer {own.token}"}) as session:
+        made = await _post(session, "/api/2.0/token/create", {"comment": "ends soon"})
+        visitor = await visit(own, token=made["token_value"])
+        page = visitor.page
+        await _ask(visitor, CHAT)
+        await expect(page.get_by_test_id("stats")).to_contain_text(" out", timeout=60_000)
+        await _post(session, "/api/2.0/token/delete", {"token_id": made["token_info"]["token_id"]})
+    visitor.expect_error("401")
+    await _field(page).fill("And now?")
+    await page.keyboard.press("Enter")
+    again = page.get_by_role("dialog", name="Your session has ended")
+    await again.get_by_label("Access token", exact=True).fill(own.token)
+    await again.get_by_role("button", name="Sign in").click()
+    await expect(again).to_be_hidden()
+    await expect(page.get_by_role("article", name="You")).to_have_count(2)
+    await _answers(page).last.get_by_role("button", name=re.compile("Answer again|Try again")).first.click()
+    await expect(page.get_by_test_id("stats").last).to_contain_text(" out", timeout=60_000)
+    await expect(_answers(page)).to_have_count(2)
+
+
+async def test_a_server_that_goes_and_comes_back_is_said_and_loses_nothing(
+    visit: Visit, start_server: StartServer, tmp_path: Path
+) -> None:
+    server = await asyncio.to_thread(start_server, home=tmp_path)
+    visitor = await visit(server)
+    page = visitor.page
+    await _ask(visitor, CHAT)
+    await expect(page.get_by_test_id("stats")).to_contain_text(" out", timeout=60_000)
+    visitor.expect_error("ERR_")
+    visitor.expect_error("401")  # the bearer ended with the server; the session brings another
+    await asyncio.to_thread(server.end)
+    await expect(page.get_by_text("The server cannot be reached", exact=True)).to_be_visible(timeout=60_000)
+    await _field(page).fill("Are you there?")
+    await page.keyboard.press("Enter")
+    await expect(_answers(page).last.get_by_role("alert")).to_be_visible()
+    port = server.url.rpartition(":")[2]
+    await asyncio.to_thread(start_server, "--port", port, home=tmp_path)
+    await expect(page.get_by_text("The server cannot be reached", exact=True)).to_be_hidden(timeout=60_000)
+    await _answers(page).last.get_by_role("button", name=re.compile("Answer again|Try again")).first.click()
+    await expect(page.get_by_test_id("stats").last).to_contain_text(" out", timeout=60_000)
+
+
+async def _post(session: aiohttp.ClientSession, path: str, body: dict[str, str]) -> Any:
+    async with session.post(path, json=body) as answer:
+        assert answer.ok, await answer.text()
+        return await answer.json()
