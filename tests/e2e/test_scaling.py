@@ -4,6 +4,7 @@ import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -51,11 +52,16 @@ async def calibrated(management: Management) -> tuple[dict[str, object], int]:
     return version, int(found["throughput_chunk_size"])
 
 
-async def created(management: Management, name: str, entity: dict[str, object]) -> None:
-    """An endpoint that answers."""
+@asynccontextmanager
+async def existing(management: Management, name: str, entity: dict[str, object]) -> AsyncIterator[None]:
+    """An endpoint that answers, and is gone afterwards."""
     config = {"served_entities": [entity | {"burst_scaling_enabled": False}]}
     await management.ask("POST", _ROOT, {"name": name, "config": config})
-    await management.settled(name)
+    try:
+        await management.settled(name)
+        yield
+    finally:
+        await management.ask("DELETE", f"{_ROOT}/{name}")
 
 
 async def replicas(management: Management, name: str, wanted: int) -> float:
@@ -84,41 +90,42 @@ def undeclared(load: Load) -> list[str]:
 async def test_from_one_replica_to_two_and_back_under_load(own: Server, management: Management) -> None:
     version, unit = await calibrated(management)
     throughput = {"min_provisioned_throughput": unit, "max_provisioned_throughput": 2 * unit}
-    await created(management, "growing", version | throughput | {"workload_size": "Medium"})
-    await replicas(management, "growing", 1)
-    async with Load(own, "growing", clients=8, max_tokens=24) as load:
-        await load.until(8)
-        up_s = await replicas(management, "growing", 2)
-        await load.until(16)
-    async with Load(own, "growing", clients=1, max_tokens=4, pause_s=1.0) as light:
-        down_s = await replicas(management, "growing", 1)
-        await light.until(2)
+    async with existing(management, "growing", version | throughput | {"workload_size": "Medium"}):
+        await replicas(management, "growing", 1)
+        async with Load(own, "growing", clients=8, max_tokens=24) as load:
+            await load.until(8)
+            up_s = await replicas(management, "growing", 2)
+            await load.until(16)
+        async with Load(own, "growing", clients=1, max_tokens=4, pause_s=3.0) as light:
+            down_s = await replicas(management, "growing", 1)
+            await light.until(2)
+        events = await told(management, "growing")
     assert undeclared(load) == undeclared(light) == []
     say(
         f"1 -> 2 after {up_s:.1f} s, 2 -> 1 after {down_s:.1f} s; {load.outcome.whole + light.outcome.whole} whole, "
         f"{len(load.outcome.failed) + len(light.outcome.failed)} told to come back, 0 failed"
     )
-    assert (await told(management, "growing"))[-2:] == ["SCALED_UP", "SCALED_DOWN"]
-    await management.ask("DELETE", f"{_ROOT}/growing")
+    assert events[-2:] == ["SCALED_UP", "SCALED_DOWN"]
 
 
 @pytest.mark.slow
 async def test_from_one_replica_to_none_and_back_under_load(own: Server, management: Management) -> None:
     version, unit = await calibrated(management)
-    await created(management, "sleepy", version | {"min_provisioned_throughput": 0, "max_provisioned_throughput": unit})
-    async with Load(own, "sleepy", clients=2, max_tokens=12) as load:
-        await load.until(4)
-    down_s = await replicas(management, "sleepy", 0)
-    began = time.monotonic()
-    async with Load(own, "sleepy", clients=4, max_tokens=12) as again:
-        await again.until(1)
-        first_s = time.monotonic() - began
-        await again.until(8)
+    throughput = {"min_provisioned_throughput": 0, "max_provisioned_throughput": unit}
+    async with existing(management, "sleepy", version | throughput):
+        async with Load(own, "sleepy", clients=2, max_tokens=12) as load:
+            await load.until(4)
+        down_s = await replicas(management, "sleepy", 0)
+        began = time.monotonic()
+        async with Load(own, "sleepy", clients=4, max_tokens=12) as again:
+            await again.until(1)
+            first_s = time.monotonic() - began
+            await again.until(8)
+        events = await told(management, "sleepy")
     assert undeclared(load) == undeclared(again) == []
     say(
         f"1 -> 0 after {down_s:.1f} s, 0 -> 1: first answer after {first_s:.1f} s; "
         f"{load.outcome.whole + again.outcome.whole} whole, "
         f"{len(load.outcome.failed) + len(again.outcome.failed)} told to come back, 0 failed"
     )
-    assert {"SCALED_TO_ZERO", "COLD_START"} <= set(await told(management, "sleepy"))
-    await management.ask("DELETE", f"{_ROOT}/sleepy")
+    assert {"SCALED_TO_ZERO", "COLD_START"} <= set(events)

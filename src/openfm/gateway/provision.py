@@ -15,6 +15,7 @@ from openfm.scheduling.work import Promise
 
 _FORGET_AFTER_S = 3600.0
 _RECENT_S = 30.0
+_BELIEVED = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,13 @@ class _Door:
     told_s: float = 0.0
 
     def note(self, work: float, now: float) -> None:
-        """So much more was asked; below zero, so much less than was thought."""
-        self.asked = max(0.0, self.asked * _fading(now - self.told_s) + work)
+        """So much more was asked; below zero, so much less than was thought.
+
+        More than twice what was promised is remembered as that: those who come back before they were told to are
+        counted each time, and would be believed long after they left.
+        """
+        most = _BELIEVED * self.promise.rate * _RECENT_S
+        self.asked = min(most, max(0.0, self.asked * _fading(now - self.told_s) + work))
         self.told_s = now
 
 

@@ -1,6 +1,6 @@
 """Provisioned throughput at the door, told with the engine that ships and a clock that is told the time."""
 
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -275,11 +275,23 @@ async def test_what_is_asked_lately_says_how_much_is_wanted_also_of_what_was_ref
         scene.now += 1.0
         with_answer = scene.call(b"%d" % number)
         try:
-            scene.provisions.enter(with_answer.endpoint, with_answer.entity, _asker(30, b"%d" % number), lambda: False)
+            scene.provisions.enter(with_answer.endpoint, with_answer.entity, _asker(18, b"%d" % number), lambda: False)
         except ProvisionUsedUp:
             continue
-    assert scene.provisions.asked_per_s("pt-d") == pytest.approx(30, rel=0.1)
+    assert scene.provisions.asked_per_s("pt-d") == pytest.approx(18, rel=0.1)
     assert scene.provisions.asked_per_s("unknown") == 0
+
+
+async def test_a_storm_of_early_retries_is_not_believed_for_long() -> None:
+    scene = Scene([endpoint("pt", NO_BURST)])
+    called = scene.call(b"x")
+    for _ in range(10_000):
+        scene.now += 0.001
+        with suppress(ProvisionUsedUp):
+            scene.provisions.enter(called.endpoint, called.entity, _asker(30, b"x"), lambda: False)
+    assert scene.provisions.asked_per_s("pt-d") == pytest.approx(2 * 10, rel=0.01)  # twice what was promised
+    scene.now += 60.0
+    assert scene.provisions.asked_per_s("pt-d") < 3
 
 
 def _asker(completion: int, body: bytes) -> Asker:

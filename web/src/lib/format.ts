@@ -1,11 +1,18 @@
 const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
+const small = new Intl.NumberFormat('en', { maximumFractionDigits: 2 });
 
 export const count = (value: number): string => whole.format(value);
-export const short = (value: number): string => (Math.abs(value) < 10_000 ? whole.format(value) : compact.format(value));
+export function short(value: number): string {
+  if (Math.abs(value) < 10) return small.format(value);
+  return Math.abs(value) < 10_000 ? whole.format(value) : compact.format(value);
+}
+
+export const modelUnits = (units: number): string => `${count(units)} model ${units === 1 ? 'unit' : 'units'}`;
 
 /** Milliseconds as people say them. */
 export function duration(ms: number): string {
+  if (ms < 10) return `${small.format(ms)} ms`;
   if (ms < 1000) return `${Math.round(ms)} ms`;
   if (ms < 60_000) return `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`;
   const minutes = Math.floor(ms / 60_000);

@@ -21,12 +21,16 @@ type ChartProps = {
   xTitle?: string;
 };
 
+/** So few that each is seen: a line needs two beside each other. */
+const FEW = 40;
+
 /** The table is for whoever has no mouse; what is hidden from screen readers must not take the focus. */
 const UNFOCUSED = { accessibilityLayer: false };
 
 /** A chart, and the same numbers as a table for whoever cannot see it or wants to read them. */
 export function Chart({ title, kind, points, series, x, format, isStacked = false, xTitle = 'Time' }: ChartProps) {
   const [asTable, setAsTable] = useState(false);
+  const filled = points.filter((point) => series.some(({ name }) => point[name] !== null && point[name] !== undefined)).length;
   const common = {
     h: 220,
     data: [...points] as Record<string, unknown>[],
@@ -67,7 +71,7 @@ export function Chart({ title, kind, points, series, x, format, isStacked = fals
         <Box aria-hidden className="chart">
           {kind === 'area' && <AreaChart {...common} areaChartProps={UNFOCUSED} type={isStacked ? 'stacked' : 'default'} withDots={points.length < 3} curveType="linear" />}
           {kind === 'bar' && <BarChart {...common} barChartProps={UNFOCUSED} type={isStacked ? 'stacked' : 'default'} maxBarWidth={48} />}
-          {kind === 'line' && <LineChart {...common} lineChartProps={UNFOCUSED} withDots={points.length < 40} curveType="linear" connectNulls={false} />}
+          {kind === 'line' && <LineChart {...common} lineChartProps={UNFOCUSED} withDots={filled < FEW} curveType="linear" connectNulls={false} />}
         </Box>
       )}
     </Paper>

@@ -4,7 +4,7 @@ import { Link } from '@tanstack/react-router';
 
 import { type Endpoint, type EndpointConfig, externalName, type ServedEntity } from '@/api/endpoints';
 import { serverUrl } from '@/lib/base';
-import { count, dateTime, duration } from '@/lib/format';
+import { count, dateTime, duration, modelUnits } from '@/lib/format';
 import { Fields } from '@/ui/fields';
 import { DeploymentBadge } from '@/ui/state';
 import { type Column, DataTable } from '@/ui/table';
@@ -164,7 +164,7 @@ function Entities({ config, label }: { config: EndpointConfig; label: string }) 
 
 function throughput(entity: ServedEntity): string {
   const burst = entity.burst_scaling_enabled === false ? ', no bursts' : '';
-  if (entity.provisioned_model_units) return `${count(entity.provisioned_model_units)} model units${burst}`;
+  if (entity.provisioned_model_units) return `${modelUnits(entity.provisioned_model_units)}${burst}`;
   if (entity.max_provisioned_throughput)
     return `${count(entity.min_provisioned_throughput ?? 0)}–${count(entity.max_provisioned_throughput)} tokens/s${burst}`;
   return 'Shared';

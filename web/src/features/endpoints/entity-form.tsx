@@ -5,7 +5,7 @@ import { useQuery } from '@tanstack/react-query';
 import { optimizationQuery } from '@/api/endpoints';
 import { modelsQuery, versionsQuery } from '@/api/models';
 import { type EntityDraft, leastOf, scaledToZero } from '@/features/endpoints/draft';
-import { count } from '@/lib/format';
+import { count, modelUnits } from '@/lib/format';
 import { TASKS } from '@/lib/model';
 
 type EntityFormProps = {
@@ -178,7 +178,7 @@ function Throughput({ entity, problems, put, chunk, reason }: PartProps & { chun
       </Group>
       {most > 0 && (
         <Text size="sm" c="dimmed">
-          {count(most)} tokens per second are {count(most / chunk)} model units. A completion token counts 1; prompt tokens count less.
+          {count(most)} tokens per second are {modelUnits(most / chunk)}. A completion token counts 1; prompt tokens count less.
         </Text>
       )}
     </Stack>

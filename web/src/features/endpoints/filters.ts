@@ -1,5 +1,5 @@
 import type { Endpoint } from '@/api/endpoints';
-import { count } from '@/lib/format';
+import { count, modelUnits } from '@/lib/format';
 
 export type Filters = {
   q?: string | undefined;
@@ -33,7 +33,7 @@ export const ownerName = (endpoint: Endpoint): string => endpoint.creator;
 export function throughputOf(endpoint: Endpoint): string | null {
   const entities = entitiesOf(endpoint);
   const units = entities.reduce((sum, one) => sum + (one.provisioned_model_units ?? 0), 0);
-  if (units > 0) return `${count(units)} model units`;
+  if (units > 0) return modelUnits(units);
   const most = entities.reduce((sum, one) => sum + (one.max_provisioned_throughput ?? 0), 0);
   return most > 0 ? `${count(most)} tokens/s` : null;
 }
