@@ -30,7 +30,7 @@ from openfm.server.external import ExternalEngines, KeyedLauncher
 from openfm.server.gateway_state import GatewayOptions, GatewayState
 from openfm.server.leased_fleet import LeasedFleet
 from openfm.server.listener import Address, CannotListen, is_loopback, make_server, open_socket, url_of
-from openfm.server.promises import Promises, measured
+from openfm.server.promises import DividedPromises, Promises, measured
 from openfm.server.router import FrontDoor, HostDescription, MetricsPage, Planes
 from openfm.server.state import now_us
 from openfm.settings import Settings, environment
@@ -76,7 +76,7 @@ async def _serve(settings: Settings, token: str) -> None:
         state = await asyncio.to_thread(_state, settings, database, token)
         fleet = _fleet(settings, state, control)
         guards = make_guards(counts, lambda: state.limits.rules, lambda: state.budgets.state, state.prices)
-        gateway = make_gateway(state.directory, fleet, _admission(settings, state), guards)
+        gateway = make_gateway(state.directory, fleet, _admission(settings, state, fleet), guards)
         metrics.watch_provisioned(gateway.admission.provisions.utilisations)
         payloads = PayloadWriter(database, metrics.payload_dropped)
         exchanges = ExchangeLog(books.journal, books.attempts, Sinks(sinks, payloads), metrics, time.time)
@@ -127,12 +127,10 @@ def _fleet(settings: Settings, state: GatewayState, control: ControlLink) -> Lea
     return LeasedFleet(control, externals, state.catch_up, state.take_used, settings.cold_start_deadline_s)
 
 
-def _admission(settings: Settings, state: GatewayState) -> Admission:
-    return make_admission(settings, state.weights, _promises(settings, state))
-
-
-def _promises(settings: Settings, state: GatewayState) -> Promises:
-    return Promises(measured(state.profiles, state.chunk_size), settings.engine_threads or len(os.sched_getaffinity(0)))
+def _admission(settings: Settings, state: GatewayState, fleet: LeasedFleet) -> Admission:
+    threads = settings.engine_threads or len(os.sched_getaffinity(0))
+    whole = Promises(measured(state.profiles, state.chunk_size), threads)
+    return make_admission(settings, state.weights, DividedPromises(whole, lambda: fleet.gateways))
 
 
 def _admin_token(settings: Settings) -> str:

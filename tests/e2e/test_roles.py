@@ -144,6 +144,38 @@ async def test_an_endpoint_that_sleeps_is_woken_once_for_all_gateways(
         assert await until_status(session, gateway, "sleepy", 404) < _CHANGES_ARRIVE_S
 
 
+async def test_gateways_let_in_equal_parts_of_what_was_provisioned(
+    workspace: Workspace, management: Management, session: aiohttp.ClientSession
+) -> None:
+    model = {"entity_name": "system.ai.minilm_l6_v2", "entity_version": "1"}
+    await create(management, "bought", provisioned_model_units=1, **model)
+    profiles = f"/api/2.0/openfm/models/{model['entity_name']}/1/throughput-profiles"
+    async with asyncio.timeout(100):
+        while not (await management.ask("GET", profiles))["profiles"]:  # noqa: ASYNC110  # measures once it is loaded
+            await asyncio.sleep(0.2)
+    gateway = workspace.gateways[0]
+    beside_one = await until_utilisation(session, gateway, "bought", 0.0)
+    with gateway_of(workspace.control, valkey_url=workspace.redis_url):
+        await until_utilisation(session, gateway, "bought", 1.5 * beside_one)
+    await until_utilisation(session, gateway, "bought", beside_one)
+    await management.ask("DELETE", f"{_ROOT}/bought")
+
+
+async def until_utilisation(session: aiohttp.ClientSession, gateway: Server, endpoint: str, wanted: float) -> float:
+    """Ask until one request fills that much of the bucket, when it is alone in it; how much that was."""
+    body = {"input": ["one two three four five six seven eight nine ten " * 10] * 20}
+    headers = {"authorization": f"Bearer {gateway.token}"}
+    url = f"{gateway.url}/serving-endpoints/{endpoint}/invocations"
+    async with asyncio.timeout(30):
+        while True:
+            async with session.post(url, json=body, headers=headers) as answer:
+                await answer.read()
+                share = float(answer.headers["x-openfm-utilization"]) if answer.status == 200 else 0.0
+            if share and (not wanted or share == pytest.approx(wanted, rel=0.1)):
+                return share
+            await asyncio.sleep(2.0)  # what was asked leaks away
+
+
 async def test_an_external_model_is_called_by_the_gateway_itself(
     workspace: Workspace, management: Management, session: aiohttp.ClientSession
 ) -> None:

@@ -1,5 +1,6 @@
 """Sends planned requests to an engine itself: no gateway, no HTTP of ours in between."""
 
+import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -21,6 +22,9 @@ from openfm.engines.base import Engine
 from openfm.load.outcome import Outcome
 from openfm.load.runner import Planned
 
+_STUCK_S = 600.0
+"""Of one request of a few hundred tokens: the slowest processor has answered it long before."""
+
 
 @dataclass(frozen=True, slots=True)
 class EngineSender:
@@ -31,12 +35,16 @@ class EngineSender:
     clock: Callable[[], float]
 
     async def send(self, request: Planned, due_s: float) -> Outcome:
-        """The request's outcome; an error of the engine is one, named by its class."""
+        """The request's outcome; an error of the engine is one, named by its class, and so is one that is stuck."""
         begun = Outcome(due_s, self.clock(), due_s)
         try:
-            return await (
-                self._embed(request, begun) if self.task is Task.EMBEDDINGS else self._generate(request, begun)
-            )
+            async with asyncio.timeout(_STUCK_S):
+                return await (
+                    self._embed(request, begun) if self.task is Task.EMBEDDINGS else self._generate(request, begun)
+                )
+        except TimeoutError:
+            stuck = f"no whole answer came in {_STUCK_S:.0f} s. See the engine's log, and calibrate again"
+            return replace(begun, ended_s=self.clock(), error=stuck)
         except ApiError as error:
             return replace(begun, ended_s=self.clock(), error=f"{type(error).__name__}: {error.message}")
 

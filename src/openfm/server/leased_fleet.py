@@ -47,6 +47,7 @@ class LeasedFleet:
         self._revision = 0
         self._heard_s = -LEASE_S
         self._not_ready: Mapping[str, str] = {}
+        self._gateways = 1
         self._held: dict[LentReplica, HeldEngine] = {}
         self._by_deployment: dict[str, list[HeldEngine]] = {}
         self._going: list[HeldEngine] = []
@@ -60,6 +61,11 @@ class LeasedFleet:
         if self._is_lost:
             return {"control server": "It does not answer. Start it with --role control on the same home folder."}
         return self._not_ready
+
+    @property
+    def gateways(self) -> int:
+        """How many gateways there are, this one included."""
+        return self._gateways
 
     async def joined(self) -> None:
         """Return when the first picture is there. Raises `ControlUnreachable` where the control server is no such."""
@@ -125,6 +131,7 @@ class LeasedFleet:
             by_deployment.setdefault(lent.deployment_id, []).append(engine)
         self._by_deployment = by_deployment
         self._not_ready = picture.not_ready
+        self._gateways = picture.gateways
         self._seen = picture.epoch
 
     async def _woken(self, entity: ServedEntity) -> Sequence[HeldEngine]:

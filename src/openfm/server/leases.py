@@ -60,6 +60,11 @@ class Leases:
         self._clock = clock
         self._gateways: dict[str, _Gateway] = {}
 
+    @property
+    def count(self) -> int:
+        """How many gateways there are."""
+        return len(self._gateways)
+
     def hear(self, report: Report) -> None:
         """It works by the picture that it names: what only older ones showed, it uses no more."""
         gateway = self._gateways.get(report.gateway)
@@ -115,6 +120,7 @@ class LeaseDesk:
         self._not_ready = not_ready
         self._leases = Leases(loop.time)
         self._epoch = revision.value
+        self._gateways = 0
         self._changed = asyncio.Event()
         room.on_change(self._note_change)
         revision.on_change(partial(loop.call_soon_threadsafe, self._note_change))
@@ -136,6 +142,7 @@ class LeaseDesk:
         while True:
             await asyncio.sleep(1.0)
             self._leases.forget_silent()
+            self._count()
 
     async def _answer(self, scope: Scope, receive: Receive) -> bytes:
         if not authenticate(scope["headers"], self._state.access.token_book).is_admin:
@@ -152,6 +159,7 @@ class LeaseDesk:
     async def report(self, report: Report) -> Picture:
         """Take the report over, and answer when there is news, or soon."""
         self._leases.hear(report)
+        self._count()
         self._state.access.token_book.note_used(report.used_tokens)
         for deployment_id in report.touched:
             self._room.demand.touch(deployment_id)
@@ -198,7 +206,7 @@ class LeaseDesk:
         return found
 
     def _picture(self, replicas: Sequence[LentReplica]) -> Picture:
-        return Picture(self._epoch, self._revision.value, replicas, self._not_ready())
+        return Picture(self._epoch, self._revision.value, replicas, self._not_ready(), max(1, self._gateways))
 
     def _woken(self, outcome: Outcome, error: ApiError | None = None) -> Woken:
         message = "" if error is None else error.message
@@ -211,6 +219,12 @@ class LeaseDesk:
                 if entity.deployment_id == deployment_id:
                     return entity
         return None
+
+    def _count(self) -> None:
+        """Tell all gateways when there are more or fewer of them."""
+        if self._leases.count != self._gateways:
+            self._gateways = self._leases.count
+            self._note_change()
 
     def _note_change(self) -> None:
         self._epoch += 1

@@ -1,6 +1,7 @@
 """What served entities were promised, and on how many replicas: the gateway's and the fleet's one account of it."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Protocol
 
 from openfm.core.endpoint import ServedEntity
@@ -67,6 +68,23 @@ class Promises:
         least = entity.settings.min_provisioned_throughput
         fewest = most if least is None else min(most, throughput.replicas(least))
         return Bounds(0 if entity.settings.scale_to_zero_enabled else max(1, fewest), most)
+
+
+class DividedPromises:
+    """Fulfils the `ThroughputBook` of one of several gateways: each lets in an equal part, and all of them the whole.
+
+    A gateway that is asked more than its part refuses while others have room: balance requests evenly. One that joins
+    makes the parts of the others smaller within half a second, one that dies makes them larger within `LEASE_S`.
+    """
+
+    def __init__(self, whole: Promises, gateways: Callable[[], int]) -> None:
+        self._whole = whole
+        self._gateways = gateways
+
+    def promise(self, entity: ServedEntity) -> Promise | None:
+        """See `ThroughputBook.promise`."""
+        whole = self._whole.promise(entity)
+        return None if whole is None else replace(whole, rate=whole.rate / self._gateways())
 
 
 def _most(entity: ServedEntity, throughput: Throughput) -> float:

@@ -42,12 +42,14 @@ class Picture(msgspec.Struct, frozen=True):
 
     `epoch` names this picture. `revision` is that of the database's contents about endpoints, access and limits: one
     that is new has to be read before the rest is used. `not_ready` are default endpoints, each with the reason.
+    `gateways` is how many there are: each lets in an equal part of what was provisioned.
     """
 
     epoch: int
     revision: int
     replicas: Sequence[LentReplica]
     not_ready: Mapping[str, str]
+    gateways: int = 1
 
 
 class Wake(msgspec.Struct, frozen=True):

@@ -77,6 +77,12 @@ def test_an_engine_that_fails_ends_it_with_the_reason() -> None:
         calibrated(LinearEngine(fails_after=3000))
 
 
+@pytest.mark.parametrize("after", [0, 1000, 3000])
+def test_an_engine_that_is_stuck_ends_it_with_the_reason(after: int) -> None:
+    with pytest.raises(EngineFailed, match="no whole answer came in 600 s"):
+        calibrated(LinearEngine(sticks_after=after))
+
+
 def test_an_interrupted_one_goes_on_from_what_was_measured() -> None:
     first, second, told = LinearEngine(fails_after=3000), LinearEngine(), Told()
     with pytest.raises(EngineFailed):

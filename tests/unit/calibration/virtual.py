@@ -62,6 +62,7 @@ class LinearEngine(ScriptedEngine):
     cached_s: float = 0.0004
     completion_s: float = 0.01
     fails_after: int | None = None
+    sticks_after: int | None = None
     answered: int = 0
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _seen: list[list[str]] = field(default_factory=list)
@@ -88,6 +89,8 @@ class LinearEngine(ScriptedEngine):
         self.answered += 1
         if self.fails_after is not None and self.answered > self.fails_after:
             raise EngineFailed("It fell over.")
+        if self.sticks_after is not None and self.answered > self.sticks_after:
+            await asyncio.Event().wait()
         async with self._turn:
             await asyncio.sleep(seconds)
 
