@@ -6,7 +6,13 @@ import { lazy, Suspense, useState } from 'react';
 
 import { deleteEndpoint, type Endpoint, endpointAction, endpointQuery } from '@/api/endpoints';
 import { sqlQuery, literal } from '@/api/usage';
+import { Events } from '@/features/endpoint/events';
+import { Limits } from '@/features/endpoint/limits';
+import { Logs } from '@/features/endpoint/logs';
 import { Overview } from '@/features/endpoint/overview';
+import { Permissions } from '@/features/endpoint/permissions';
+import { Query } from '@/features/endpoint/query';
+import { Requests } from '@/features/endpoint/requests';
 import { serverUrl } from '@/lib/base';
 import { taskName } from '@/lib/model';
 import { Confirm } from '@/ui/confirm';
@@ -16,13 +22,8 @@ import { told } from '@/ui/notify';
 import { Page } from '@/ui/page';
 import { StateBadge } from '@/ui/state';
 
+/** With the charts' library, which is large. The other tabs are small: what is waited for is shown 300 ms later by React. */
 const Metrics = lazy(() => import('@/features/endpoint/metrics').then((it) => ({ default: it.Metrics })));
-const Query = lazy(() => import('@/features/endpoint/query').then((it) => ({ default: it.Query })));
-const Events = lazy(() => import('@/features/endpoint/events').then((it) => ({ default: it.Events })));
-const Logs = lazy(() => import('@/features/endpoint/logs').then((it) => ({ default: it.Logs })));
-const Requests = lazy(() => import('@/features/endpoint/requests').then((it) => ({ default: it.Requests })));
-const Limits = lazy(() => import('@/features/endpoint/limits').then((it) => ({ default: it.Limits })));
-const Permissions = lazy(() => import('@/features/endpoint/permissions').then((it) => ({ default: it.Permissions })));
 
 const isOwn = (endpoint: Endpoint): boolean => endpoint.permission_level === 'CAN_MANAGE' && endpoint.endpoint_type !== 'FOUNDATION_MODEL_API';
 

@@ -34,9 +34,14 @@ export function Dashboard({ search, filter }: { search: UsageSearch; filter: Fil
             {({ rows }) => (
               <>
                 <Cards total={rows.find((row) => row.at === null) ?? {}} costs={costs.data?.rows.filter(isOfAll) ?? null} />
-                <Suspense fallback={<Loading />}>
-                  <UsageCharts rows={rows} costs={costs.data?.rows ?? []} search={search} />
-                </Suspense>
+                {/* Charts take the browser half a second: the table below comes before them. */}
+                {costs.isPending ? (
+                  <Loading />
+                ) : (
+                  <Suspense fallback={<Loading />}>
+                    <UsageCharts rows={rows} costs={costs.data?.rows ?? []} search={search} />
+                  </Suspense>
+                )}
               </>
             )}
           </Loaded>
