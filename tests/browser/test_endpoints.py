@@ -1,6 +1,7 @@
 """The serving endpoints' pages: the list, the form, and every tab of an endpoint."""
 
 import asyncio
+import json
 import re
 
 import aiohttp
@@ -70,6 +71,14 @@ async def test_each_tab_of_an_endpoint_is_accessible(tab: str, visit: Visit, own
     if tab == "Metrics":
         await expect(page.get_by_text("Requests per minute").first).to_be_visible()
     await visitor.look(f"endpoint-{tab.lower().replace(' ', '-')}")
+
+
+async def test_an_endpoint_s_openapi_document_is_a_file(visit: Visit, own: Server) -> None:
+    visitor = await visit(own, f"endpoints/{CHAT}?tab=query")
+    async with visitor.page.expect_download() as downloading:
+        await visitor.page.get_by_role("button", name="OpenAPI document").click()
+    document = json.loads(await asyncio.to_thread((await (await downloading.value).path()).read_text))
+    assert "/invocations" in document["paths"]
 
 
 async def test_an_endpoint_is_made_changed_stopped_and_deleted(visit: Visit, own: Server) -> None:

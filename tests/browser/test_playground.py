@@ -133,6 +133,30 @@ async def test_stop_keeps_what_came_and_one_column_that_fails_stops_no_other(vis
     await visitor.look("playground-columns")
 
 
+async def test_conversations_are_exported_and_imported_again(
+    visit: Visit, own: Server, provider: Provider, tmp_path: Path
+) -> None:
+    visitor = await visit(own)
+    page = visitor.page
+    provider.release.set()
+    await _ask(visitor, "says-a-part")
+    await expect(page.get_by_test_id("stats")).to_contain_text("stop")
+    async with page.expect_download() as downloading:
+        await page.get_by_role("button", name="Export").click()
+    file = tmp_path / "saved.json"
+    await (await downloading.value).save_as(file)
+    await page.get_by_role("button", name="Clear").click()
+    await expect(_answers(page)).to_have_count(0)
+    await page.locator("input[type=file]").set_input_files(file)
+    await expect(_answers(page)).to_contain_text("What came before what comes after")
+    await expect(page.get_by_test_id("stats")).to_contain_text("stop")
+    (tmp_path / "other.json").write_text('{"columns": 1}', encoding="utf-8")
+    await page.locator("input[type=file]").set_input_files(tmp_path / "other.json")
+    await expect(page.get_by_role("alert")).to_contain_text("not one that this page exported: columns")
+    await expect(_answers(page)).to_have_count(1)
+    await visitor.look("playground-imported")
+
+
 async def test_a_session_that_ends_keeps_the_conversation_and_the_draft(visit: Visit, own: Server) -> None:
     async with aiohttp.ClientSession(own.url, headers={"authorization": f"Bearer {own.token}"}) as session:
         made = await _post(session, "/api/2.0/token/create", {"comment": "ends soon"})

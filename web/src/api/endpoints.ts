@@ -51,6 +51,9 @@ export const setRateLimits = (name: string, limits: RateLimit[]): Promise<unknow
 export const setDescription = (name: string, description: string): Promise<unknown> =>
   http.patch(`${at(name)}/description`, { description });
 
+/** What the endpoint answers to, as an OpenAPI document. */
+export const openApiOf = async (name: string): Promise<string> => JSON.stringify(await http.get(`${at(name)}/openapi`), null, 2);
+
 export type RateLimit = { calls?: number; tokens?: number; key: string; principal?: string; renewal_period: string };
 
 export type EndpointEvent = { timestamp: number; type: string; message: string; served_entity_name: string; actor: string };

@@ -1,15 +1,17 @@
 import { Button, Group, Paper, Stack, Text, Textarea, Title } from '@mantine/core';
-import { IconSend } from '@tabler/icons-react';
+import { IconDownload, IconSend } from '@tabler/icons-react';
 import { useState } from 'react';
 
-import type { Endpoint } from '@/api/endpoints';
+import { type Endpoint, openApiOf } from '@/api/endpoints';
 import { authorizedFetch } from '@/api/http';
 import { problem } from '@/api/session';
 import { apiRoot, serverUrl } from '@/lib/base';
+import { download } from '@/lib/files';
 import { duration } from '@/lib/format';
 import { exampleBody, querySamples } from '@/lib/samples';
 import { Code, CodeTabs } from '@/ui/code';
 import { ErrorPanel } from '@/ui/feedback';
+import { refused } from '@/ui/notify';
 
 type Answer = { body: string; ms: number; headers: [string, string][] };
 
@@ -80,6 +82,15 @@ export function Query({ endpoint }: { endpoint: Endpoint }) {
         <Text size="sm" c="dimmed" mb="sm">
           Put an access token into the variable OPENFM_TOKEN first.
         </Text>
+        <Button
+          size="xs"
+          variant="default"
+          mb="sm"
+          leftSection={<IconDownload size={14} aria-hidden />}
+          onClick={() => void openApiOf(endpoint.name).then((text) => download(`${endpoint.name}-openapi.json`, text, 'application/json')).catch(refused)}
+        >
+          OpenAPI document
+        </Button>
         {typeof body !== 'string' && <CodeTabs label="request" samples={querySamples(serverUrl(), endpoint.name, endpoint.task, body)} />}
       </Paper>
     </div>

@@ -1,5 +1,5 @@
-import { Button, Group, Menu, Modal, Paper, Stack, Switch, Text, Textarea } from '@mantine/core';
-import { IconDownload, IconPlus, IconSend, IconShare } from '@tabler/icons-react';
+import { Button, FileButton, Group, Menu, Modal, Paper, Stack, Switch, Text, Textarea } from '@mantine/core';
+import { IconDownload, IconPlus, IconSend, IconShare, IconUpload } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { type KeyboardEvent, memo, useEffect, useRef, useState } from 'react';
@@ -8,6 +8,7 @@ import { type Endpoint, endpointsQuery } from '@/api/endpoints';
 import { type Price, pricesQuery } from '@/api/usage';
 import { ColumnView } from '@/features/playground/column';
 import { bodyOf } from '@/features/playground/request';
+import { fromFile, toFile } from '@/features/playground/saved';
 import { fromText, toText } from '@/features/playground/share';
 import { playground, useColumn, usePlayground } from '@/features/playground/store';
 import { type Column, MOST_COLUMNS } from '@/features/playground/types';
@@ -16,7 +17,7 @@ import { download } from '@/lib/files';
 import { querySamples } from '@/lib/samples';
 import { CodeTabs } from '@/ui/code';
 import { Empty, Loaded } from '@/ui/feedback';
-import { told } from '@/ui/notify';
+import { refused, told } from '@/ui/notify';
 import { Page } from '@/ui/page';
 
 const NO_PRICES: readonly Price[] = [];
@@ -173,7 +174,10 @@ function PageActions() {
     await navigator.clipboard.writeText(new URL(`playground?s=${text}`, pagesRoot()).href);
     told('A link to this comparison is in the clipboard. It has endpoints, settings and the prompt, and no answers.');
   };
-  const save = (): void => download('playground.json', JSON.stringify(playground.snapshot(), null, 2), 'application/json');
+  const save = (): void => download('playground.json', toFile(playground.snapshot()), 'application/json');
+  const open = (file: File | null): void => {
+    file?.text().then((text) => playground.restore(fromFile(text))).catch(refused);
+  };
   return (
     <>
       <Button variant="default" leftSection={<IconPlus size={16} aria-hidden />} onClick={() => playground.addColumn(next)} disabled={used.length >= MOST_COLUMNS || endpoints.length === 0}>
@@ -185,6 +189,13 @@ function PageActions() {
       <Button variant="default" leftSection={<IconDownload size={16} aria-hidden />} onClick={save}>
         Export
       </Button>
+      <FileButton onChange={open} accept="application/json">
+        {(props) => (
+          <Button variant="default" leftSection={<IconUpload size={16} aria-hidden />} {...props}>
+            Import
+          </Button>
+        )}
+      </FileButton>
     </>
   );
 }

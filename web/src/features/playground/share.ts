@@ -16,12 +16,13 @@ const params = z.object({
   format: z.enum(['json_object', 'json_schema']).optional(),
   schema: z.string().max(20_000).optional(),
 });
+/** What a column is set to, in whatever brings it here. */
+export const columnSettings = z.object({ endpoint: z.string().max(63), system: z.string().max(20_000), params });
+export const syncs = z.object({ prompt: z.boolean(), settings: z.boolean() });
+
 const shared = z.object({
-  columns: z
-    .array(z.object({ endpoint: z.string().max(63), system: z.string().max(20_000), params }))
-    .min(1)
-    .max(MOST_COLUMNS),
-  sync: z.object({ prompt: z.boolean(), settings: z.boolean() }),
+  columns: z.array(columnSettings).min(1).max(MOST_COLUMNS),
+  sync: syncs,
   draft: z.string().max(20_000),
 });
 export type Shared = { columns: Pick<Column, 'endpoint' | 'system' | 'params'>[]; sync: Sync; draft: string };

@@ -48,6 +48,12 @@ export class Playground {
     this.put({ columns, sync: shared.sync, draft: shared.draft });
   }
 
+  /** Go on from conversations that were saved. */
+  restore(saved: State): void {
+    for (const column of this.state.columns) this.stop(column.id);
+    this.put(saved);
+  }
+
   addColumn(endpoint: string): void {
     const { columns, sync } = this.state;
     if (columns.length >= MOST_COLUMNS) return;
