@@ -95,6 +95,14 @@ def test_line_33_throughput_of_twice_to_three_times_the_chunk_is_ready(life: Sto
     assert life.value("throughput")["state"] == READY
 
 
+def test_line_31_model_units_are_bought_and_changed_by_the_routes_of_their_own(life: Story) -> None:
+    told = life.value("units")
+    assert told["state"] == READY
+    assert told["made"]["provisioned_model_units"] == 2
+    assert (told["changed"]["provisioned_model_units"], told["changed"]["burst_scaling_enabled"]) == (1, False)
+    assert told["answers"] == 1
+
+
 def test_line_26_a_deleted_endpoint_is_gone(life: Story) -> None:
     assert life.value("delete") is None
     assert "NotFound" in life.failure("gone").bases

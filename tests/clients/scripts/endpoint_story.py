@@ -12,6 +12,8 @@ from databricks.sdk.service.serving import (
     EndpointCoreConfigInput,
     EndpointTag,
     FallbackConfig,
+    PtEndpointCoreConfig,
+    PtServedModel,
     RateLimit,
     RateLimitRenewalPeriod,
     Route,
@@ -134,12 +136,33 @@ def details(endpoints):
 
 
 def throughput(w, endpoints):
-    """The guide to provisioned throughput: twice to three times the chunk, then the same in model units."""
+    """The guide to provisioned throughput: twice to three times the chunk."""
     chunk = optimization(w, MODEL, "1")["throughput_chunk_size"]
     by_rate = entity("1", min_provisioned_throughput=2 * chunk, max_provisioned_throughput=3 * chunk)
     ready = endpoints.create_and_wait("story-pt", config=config("story-pt", by_rate))
     endpoints.delete("story-pt")
     return {"state": ready.state.as_dict(), "entity": ready.config.served_entities[0].as_dict()}
+
+
+def units(endpoints):
+    """The same in model units, by the routes of their own."""
+
+    def bought(model_units, **settings):
+        model = PtServedModel(MODEL, model_units, entity_version="1", **settings)
+        return PtEndpointCoreConfig(served_entities=[model])
+
+    made = endpoints.create_provisioned_throughput_endpoint_and_wait("story-units", bought(2))
+    changed = endpoints.update_provisioned_throughput_endpoint_config_and_wait(
+        "story-units", bought(1, burst_scaling_enabled=False)
+    )
+    answer = endpoints.query("story-units", input=["a cat"])
+    endpoints.delete("story-units")
+    return {
+        "state": made.state.as_dict(),
+        "made": made.config.served_entities[0].as_dict(),
+        "changed": changed.config.served_entities[0].as_dict(),
+        "answers": len(answer.data),
+    }
 
 
 def main():
@@ -177,6 +200,7 @@ def main():
     )
     steps["after"] = attempt(lambda: split(w, 20), DatabricksError)
     steps["throughput"] = attempt(lambda: throughput(w, endpoints), OperationFailed, DatabricksError)
+    steps["units"] = attempt(lambda: units(endpoints), OperationFailed, DatabricksError)
     steps["delete"] = attempt(lambda: endpoints.delete(NAME), DatabricksError)
     steps["gone"] = attempt(lambda: endpoints.get(NAME), DatabricksError)
     tell({"sdk": steps})
