@@ -109,7 +109,7 @@ async def test_from_one_replica_to_two_and_back_under_load(own: Server, manageme
 
 
 @pytest.mark.slow
-async def test_from_one_replica_to_none_and_back_under_load(own: Server, management: Management) -> None:
+async def test_line_82_from_one_replica_to_none_and_back_under_load(own: Server, management: Management) -> None:
     version, unit = await calibrated(management)
     throughput = {"min_provisioned_throughput": 0, "max_provisioned_throughput": unit}
     async with existing(management, "sleepy", version | throughput):

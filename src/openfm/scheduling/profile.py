@@ -99,6 +99,19 @@ class ThroughputProfile:
         step = int(10 ** max(0, len(str(whole)) - 2))
         return max(1, whole // step * step)
 
+    @property
+    def side_by_side(self) -> int:
+        """How many such replicas the hardware runs at once: one on each GPU, or on cores of their own but for one."""
+        cores, threads = self.setting.hardware.cores, self.setting.engine.threads
+        if self.setting.hardware.gpus:
+            return len(self.setting.hardware.gpus)
+        return max(1, (cores - 1) // threads) if 0 < threads < cores else 1
+
+    @property
+    def machine_work_per_s(self) -> float:
+        """What all of them do at most."""
+        return self.saturated_work_per_s * self.side_by_side
+
     def staleness(self, hardware: Hardware, engine_version: str) -> str | None:
         """Why the figures may no longer be true here, as a sentence; None where nothing changed."""
         measured = self.setting

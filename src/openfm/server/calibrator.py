@@ -16,7 +16,7 @@ from openfm.control.calibrations.records import Calibration, CalibrationRequest
 from openfm.control.calibrations.service import CalibrationService
 from openfm.control.endpoints.directory import EndpointDirectory
 from openfm.control.endpoints.models import KnownModels
-from openfm.core.endpoint import DeploymentState, ServedEntity
+from openfm.core.endpoint import DeploymentState, EntitySettings, ServedEntity
 from openfm.core.errors import ApiError, Conflict, EngineFailed
 from openfm.core.principal import Principal
 from openfm.fleet.replica import Replica
@@ -30,6 +30,8 @@ log = structlog.get_logger(__name__)
 
 _SYSTEM = Principal(id="0", name="System user", is_admin=True)
 _LOOK_AGAIN_S = 30.0
+_AS_PROMISED = EntitySettings(provisioned_model_units=1, burst_scaling_enabled=False)
+"""What is measured is what will be promised: a replica with the cores and the precedence of provisioned throughput."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,7 @@ class Calibrator:
     async def _measured(self, one: Calibration) -> None:
         version = await asyncio.to_thread(self._own.models.version, one.entity_name, one.entity_version)
         entity = ServedEntity(
+            settings=_AS_PROMISED,
             name=f"calibration-{one.id}",
             entity_name=one.entity_name,
             entity_version=one.entity_version,
@@ -138,7 +141,9 @@ class Calibrator:
         await self._note(one, 0.0, "Starting a replica of its own.", [])
         async with self._own.room.trial(entity) as replica:
             engine = self._engine(entity, replica)
-            fingerprint = f"{self._own.here.hardware.fingerprint} {engine.name} {engine.version} {engine.slots}"
+            fingerprint = (
+                f"{self._own.here.hardware.fingerprint} {engine.name} {engine.version} {engine.slots} {engine.threads}"
+            )
             known = await asyncio.to_thread(self._own.service.begin, one, fingerprint)
             setting = Setting(
                 engine=engine,

@@ -24,7 +24,7 @@ class _Share:
     @property
     def units(self) -> float:
         """As a part of the machine."""
-        return self.rate / self.profile.saturated_work_per_s
+        return self.rate / self.profile.machine_work_per_s
 
 
 class PromisedCapacity:
@@ -74,7 +74,7 @@ def _rate(entity: ServedEntity, profile: ThroughputProfile) -> float:
 
 
 def _sentence(share: _Share, left_units: float, held: dict[str, _Share]) -> str:
-    most, chunk = share.profile.saturated_work_per_s, share.profile.chunk_size
+    most, chunk = share.profile.machine_work_per_s, share.profile.chunk_size
     left = max(0.0, left_units) * most
     fits = math.floor(left / chunk) * chunk
     holders = ", ".join(f"{name} {one.units:.0%}" for name, one in sorted(held.items()))

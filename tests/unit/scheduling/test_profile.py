@@ -79,3 +79,17 @@ def test_it_is_stale_on_other_hardware_and_with_another_engine() -> None:
 
 def test_some_megabytes_that_the_kernel_keeps_make_no_other_machine() -> None:
     assert replace(HARDWARE, memory_bytes=HARDWARE.memory_bytes - 4096).fingerprint == HARDWARE.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("cores", "threads", "gpus", "side_by_side"),
+    [(2, 2, (), 1), (16, 16, (), 1), (16, 4, (), 3), (4, 1, (), 3), (16, 4, ("a GPU", "a GPU"), 2), (8, 0, (), 1)],
+)
+def test_the_machine_does_what_all_replicas_do_that_it_runs_at_once(
+    cores: int, threads: int, gpus: tuple[str, ...], side_by_side: int
+) -> None:
+    engine = replace(SETTING.engine, threads=threads)
+    setting = replace(SETTING, engine=engine, hardware=replace(HARDWARE, cores=cores, gpus=gpus))
+    profile = replace(FULL, setting=setting)
+    assert profile.side_by_side == side_by_side
+    assert profile.machine_work_per_s == side_by_side * FULL.saturated_work_per_s

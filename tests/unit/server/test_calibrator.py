@@ -22,6 +22,7 @@ from openfm.core.model import Task
 from openfm.core.principal import PermissionLevel, Principal
 from openfm.engines.base import EngineSpec, LoadProgress
 from openfm.engines.scripted import FOREVER, RunningScript, ScriptedLauncher
+from openfm.fleet.placement import Machine
 from openfm.fleet.reconciler import ENDLESS
 from openfm.fleet.replica import ReplicaPolicy, Surroundings
 from openfm.server.calibrator import Bench, Calibrator
@@ -76,12 +77,14 @@ class House:
     launcher: LinearLauncher = field(default_factory=LinearLauncher)
     directory: EndpointDirectory = field(default_factory=lambda: EndpointDirectory(NoGrants()))
     measured: list[frozenset[str]] = field(default_factory=list)
+    machine: Machine = ENDLESS
+    threads: int = 2
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[tuple[Calibrator, EngineRoom]]:
-        engines = EngineSettings(4, 2, Path(), Path())
+        engines = EngineSettings(4, self.threads, Path(), Path())
         workers = Workers(engines, lambda _: self.launcher, self.launcher)
-        room = EngineRoom(self.directory, Plant((Source(),), workers, ENDLESS, 60.0, 5.0))
+        room = EngineRoom(self.directory, Plant((Source(),), workers, self.machine, 60.0, 5.0))
         here = self.profiles.here
         calibrator = Calibrator(
             Bench(self.service, self.models, self.directory, room, here, self.measured.append, BRIEF, BRIEFER)
@@ -135,6 +138,19 @@ async def test_a_wish_becomes_a_profile_and_nothing_of_the_replica_is_left(house
     assert profile.setting.engine.name == "linear"
     assert profile.setting.hardware == HARDWARE
     assert [one.version_id in ids for ids in house.measured] == [True]
+
+
+async def test_where_cores_are_divided_it_measures_the_part_that_a_promise_gets(house: House) -> None:
+    house.machine, house.threads = Machine(tuple(range(16)), 1 << 40), 16
+    async with house.running() as (calibrator, _):
+        one = house.ask()
+        calibrator.nudge()
+        assert (await ended(house, calibrator, one)).state is CalibrationState.SUCCEEDED
+    (spec,) = house.launcher.specs
+    assert (len(spec.cores), spec.threads) == (4, 4)
+    profile = house.profiles.best([one.version_id])
+    assert profile is not None
+    assert profile.setting.engine.threads == 4
 
 
 async def test_an_engine_that_falls_over_leaves_a_reason_and_no_profile(house: House) -> None:
