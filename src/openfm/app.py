@@ -43,6 +43,7 @@ from openfm.server.home import HomeInUse, announced, locked_home
 from openfm.server.leases import LeaseDesk
 from openfm.server.listener import Address, CannotListen, Listener, is_loopback, make_server, open_socket, url_of
 from openfm.server.logs import LogShelf
+from openfm.server.memory import Capacities, MachineMemory, MemoryCapacity
 from openfm.server.overcommitment import Overcommitment
 from openfm.server.pages import Pages, pages_folder
 from openfm.server.platform import Offer
@@ -111,7 +112,7 @@ async def _serve(settings: Settings) -> None:
         events = _scale_log(state, room)
         calibrator = _calibrator(state, room, events)
         health = Health(lambda: _offered(state), room.deployments)
-        service = _service(state, room)
+        service = _service(settings, state, room)
         front = _front(settings, state, room, _Instruments(metrics, sinks, books, counts, accounts, health))
         extras = _Extras(_platform(settings, catalog, state), sql, calibrator, accounts.retention)
         management = _management(settings, state, room, _desk(settings, state, room, service, counters), extras)
@@ -182,7 +183,12 @@ async def _opened_state(settings: Settings, catalog: Catalog, token: str) -> Asy
 
 def _state_options(settings: Settings, admin_token: str) -> StateOptions:
     return StateOptions(
-        settings.home, settings.files_dir, admin_token, settings.alias_missing, settings.engine_context_length
+        settings.home,
+        settings.files_dir,
+        admin_token,
+        settings.alias_missing,
+        settings.engine_context_length,
+        settings.engine_slots,
     )
 
 
@@ -275,7 +281,12 @@ def _management(settings: Settings, state: State, room: EngineRoom, desk: Desk, 
             platform=extras.platform,
             sql=extras.sql,
             calibrations=_calibration_desk(state, extras.calibrator),
-            throughput=throughput_service(state, usage.prices, MachineAccount(room.machine, room.reconciler)),
+            throughput=throughput_service(
+                state,
+                usage.prices,
+                MachineAccount(room.machine, room.reconciler),
+                MachineMemory(_memory(settings, state, room), state.directory),
+            ),
         )
     )
 
@@ -297,13 +308,18 @@ def _calibration_desk(state: State, calibrator: Calibrator) -> CalibrationDesk:
     return CalibrationDesk(calibration_service(state), nudge)
 
 
-def _service(state: State, room: EngineRoom) -> EndpointService:
+def _memory(settings: Settings, state: State, room: EngineRoom) -> MemoryCapacity:
+    return MemoryCapacity(room.machine.memory_bytes, state.footprints.of, _promises(settings, state).bounds)
+
+
+def _service(settings: Settings, state: State, room: EngineRoom) -> EndpointService:
     loop = asyncio.get_running_loop()
 
     def nudge() -> None:
         loop.call_soon_threadsafe(room.nudge)
 
-    return endpoint_service(state, nudge)
+    capacity = Capacities(PromisedCapacity(state.profiles), _memory(settings, state, room))
+    return endpoint_service(state, capacity, nudge)
 
 
 def _rollouts(state: State, service: EndpointService, room: EngineRoom) -> Rollouts:

@@ -193,9 +193,11 @@ async def test_a_killed_gateway_leaves_no_bill_open_and_its_replicas_to_the_othe
 ) -> None:
     with gateway_of(workspace.control, valkey_url=workspace.redis_url) as doomed:
         reads = [Read() for _ in range(4)]
-        streams = [asyncio.create_task(read_stream(session, doomed, 10_000, read, max_tokens=300)) for read in reads]
+        asked = {"max_tokens": 300, "temperature": 0}  # by chance an answer is over after a few words
+        streams = [asyncio.create_task(read_stream(session, doomed, 10_000, read, **asked)) for read in reads]
         async with asyncio.timeout(60):
-            while not all(read.tokens >= 20 for read in reads):  # noqa: ASYNC110  # a real stream
+            while not all(read.tokens >= 20 for read in reads):  # a real stream
+                assert not any(stream.done() for stream in streams), "one ended too early"
                 await asyncio.sleep(0.02)
         doomed.process.kill()
         await asyncio.gather(*streams, return_exceptions=True)

@@ -149,6 +149,7 @@ ADMIN          GET DELETE        /api/2.0/openfm/calibrations/{calibration_id}
 EXECUTE        GET               /api/2.0/openfm/models/{full_name}/{version}/throughput-profiles
 ADMIN          GET               /api/2.0/openfm/capacity
 EXECUTE        GET               /api/2.0/openfm/plan
+EXECUTE        GET               /api/2.0/openfm/serving-estimate
 CAN_VIEW       GET               /api/2.0/openfm/endpoints/{name}/report
 OWN            GET               /api/2.0/openfm/usage/report
 OWN            GET               /api/2.0/openfm/usage/corrections

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from openfm.catalog.catalog import Catalog, CatalogModel
+from openfm.catalog.catalog import Catalog
 from openfm.core.errors import NotFound
-from openfm.core.model import Task
 from openfm.ops.pull import OnProgress, PullProgress, PullTools, Stage, pull
 from openfm.server.depot import ReadyModel, Tell
+from openfm.server.footprint import sequence_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +41,10 @@ class CatalogueSource:
 
         files = await pull(model, self._warehouse.models_dir, note, self._warehouse.tools)
         digests = {file.role: file.sha256 for file in model.files if file.sha256 is not None}
-        return ReadyModel(model.engine, files, digests, model.size_bytes, _sequence_bytes(model))
+        return ReadyModel(model.engine, files, digests, model.size_bytes, sequence_bytes(model))
 
     def forget(self, entity_name: str, entity_version: str) -> None:
         """See `ModelSource.forget`: the catalogue's files stay, they are the same for everybody."""
-
-
-def _sequence_bytes(model: CatalogModel) -> int:
-    """The catalogue's memory is weights and one sequence at full context; embeddings keep nothing between tokens."""
-    if model.profile.task is Task.EMBEDDINGS:
-        return 0
-    return max(0, model.memory_bytes - model.size_bytes)
 
 
 def _sentence(progress: PullProgress) -> str:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from openfm.control.endpoints.directory import EndpointDirectory
 from openfm.core.endpoint import Deployment, ServedEntity, UpdateState
-from openfm.core.model import Task
 from openfm.engines.base import EngineSpec, Launcher
 from openfm.fleet.demand import Demand
 from openfm.fleet.placement import Needs
@@ -14,10 +13,8 @@ from openfm.fleet.reconciler import DesiredReplica
 from openfm.fleet.roster import Fleet
 from openfm.server.depot import Depot, ReadyModel
 from openfm.server.external import EXTERNAL_SLOTS, external_options
+from openfm.server.footprint import Footprint, slots_of
 from openfm.server.scaler import Scaler
-
-_EMBEDDING_SLOTS = 32
-_OVERHEAD_BYTES = 128 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +115,8 @@ class DesiredFleet:
         launcher = self._launcher(entity, lambda: self._workers.launchers(model.engine))
         for number in range(1, self._workers.scaler.replicas(entity) + 1):
             spec = self._spec(entity, model, number)
-            memory = model.weight_bytes + spec.slots * model.sequence_bytes + _OVERHEAD_BYTES
-            needs = Needs(memory, dedicated_cores=self._dedicated_cores(entity))
+            footprint = Footprint(model.weight_bytes, model.sequence_bytes, spec.slots)
+            needs = Needs(footprint.memory_bytes, dedicated_cores=self._dedicated_cores(entity))
             goes_first = self._workers.settings.has_precedence and entity.settings.is_provisioned
             yield DesiredReplica(entity.deployment_id, launcher, spec, needs, goes_first)
 
@@ -135,7 +132,7 @@ class DesiredFleet:
 
     def _spec(self, entity: ServedEntity, model: ReadyModel | None, number: int) -> EngineSpec:
         settings, replica_id = self._workers.settings, f"{entity.deployment_id}-{number}"
-        slots = _EMBEDDING_SLOTS if entity.model.task is Task.EMBEDDINGS else settings.slots
+        slots = slots_of(entity.model.task, settings.slots)
         return EngineSpec(
             replica_id=replica_id,
             model=entity.model,

@@ -18,17 +18,19 @@ from openfm.control.endpoints.directory import EndpointDirectory
 from openfm.control.endpoints.loading import load_endpoints
 from openfm.control.endpoints.models import KnownModels
 from openfm.control.endpoints.parsing import Workshop
+from openfm.control.endpoints.ports import Capacity
 from openfm.control.endpoints.service import EndpointService, Office
 from openfm.control.limits.service import LimitBook
 from openfm.control.limits.weights import WeightBook
 from openfm.control.registry.setup import Neighbours, Registry
-from openfm.control.throughput.ports import FleetAccount
+from openfm.control.throughput.ports import FleetAccount, MemoryAccount
 from openfm.control.throughput.service import ThroughputOffice, ThroughputService
 from openfm.control.usage.ports import Prices
 from openfm.control.workspace.service import ensure_workspace
+from openfm.core.endpoint import ServingEndpoint
 from openfm.metering.price_list import KnownPrices
-from openfm.server.capacity import PromisedCapacity
 from openfm.server.fetcher import HubFetcher
+from openfm.server.footprint import Footprints
 from openfm.server.here import engine_version, this_hardware
 from openfm.server.revision import Revision
 from openfm.store.blobs import BlobStore
@@ -45,6 +47,7 @@ class StateOptions:
     admin_token: str
     has_aliases: bool
     longest_context: int | None
+    engine_slots: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class State:
     access: Access
     directory: EndpointDirectory
     models: KnownModels
+    footprints: Footprints
     registry: Registry
     limits: LimitBook
     weights: WeightBook
@@ -113,17 +117,15 @@ def open_state(database: Database, catalog: Catalog, options: StateOptions) -> S
     registry = Registry(database, BlobStore(options.registry_dir), catalog, neighbours)
     registry.prepare()
     models = KnownModels(registry.servable, options.longest_context)
-    ensure_default_endpoints(database, catalog, now_ms())
-    endpoints = load_endpoints(database, models)
-    aliases = alias_endpoints(catalog, endpoints) if options.has_aliases else []
     directory.on_change(revision.grow)
-    directory.publish([*endpoints, *aliases])
+    directory.publish(_endpoints(database, catalog, models, options))
     return State(
         database,
         workspace_id,
         access,
         directory,
         models,
+        Footprints(catalog, models, options.engine_slots),
         registry,
         limits,
         weights,
@@ -134,12 +136,21 @@ def open_state(database: Database, catalog: Catalog, options: StateOptions) -> S
     )
 
 
+def _endpoints(
+    database: Database, catalog: Catalog, models: KnownModels, options: StateOptions
+) -> list[ServingEndpoint]:
+    """Those that are stored, the platform's own among them, and the aliases."""
+    ensure_default_endpoints(database, catalog, now_ms())
+    endpoints = load_endpoints(database, models)
+    return [*endpoints, *(alias_endpoints(catalog, endpoints) if options.has_aliases else ())]
+
+
 def calibration_service(state: State) -> CalibrationService:
     """The one writer of calibrations."""
     return CalibrationService(CalibrationOffice(state.database, state.registry.servable, state.profiles, now_ms))
 
 
-def throughput_service(state: State, prices: Prices, fleet: FleetAccount) -> ThroughputService:
+def throughput_service(state: State, prices: Prices, fleet: FleetAccount, memory: MemoryAccount) -> ThroughputService:
     """Who answers questions about throughput."""
     return ThroughputService(
         ThroughputOffice(
@@ -149,15 +160,15 @@ def throughput_service(state: State, prices: Prices, fleet: FleetAccount) -> Thr
             state.profiles,
             prices,
             fleet,
+            memory,
             lambda: time.time_ns() // 1000,
         )
     )
 
 
-def endpoint_service(state: State, on_change: Callable[[], None]) -> EndpointService:
+def endpoint_service(state: State, capacity: Capacity, on_change: Callable[[], None]) -> EndpointService:
     """The one writer of endpoints."""
     workshop = Workshop(state.models, state.access.secrets)
-    capacity = PromisedCapacity(state.profiles)
     return EndpointService(
         Office(state.database, state.directory, workshop, state.access.grants, capacity, now_ms, on_change)
     )

@@ -29,6 +29,7 @@ SCRATCH_PREFIX = ".convert-"
 
 _BITS = {"f16": 16.0, "q8_0": 8.5}
 _SPARE_BYTES = 1024 * 1024
+_BYTES_OF_ADAPTER = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,15 @@ class PreparedModel:
 
     engine: Literal["llama_cpp", "onnx"]
     files: Mapping[str, Path]
+
+
+def expected_bytes(facts: ModelFacts, quantization: str) -> int:
+    """What the engine's weights will hold, as far as `facts` tell: those of GGUF and ONNX are as they are."""
+    if facts.format is not ModelFormat.HUGGING_FACE:
+        return facts.weight_bytes
+    if facts.adapter_of is not None:
+        return facts.parameters * _BYTES_OF_ADAPTER
+    return int(facts.parameters * _BITS.get(quantization, _BITS["f16"]) / 8)
 
 
 async def prepare(
@@ -83,7 +93,7 @@ async def _prepare_model(
         return PreparedModel("onnx", named)
     out = out_dir / f"model-{options.quantization}.gguf"
     if not out.exists():
-        expected = int(facts.parameters * _BITS[options.quantization] / 8) + 2 * small_bytes(files) + _SPARE_BYTES
+        expected = expected_bytes(facts, options.quantization) + 2 * small_bytes(files) + _SPARE_BYTES
         details = {"mode": "model", "quantization": options.quantization}
         await _convert(files, options, (out, expected, details), on_progress)
     return PreparedModel("llama_cpp", {"model": out})
@@ -115,7 +125,7 @@ async def _prepare_adapter(
             "adapter": adapter_task(files),
             "adapter_weights": str(files.files[ADAPTER_WEIGHTS]),
         }
-        expected = facts.parameters * 4 + _SPARE_BYTES
+        expected = expected_bytes(facts, options.quantization) + _SPARE_BYTES
         await _convert(base_files, options, (out, expected, details), on_progress)
     return PreparedModel("llama_cpp", {**base.files, "lora": out})
 

@@ -100,6 +100,43 @@ export const optimizationQuery = (name: string, version: string) =>
     staleTime: 60_000,
   });
 
+export type ServingEstimate = {
+  memory: {
+    weight_bytes: number;
+    kv_cache_bytes: number;
+    overhead_bytes: number;
+    sequences: number;
+    replica_bytes: number;
+    held_bytes: number;
+    left_bytes: number;
+    total_bytes: number;
+  };
+  throughput: {
+    throughput_chunk_size: number;
+    is_provisional: boolean;
+    prompt_tokens: number;
+    completion_tokens: number;
+    work_per_request: number | null;
+    percentile: number;
+    ttft_ms: number | null;
+    tpot_ms: number | null;
+    e2e_ms: number | null;
+    load_s: number;
+    warning: string | null;
+  } | null;
+};
+
+/** What serving a version takes and gives, next to all endpoints but the one that is to serve it. */
+export const estimateQuery = (name: string, version: string, beside: string) =>
+  queryOptions({
+    queryKey: ['estimate', name, version, beside],
+    queryFn: async ({ signal }) => {
+      const query = new URLSearchParams({ entity_name: name, entity_version: version, beside });
+      return (await http.get(`/api/2.0/openfm/serving-estimate?${query}`, signal)) as ServingEstimate;
+    },
+    staleTime: 10_000,
+  });
+
 export type Capacity = {
   hardware: string;
   total: { memory_bytes: number; cores: number };

@@ -42,6 +42,7 @@ class KnownModels:
         self._registry = registry
         self._longest_context = longest_context
         self._versions: dict[tuple[str, str], ServableVersion] = {}
+        self._bases: dict[tuple[str, str], ServableVersion] = {}
 
     def servable(self, entity_name: str, entity_version: str, caller: Principal) -> ServableModel:
         """See `ports.Models.servable`."""
@@ -63,6 +64,10 @@ class KnownModels:
         """All that is known of the version. Raises `NotFound`."""
         known = self._versions.get((entity_name, entity_version))
         return known or self._keep(entity_name, entity_version, _PLATFORM)
+
+    def known_base(self, entity_name: str, entity_version: str) -> ServableVersion | None:
+        """What an adapter that was asked for before belongs to; None for a model of its own. Does not wait."""
+        return self._bases.get((entity_name, entity_version))
 
     def digests(self) -> frozenset[str]:
         """What the files of every registered version hash to."""
@@ -93,6 +98,7 @@ class KnownModels:
             task, context = base.profile.task, base.profile.context_length
             profile = replace(found.profile, task=task, context_length=context, embedding=base.profile.embedding)
             found = replace(found, profile=profile, ids=found.ids | base.ids)
+            self._bases[entity_name, entity_version] = base
         if self._longest_context is not None:
             capped = min(found.profile.context_length, self._longest_context)
             found = replace(found, profile=replace(found.profile, context_length=capped))

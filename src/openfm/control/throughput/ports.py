@@ -32,6 +32,31 @@ class FleetView:
     tenants: Sequence[Tenant] = field(default_factory=tuple)
 
 
+@dataclass(frozen=True, slots=True)
+class MemoryFit:
+    """What one replica of a version takes, what endpoints hold, and what there is for engines: all in bytes."""
+
+    weight_bytes: int
+    kv_cache_bytes: int
+    overhead_bytes: int
+    sequences: int
+    held_bytes: int
+    total_bytes: int
+
+    @property
+    def memory_bytes(self) -> int:
+        """Of one replica, all together."""
+        return self.weight_bytes + self.kv_cache_bytes + self.overhead_bytes
+
+
+class MemoryAccount(Protocol):
+    """Knows what fits into the memory that engines may use."""
+
+    def fit(self, entity_name: str, entity_version: str, beside: str) -> MemoryFit:
+        """How a version would stand, next to all endpoints but that called `beside`. Blocks. Raises `NotFound`."""
+        ...
+
+
 class FleetAccount(Protocol):
     """The account of capacity, which cannot be overdrawn."""
 

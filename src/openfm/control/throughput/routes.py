@@ -43,6 +43,14 @@ def capacity(service: Service) -> dict[str, Any]:
     return service.capacity()
 
 
+@router.get("/serving-estimate")
+def serving_estimate(
+    entity_name: str, entity_version: str, caller: Caller, service: Service, beside: str = ""
+) -> dict[str, Any]:
+    """What serving a model version takes of the memory here, and what its throughput means."""
+    return service.estimate(entity_name, entity_version, beside, caller)
+
+
 @router.get("/plan")
 def plan(
     entity_name: str, entity_version: str, caller: Caller, service: Service, load: Annotated[Load, Depends()]

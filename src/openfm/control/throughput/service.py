@@ -9,7 +9,8 @@ from openfm.control.calibrations.profiles import ProfileBook
 from openfm.control.endpoints.directory import EndpointDirectory
 from openfm.control.registry.models import ServableModels, ServableVersion
 from openfm.control.throughput import ledger_rows
-from openfm.control.throughput.ports import FleetAccount, Room, Tenant
+from openfm.control.throughput.estimate import shown_memory, shown_throughput
+from openfm.control.throughput.ports import FleetAccount, MemoryAccount, Room, Tenant
 from openfm.control.usage.ports import Prices
 from openfm.core.endpoint import EndpointConfig, ServedEntity, ServingEndpoint
 from openfm.core.errors import InvalidParameterValue, NotFound
@@ -50,6 +51,7 @@ class ThroughputOffice:
     profiles: ProfileBook
     prices: Prices
     fleet: FleetAccount
+    memory: MemoryAccount
     now_us: Callable[[], int]
 
 
@@ -99,6 +101,24 @@ class ThroughputService:
             shown["measured_throughput"] = None if profile is None else tenant.replicas * profile.chunk_size
             shown["warning"] = None if profile is None else self._own.profiles.warning(profile)
         return shown
+
+    # ---------------------------------------------------------------------------------------------------- estimate
+
+    def estimate(self, entity_name: str, entity_version: str, beside: str, caller: Principal) -> dict[str, Any]:
+        """What serving a version takes of the memory, and what its throughput means where it was calibrated.
+
+        The endpoint `beside` is to serve it: what that holds now does not count. Raises `NotFound`,
+        `PermissionDenied`, `InvalidParameterValue`.
+        """
+        version = self._own.servable.find(entity_name, entity_version, caller)
+        fit = self._own.memory.fit(version.entity_name, version.entity_version, beside)
+        profile = self._own.profiles.best(version.ids)
+        return {
+            "entity_name": version.entity_name,
+            "entity_version": version.entity_version,
+            "memory": shown_memory(fit),
+            "throughput": None if profile is None else shown_throughput(profile, self._own.profiles.warning(profile)),
+        }
 
     # -------------------------------------------------------------------------------------------------------- plan
 

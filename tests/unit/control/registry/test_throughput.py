@@ -12,7 +12,7 @@ from openfm.control.calibrations.records import CalibrationRequest
 from openfm.control.calibrations.service import CalibrationOffice, CalibrationService
 from openfm.control.endpoints.directory import EndpointDirectory
 from openfm.control.registry.setup import Registry
-from openfm.control.throughput.ports import FleetView, Room, Tenant
+from openfm.control.throughput.ports import FleetView, MemoryFit, Room, Tenant
 from openfm.control.throughput.service import PlanRequest, ThroughputOffice, ThroughputService
 from openfm.core.endpoint import EndpointConfig, EndpointType, EntitySettings, Route, ServedEntity, ServingEndpoint
 from openfm.core.errors import EndpointNotFound, InvalidParameterValue, NotFound
@@ -82,6 +82,14 @@ class Office:
             connection.execute(insert(ledger).values(**row))
 
 
+class FakeMemory:
+    """A machine with 8 GiB, of which endpoints hold 3; what is to be replaced holds 1 of them."""
+
+    def fit(self, entity_name: str, entity_version: str, beside: str) -> MemoryFit:
+        assert (entity_name, entity_version) == (MODEL, "1")
+        return MemoryFit(2 * GIB, GIB, 1 << 27, 8, (2 if beside == "support" else 3) * GIB, 8 * GIB)
+
+
 NUMBERS = itertools.count()
 
 
@@ -102,7 +110,9 @@ def office(registry: Registry) -> Office:
         Room(8 * GIB, 4), Room(3 * GIB, 2), [Tenant("d1", 2, Room(2 * GIB, 2)), Tenant("old", 1, Room(GIB, 0))]
     )
     prices = FakePrices()
-    made = ThroughputOffice(database, directory, registry.servable, book, prices, lambda: view, lambda: NOW_US)
+    made = ThroughputOffice(
+        database, directory, registry.servable, book, prices, lambda: view, FakeMemory(), lambda: NOW_US
+    )
     return Office(ThroughputService(made), prices, registry)
 
 
@@ -120,6 +130,20 @@ def test_capacity_is_what_there_is_what_is_taken_and_what_is_promised(office: Of
     assert (ours["endpoint"], ours["promised_throughput"]) == ("support", 2 * FULL.chunk_size)
     assert ours["measured_throughput"] == 2 * FULL.chunk_size
     assert leaving["endpoint"] is None
+
+
+def test_an_estimate_is_the_memory_of_a_replica_beside_what_others_hold(office: Office) -> None:
+    found = office.service.estimate(MODEL, "1", "", OTHER)["memory"]
+    assert found["replica_bytes"] == found["weight_bytes"] + found["kv_cache_bytes"] + found["overhead_bytes"]
+    assert (found["left_bytes"], found["total_bytes"]) == (5 * GIB, 8 * GIB)
+    assert office.service.estimate(MODEL, "1", "support", OTHER)["memory"]["left_bytes"] == 6 * GIB
+
+
+def test_an_estimate_says_what_a_chunk_of_throughput_does_as_it_was_measured(office: Office) -> None:
+    found = office.service.estimate(MODEL, "1", "", OTHER)["throughput"]
+    assert found["throughput_chunk_size"] == FULL.chunk_size
+    assert (found["prompt_tokens"], found["completion_tokens"]) == FULL.setting.shape
+    assert found["work_per_request"] == pytest.approx(FULL.knee_work_per_s / FULL.knee_requests_per_s, abs=0.01)
 
 
 def test_a_plan_says_what_to_provision_and_what_it_costs(office: Office) -> None:

@@ -4,6 +4,7 @@ import { useQuery } from '@tanstack/react-query';
 
 import { optimizationQuery } from '@/api/endpoints';
 import { modelsQuery, versionsQuery } from '@/api/models';
+import { Meaning, MemoryFit } from '@/features/endpoints/estimates';
 import { type EntityDraft, leastOf, scaledToZero } from '@/features/endpoints/draft';
 import { count, modelUnits } from '@/lib/format';
 import { TASKS } from '@/lib/model';
@@ -12,6 +13,8 @@ type EntityFormProps = {
   entity: EntityDraft;
   number: number;
   isOnly: boolean;
+  /** The endpoint that is edited, whose memory is free for it; empty for a new one. */
+  beside: string;
   problems: Record<string, string>;
   put: (change: Partial<EntityDraft>) => void;
   onRemove: () => void;
@@ -20,7 +23,7 @@ type EntityFormProps = {
 const STEPS = 20;
 
 /** One served entity: which model, and how much of the machine it gets. */
-export function EntityForm({ entity, number, isOnly, problems, put, onRemove }: EntityFormProps) {
+export function EntityForm({ entity, number, isOnly, beside, problems, put, onRemove }: EntityFormProps) {
   return (
     <Paper withBorder p="md" radius="md" component="section" aria-label={`Served entity ${number}`}>
       <Stack gap="md">
@@ -47,7 +50,7 @@ export function EntityForm({ entity, number, isOnly, problems, put, onRemove }: 
             ]}
           />
         </div>
-        {entity.mode === 'external' ? <External entity={entity} problems={problems} put={put} /> : <Registered entity={entity} problems={problems} put={put} />}
+        {entity.mode === 'external' ? <External entity={entity} problems={problems} put={put} /> : <Registered entity={entity} beside={beside} problems={problems} put={put} />}
         {!isOnly && (
           <Group align="flex-end">
             <NumberInput label="Traffic" suffix=" %" min={0} max={100} value={entity.traffic} onChange={(traffic) => put({ traffic: Number(traffic) })} w={120} />
@@ -61,12 +64,13 @@ export function EntityForm({ entity, number, isOnly, problems, put, onRemove }: 
 
 type PartProps = Pick<EntityFormProps, 'entity' | 'problems' | 'put'>;
 
-function Registered({ entity, problems, put }: PartProps) {
+function Registered({ entity, beside, problems, put }: PartProps & Pick<EntityFormProps, 'beside'>) {
   const models = useQuery(modelsQuery);
   const isKnown = models.data?.some((model) => model.full_name === entity.entityName) ?? false;
   const versions = useQuery({ ...versionsQuery(entity.entityName), enabled: isKnown }).data ?? [];
   const version = versions.find((one) => String(one.version) === entity.entityVersion);
   const info = useQuery({ ...optimizationQuery(entity.entityName, entity.entityVersion), enabled: version?.status === 'READY' }).data;
+  const bought = entity.mode === 'units' ? entity.units * (info?.throughput_chunk_size ?? 0) : entity.maxThroughput;
   return (
     <>
       <Group align="flex-start">
@@ -119,6 +123,8 @@ function Registered({ entity, problems, put }: PartProps) {
           )}
         </Stack>
       )}
+      {info?.optimizable && entity.mode !== 'shared' && <Meaning entity={entity} beside={beside} tokensPerSecond={bought} />}
+      {info?.optimizable && <MemoryFit entity={entity} beside={beside} />}
       <Group>
         <Switch label="Scale to zero" description="Lets go of its memory while nobody asks; the first request then waits for the start" checked={entity.scaleToZero} onChange={(event) => put(scaledToZero(entity, event.currentTarget.checked, info?.throughput_chunk_size ?? 0))} />
         {entity.mode !== 'shared' && (

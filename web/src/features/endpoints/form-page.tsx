@@ -73,7 +73,7 @@ function EndpointForm({ initial, isEdit = false }: { initial: Draft; isEdit?: bo
               </Stack>
             </Paper>
           )}
-          <EntityList draft={draft} put={put} problems={shown} />
+          <EntityList draft={draft} beside={isEdit ? draft.name : ''} put={put} problems={shown} />
           {!isEdit && <Tags draft={draft} put={put} />}
           {submit.error !== null && <ErrorPanel error={submit.error} title={isEdit ? 'The endpoint was not updated' : 'The endpoint was not created'} />}
           {isTried && Object.keys(found).length > 0 && (
@@ -123,7 +123,7 @@ function useSubmit(draft: Draft, isEdit: boolean) {
 
 type PartProps = { draft: Draft; put: (change: Partial<Draft>) => void };
 
-function EntityList({ draft, put, problems }: PartProps & { problems: Record<string, string> }) {
+function EntityList({ draft, beside, put, problems }: PartProps & { beside: string; problems: Record<string, string> }) {
   const change = (id: number, patch: Partial<EntityDraft>): void => put({ entities: draft.entities.map((one) => (one.id === id ? { ...one, ...patch } : one)) });
   const remove = (id: number): void => {
     const left = draft.entities.filter((one) => one.id !== id);
@@ -136,7 +136,7 @@ function EntityList({ draft, put, problems }: PartProps & { problems: Record<str
         Served entities
       </Title>
       {draft.entities.map((entity, index) => (
-        <EntityForm key={entity.id} entity={entity} number={index + 1} isOnly={draft.entities.length === 1} problems={problems} put={(patch) => change(entity.id, patch)} onRemove={() => remove(entity.id)} />
+        <EntityForm key={entity.id} entity={entity} number={index + 1} isOnly={draft.entities.length === 1} beside={beside} problems={problems} put={(patch) => change(entity.id, patch)} onRemove={() => remove(entity.id)} />
       ))}
       <Group>
         <Button variant="default" leftSection={<IconPlus size={16} aria-hidden />} onClick={add} disabled={draft.entities.length >= 15}>
