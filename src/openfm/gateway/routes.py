@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import structlog
@@ -234,15 +235,7 @@ class DataPlane:
         caller = exchange.principal
         found: Sequence[ServingEndpoint]
         found = self._gateway.directory.visible(caller) if name is None else [self._gateway.endpoint(caller, name)]
-        entries = [
-            {
-                "id": endpoint.name,
-                "object": "model",
-                "created": endpoint.creation_timestamp // 1000,
-                "owned_by": endpoint.creator,
-            }
-            for endpoint in found
-        ]
+        entries = [_model_entry(endpoint) for endpoint in found]
 
         async def work() -> bytes:
             return msgspec.json.encode({"object": "list", "data": entries} if name is None else entries[0])
@@ -328,3 +321,18 @@ async def _send_problem(exchange: Exchange, error: ApiError, send: Send) -> None
     exchange.fail(error)
     answer = problem(error, exchange.manner.error_shape)
     await send_body(send, answer.status, (*answer.headers, *exchange.headers()), answer.body)
+
+
+def _model_entry(endpoint: ServingEndpoint) -> dict[str, Any]:
+    """OpenAI's entry of a model, and vLLM's word for its context length, which coding agents read."""
+    entry = {
+        "id": endpoint.name,
+        "object": "model",
+        "created": endpoint.creation_timestamp // 1000,
+        "owned_by": endpoint.creator,
+    }
+    config = endpoint.config or endpoint.pending_config
+    first = None if config is None else config.served_entities[0]
+    if first is None or first.external is not None:
+        return entry
+    return entry | {"max_model_len": first.model.context_length}

@@ -1,6 +1,6 @@
 """How much of the machine's memory endpoints hold, and whether one more fits beside them."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from openfm.control.endpoints.directory import EndpointDirectory
@@ -43,7 +43,7 @@ class MemoryCapacity:
     def holders(self, endpoints: Iterable[ServingEndpoint]) -> dict[str, int]:
         """The bytes that each endpoint holds, by name; those without any are left out."""
         held = {
-            endpoint.name: sum(self._held(entity) for entity in _distinct(endpoint))
+            endpoint.name: sum(self._held(entity) for entity in endpoint.wanted_entities)
             for endpoint in endpoints
             if not endpoint.is_alias
         }
@@ -108,11 +108,6 @@ class Capacities:
         entities, endpoints = list(asked), list(others)
         found = (account.refusal(entities, endpoints) for account in self._accounts)
         return next((refusal for refusal in found if refusal is not None), None)
-
-
-def _distinct(endpoint: ServingEndpoint) -> Iterator[ServedEntity]:
-    """What an update leaves as it is counts once."""
-    yield from {entity.deployment_id: entity for entity in endpoint.wanted_entities}.values()
 
 
 def _gib(count: int) -> str:

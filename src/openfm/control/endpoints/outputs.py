@@ -145,6 +145,7 @@ class EndpointOutput(BaseModel):
     permission_level: str
     route_optimized: bool = False
     capabilities: Capabilities
+    context_length: int | None = None
     state: EndpointState
     config: ConfigOutput | None = None
     pending_config: PendingConfigOutput | None = None
@@ -182,6 +183,7 @@ def endpoint_output(endpoint: ServingEndpoint, deployments: Deployments, permiss
             function_calling=model.has_function_calling and endpoint.task is Task.CHAT,
             openai_reasoning=model.has_reasoning,
         ),
+        context_length=None if shown.served_entities[0].external else model.context_length,
         state=endpoint_state(endpoint, deployments),
         config=_active_output(endpoint, deployments),
         pending_config=_pending_output(endpoint, deployments),

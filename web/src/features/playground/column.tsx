@@ -7,9 +7,12 @@ import type { Price } from '@/api/usage';
 import { AssistantTurn, UserTurn } from '@/features/playground/message';
 import { ColumnSettings } from '@/features/playground/settings';
 import { playground, useColumn, usePlayground } from '@/features/playground/store';
+import { ToolTurn } from '@/features/playground/tool-calls';
+import { openCalls } from '@/features/playground/tools';
 import type { Message } from '@/features/playground/types';
+import { short } from '@/lib/format';
 import { priceFor } from '@/lib/model';
-import { StateBadge } from '@/ui/state';
+import { StateBadge, stateOf } from '@/ui/state';
 
 type ColumnProps = {
   id: string;
@@ -39,6 +42,7 @@ export const ColumnView = memo(function ColumnView({ id, number, endpoints, pric
             label={`Endpoint ${number}`}
             placeholder="Choose an endpoint"
             data={endpoints.map((one) => ({ value: one.name, label: one.name }))}
+            renderOption={({ option }) => <EndpointOption endpoint={endpoints.find((one) => one.name === option.value)} />}
             value={endpoint ? name : null}
             onChange={(chosen) => playground.setEndpoint(id, chosen ?? '')}
             searchable
@@ -50,8 +54,12 @@ export const ColumnView = memo(function ColumnView({ id, number, endpoints, pric
         </Group>
         <Group gap="xs">
           {endpoint && <StateBadge state={endpoint.state} />}
-          {endpoint?.capabilities.function_calling && <Text size="xs" c="dimmed">Tools enabled</Text>}
-          {endpoint?.capabilities.openai_reasoning && <Text size="xs" c="dimmed">Reasoning</Text>}
+          {endpoint &&
+            factsOf(endpoint).map((fact) => (
+              <Text key={fact} size="xs" c="dimmed">
+                {fact}
+              </Text>
+            ))}
           {price && (
             <Text size="xs" c="dimmed">
               {price.prompt ?? '0'} / {price.completion ?? '0'} {price.currency} per million
@@ -73,6 +81,27 @@ export const ColumnView = memo(function ColumnView({ id, number, endpoints, pric
     </Paper>
   );
 });
+
+/** What can be said of an endpoint's model in a few words. */
+const factsOf = ({ capabilities, context_length: context }: Endpoint): string[] => [
+  ...(context ? [`${short(context)} context`] : []),
+  ...(capabilities.function_calling ? ['Tools enabled'] : []),
+  ...(capabilities.openai_reasoning ? ['Reasoning'] : []),
+];
+
+function EndpointOption({ endpoint }: { endpoint: Endpoint | undefined }) {
+  if (!endpoint) return null;
+  return (
+    <Box>
+      <Text size="sm" className="breaks">
+        {endpoint.name}
+      </Text>
+      <Text size="xs" c="dimmed">
+        {[stateOf(endpoint.state).words, ...factsOf(endpoint)].join(' · ')}
+      </Text>
+    </Box>
+  );
+}
 
 type MenuProps = Pick<ColumnProps, 'id' | 'number' | 'canClose' | 'isExpanded' | 'expand' | 'code'>;
 
@@ -134,13 +163,11 @@ function Turns({ id, price, isBusy, number }: { id: string; price: Price | null;
           What you ask below is answered here.
         </Text>
       )}
-      {messages.map((message) =>
-        message.role === 'user' ? (
-          <UserTurn key={message.id} columnId={id} message={message} isBusy={isBusy} />
-        ) : (
-          <AssistantTurn key={message.id} columnId={id} message={message} price={price} isBusy={isBusy} />
-        ),
-      )}
+      {messages.map((message) => {
+        if (message.role === 'user') return <UserTurn key={message.id} columnId={id} message={message} isBusy={isBusy} />;
+        if (message.role === 'tool') return <ToolTurn key={message.id} message={message} />;
+        return <AssistantTurn key={message.id} columnId={id} message={message} price={price} isBusy={isBusy} isOpen={openCalls(messages, message).length > 0} />;
+      })}
     </div>
   );
 }

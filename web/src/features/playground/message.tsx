@@ -1,5 +1,5 @@
 import { ActionIcon, Box, Button, Group, Paper, Stack, Text, Textarea, Tooltip } from '@mantine/core';
-import { IconCode, IconMarkdown, IconPencil, IconRefresh, IconTrash } from '@tabler/icons-react';
+import { IconCode, IconMarkdown, IconPencil, IconPlayerPlay, IconRefresh, IconTrash } from '@tabler/icons-react';
 import { memo, type ReactNode, useState } from 'react';
 
 import type { Price } from '@/api/usage';
@@ -7,6 +7,7 @@ import { AnswerText } from '@/features/playground/answer-text';
 import { RawDialog } from '@/features/playground/raw';
 import { isJson, tokensPerSecond } from '@/features/playground/request';
 import { playground } from '@/features/playground/store';
+import { ToolCalls, ToolResults } from '@/features/playground/tool-calls';
 import type { AssistantMessage, Stats, UserMessage } from '@/features/playground/types';
 import { count, duration } from '@/lib/format';
 import { costOf } from '@/lib/model';
@@ -63,11 +64,18 @@ export const UserTurn = memo(function UserTurn({ columnId, message, isBusy }: { 
   );
 });
 
-type AnswerProps = { columnId: string; message: AssistantMessage; price: Price | null; isBusy: boolean };
+type AnswerProps = {
+  columnId: string;
+  message: AssistantMessage;
+  price: Price | null;
+  isBusy: boolean;
+  /** It called functions, and waits for what they give. */
+  isOpen: boolean;
+};
 
-export const AssistantTurn = memo(function AssistantTurn({ columnId, message, price, isBusy }: AnswerProps) {
+export const AssistantTurn = memo(function AssistantTurn({ columnId, message, price, isBusy, isOpen }: AnswerProps) {
   const [isRaw, setRaw] = useState(false);
-  const [isOpen, setOpen] = useState(false);
+  const [isInspected, inspect] = useState(false);
   const isRunning = message.status === 'running';
   return (
     <Box className="turn" component="article" aria-label="Answer" aria-busy={isRunning}>
@@ -80,8 +88,10 @@ export const AssistantTurn = memo(function AssistantTurn({ columnId, message, pr
             </Text>
           </details>
         )}
-        {isRunning && message.text === '' && <Text size="sm" c="dimmed" className="caret">Waiting for the first token</Text>}
+        {isRunning && message.text === '' && message.toolCalls.length === 0 && <Text size="sm" c="dimmed" className="caret">Waiting for the first token</Text>}
         {message.text !== '' && <AnswerText text={message.text} isRunning={isRunning} isRaw={isRaw} />}
+        {message.toolCalls.length > 0 && <ToolCalls calls={message.toolCalls} />}
+        {isOpen && <ToolResults columnId={columnId} calls={message.toolCalls} />}
         {message.failure && <ErrorPanel error={new ApiError(message.failure.message, -1, '', message.failure.requestId)} title="No whole answer" onRetry={isBusy ? undefined : () => playground.regenerate(columnId, message.id)} />}
         {message.status === 'stopped' && (
           <Text size="xs" c="dimmed">
@@ -89,17 +99,22 @@ export const AssistantTurn = memo(function AssistantTurn({ columnId, message, pr
           </Text>
         )}
         <FormatVerdict message={message} />
-        <StatsLine stats={message.stats} price={price} isRunning={isRunning} />
+        <StatsLine message={message} price={price} />
         {!isRunning && (
           <Group gap={2}>
             <Copy value={message.text} label="Copy the answer" />
             <Tool label="Answer again" onClick={() => playground.regenerate(columnId, message.id)} disabled={isBusy}>
               <IconRefresh size={14} />
             </Tool>
+            {isCut(message) && (
+              <Tool label="Let the answer go on" onClick={() => playground.goOn(columnId, message.id)} disabled={isBusy}>
+                <IconPlayerPlay size={14} />
+              </Tool>
+            )}
             <Tool label={isRaw ? 'Show as Markdown' : 'Show as plain text'} onClick={() => setRaw(!isRaw)}>
               <IconMarkdown size={14} />
             </Tool>
-            <Tool label="Show the request and the raw events" onClick={() => setOpen(true)}>
+            <Tool label="Show the request and the raw events" onClick={() => inspect(true)}>
               <IconCode size={14} />
             </Tool>
             <Tool label="Delete the answer" onClick={() => playground.remove(columnId, message.id)} disabled={isBusy}>
@@ -107,11 +122,15 @@ export const AssistantTurn = memo(function AssistantTurn({ columnId, message, pr
             </Tool>
           </Group>
         )}
-        {isOpen && <RawDialog message={message} onClose={() => setOpen(false)} />}
+        {isInspected && <RawDialog message={message} onClose={() => inspect(false)} />}
       </Stack>
     </Box>
   );
 });
+
+/** More would have come: it was stopped, or had no tokens left. */
+const isCut = ({ status, stats, text, toolCalls }: AssistantMessage): boolean =>
+  text !== '' && toolCalls.length === 0 && (status === 'stopped' || stats.finishReason === 'length');
 
 function FormatVerdict({ message }: { message: AssistantMessage }) {
   if (!('response_format' in message.request) || message.status !== 'done') return null;
@@ -123,12 +142,14 @@ function FormatVerdict({ message }: { message: AssistantMessage }) {
   );
 }
 
-function StatsLine({ stats, price, isRunning }: { stats: Stats; price: Price | null; isRunning: boolean }) {
-  const rate = tokensPerSecond(stats);
+function StatsLine({ message, price }: { message: AssistantMessage; price: Price | null }) {
+  const { stats, eventCount } = message;
+  const isRunning = message.status === 'running';
+  const rate = tokensPerSecond(isRunning ? { ...stats, completionTokens: eventCount } : stats);
   const { promptTokens, completionTokens, cachedTokens } = stats;
   const parts: (string | null)[] = [
     stats.ttftMs === null ? null : `first token ${duration(stats.ttftMs)}`,
-    rate === null ? null : `${rate.toFixed(1)} tokens/s`,
+    rate === null ? null : `${isRunning ? 'about ' : ''}${rate.toFixed(1)} tokens/s`,
     promptTokens === null ? null : `${count(promptTokens)} in${cachedTokens ? ` (${count(cachedTokens)} cached)` : ''}`,
     completionTokens === null ? null : `${count(completionTokens)} out`,
     isRunning ? null : duration(stats.totalMs),

@@ -1,5 +1,5 @@
 import { Button, FileButton, Group, Menu, Modal, Paper, Stack, Switch, Text, Textarea } from '@mantine/core';
-import { IconDownload, IconPlus, IconSend, IconShare, IconUpload } from '@tabler/icons-react';
+import { IconDownload, IconPaperclip, IconPlus, IconSend, IconShare, IconUpload } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { type KeyboardEvent, memo, useEffect, useRef, useState } from 'react';
@@ -7,6 +7,7 @@ import { type KeyboardEvent, memo, useEffect, useRef, useState } from 'react';
 import { type Endpoint, endpointsQuery } from '@/api/endpoints';
 import { type Price, pricesQuery } from '@/api/usage';
 import { ColumnView } from '@/features/playground/column';
+import { fileAsPrompt } from '@/features/playground/attachment';
 import { bodyOf } from '@/features/playground/request';
 import { fromFile, toFile } from '@/features/playground/saved';
 import { fromText, toText } from '@/features/playground/share';
@@ -110,6 +111,15 @@ const Composer = memo(function Composer({ columnId, label }: { columnId: string;
     return asked.every((one) => playground.isRunning(one.id));
   });
   const field = useRef<HTMLTextAreaElement>(null);
+  const attach = (file: File | null): void => {
+    if (!file) return;
+    fileAsPrompt(file)
+      .then((text) => {
+        playground.setDraft(columnId, [draft.trimEnd(), text].filter(Boolean).join('\n\n'));
+        field.current?.focus();
+      })
+      .catch(refused);
+  };
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.key !== 'Enter' || event.shiftKey || event.nativeEvent.isComposing) return;
     event.preventDefault();
@@ -129,26 +139,35 @@ const Composer = memo(function Composer({ columnId, label }: { columnId: string;
         maxRows={10}
       />
       <Group justify="space-between" mt="xs" gap="xs">
-        <Menu position="top-start" withinPortal>
-          <Menu.Target>
-            <Button size="xs" variant="subtle">
-              Select a sample
-            </Button>
-          </Menu.Target>
-          <Menu.Dropdown maw={480}>
-            {SAMPLES.map((text) => (
-              <Menu.Item
-                key={text}
-                onClick={() => {
-                  playground.setDraft(columnId, text);
-                  field.current?.focus();
-                }}
-              >
-                {text}
-              </Menu.Item>
-            ))}
-          </Menu.Dropdown>
-        </Menu>
+        <Group gap={0}>
+          <Menu position="top-start" withinPortal>
+            <Menu.Target>
+              <Button size="xs" variant="subtle">
+                Select a sample
+              </Button>
+            </Menu.Target>
+            <Menu.Dropdown maw={480}>
+              {SAMPLES.map((text) => (
+                <Menu.Item
+                  key={text}
+                  onClick={() => {
+                    playground.setDraft(columnId, text);
+                    field.current?.focus();
+                  }}
+                >
+                  {text}
+                </Menu.Item>
+              ))}
+            </Menu.Dropdown>
+          </Menu>
+          <FileButton onChange={attach} accept="text/*,.md,.json,.jsonl,.yaml,.yml,.toml,.py,.ts,.tsx,.js,.sql,.csv,.xml,.log">
+            {(props) => (
+              <Button size="xs" variant="subtle" leftSection={<IconPaperclip size={14} aria-hidden />} {...props}>
+                Attach a text file
+              </Button>
+            )}
+          </FileButton>
+        </Group>
         <Group gap="xs">
           {!isEmpty && (
             <Button size="xs" variant="subtle" color="gray" onClick={() => playground.clear()}>
@@ -217,7 +236,7 @@ function samplesOf(column: Column): Record<string, string> {
   const messages = column.messages.length > 0 ? column.messages : [{ id: '', role: 'user' as const, text: 'Hello!' }];
   try {
     return querySamples(serverUrl(), column.endpoint, 'llm/v1/chat', bodyOf(column, messages));
-  } catch {
-    return { Problem: 'The JSON schema in the settings is not JSON. Put it right first.' };
+  } catch (error) {
+    return { Problem: error instanceof Error ? error.message : String(error) };
   }
 }

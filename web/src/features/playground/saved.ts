@@ -6,10 +6,12 @@ import { type AssistantMessage, type Column, type Message, MOST_COLUMNS, type Sy
 const LONGEST = 20_000_000;
 const count = z.number().nonnegative().nullable();
 const user = z.object({ role: z.literal('user'), text: z.string() });
+const tool = z.object({ role: z.literal('tool'), callId: z.string(), name: z.string(), text: z.string() });
 const assistant = z.object({
   role: z.literal('assistant'),
   text: z.string(),
   reasoning: z.string(),
+  toolCalls: z.array(z.object({ id: z.string(), name: z.string(), arguments: z.string() })).max(128).default([]),
   status: z.enum(['running', 'done', 'stopped', 'failed']),
   stats: z.object({
     startedAt: z.number(),
@@ -30,7 +32,7 @@ const assistant = z.object({
 });
 const saved = z.object({
   columns: z
-    .array(columnSettings.extend({ messages: z.array(z.discriminatedUnion('role', [user, assistant])).max(1_000), draft: z.string() }))
+    .array(columnSettings.extend({ messages: z.array(z.discriminatedUnion('role', [user, assistant, tool])).max(1_000), draft: z.string() }))
     .min(1)
     .max(MOST_COLUMNS),
   sync: syncs,
@@ -61,8 +63,8 @@ export function fromFile(text: string): Saved {
   return { columns, sync: plain.sync, draft: plain.draft };
 }
 
-function message(one: z.infer<typeof user> | z.infer<typeof assistant>): Message {
+function message(one: z.infer<typeof user> | z.infer<typeof assistant> | z.infer<typeof tool>): Message {
   const id = crypto.randomUUID();
-  if (one.role === 'user') return { ...one, id };
+  if (one.role !== 'assistant') return { ...one, id };
   return { ...one, id, status: one.status === 'running' ? 'stopped' : one.status } satisfies AssistantMessage;
 }

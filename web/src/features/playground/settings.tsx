@@ -1,10 +1,11 @@
-import { Button, Collapse, NumberInput, Select, Stack, Textarea, TextInput } from '@mantine/core';
-import { IconAdjustments } from '@tabler/icons-react';
+import { Button, Collapse, Group, NumberInput, Select, Stack, Textarea, TextInput } from '@mantine/core';
+import { IconAdjustments, IconPlus } from '@tabler/icons-react';
 import { useState } from 'react';
 
 import type { Endpoint } from '@/api/endpoints';
 import { changedCount } from '@/features/playground/request';
 import { playground, useColumn } from '@/features/playground/store';
+import { toolNames, toolsOf, withExample } from '@/features/playground/tools';
 import type { Params } from '@/features/playground/types';
 
 type NumberField = { name: 'max_tokens' | 'temperature' | 'top_p' | 'top_k' | 'frequency_penalty' | 'presence_penalty' | 'seed'; label: string; min?: number; max?: number; step: number };
@@ -19,6 +20,7 @@ const NUMBERS: NumberField[] = [
 ];
 
 const NO_PARAMS: Params = {};
+const MONO = { input: { fontFamily: 'var(--mono)', fontSize: 12 } };
 
 /** System prompt and parameters; an empty field is the server's default. */
 export function ColumnSettings({ id, endpoint }: { id: string; endpoint: Endpoint | undefined }) {
@@ -61,12 +63,61 @@ export function ColumnSettings({ id, endpoint }: { id: string; endpoint: Endpoin
                 allowDeselect={false}
               />
             </div>
+            {endpoint?.capabilities.function_calling && <Tools params={params} put={put} />}
             {params.format === 'json_schema' && (
-              <Textarea label="JSON schema" placeholder='{"type": "object", "properties": {…}}' value={params.schema ?? ''} onChange={(event) => put('schema', event.currentTarget.value)} autosize minRows={4} maxRows={12} styles={{ input: { fontFamily: 'var(--mono)', fontSize: 12 } }} />
+              <Textarea label="JSON schema" placeholder='{"type": "object", "properties": {…}}' value={params.schema ?? ''} onChange={(event) => put('schema', event.currentTarget.value)} autosize minRows={4} maxRows={12} styles={MONO} />
             )}
           </Stack>
         )}
       </Collapse>
     </>
   );
+}
+
+/** Functions that the model may call; what they give is typed in under the answer. */
+function Tools({ params, put }: { params: Params; put: (name: keyof Params, value: unknown) => void }) {
+  const text = params.tools ?? '';
+  const problem = problemOf(text);
+  const names = toolNames(text);
+  return (
+    <Stack gap="xs">
+      <Textarea
+        label="Tools"
+        description="Functions as JSON, one or a list"
+        placeholder='[{"name": "get_weather", "parameters": {…}}]'
+        value={text}
+        onChange={(event) => put('tools', event.currentTarget.value)}
+        error={problem}
+        autosize
+        minRows={2}
+        maxRows={12}
+        styles={MONO}
+      />
+      <Group gap="xs" align="flex-end">
+        <Button size="xs" variant="default" leftSection={<IconPlus size={14} aria-hidden />} disabled={problem !== null} onClick={() => put('tools', withExample(text))}>
+          Add tool
+        </Button>
+        {names.length > 0 && (
+          <Select
+            size="xs"
+            label="Tool choice"
+            data={[{ value: '', label: 'The model decides' }, { value: 'none', label: 'None' }, { value: 'required', label: 'At least one' }, ...new Set(names)]}
+            value={params.tool_choice ?? ''}
+            onChange={(value) => put('tool_choice', value ?? undefined)}
+            allowDeselect={false}
+            w={180}
+          />
+        )}
+      </Group>
+    </Stack>
+  );
+}
+
+function problemOf(text: string): string | null {
+  try {
+    toolsOf(text);
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
 }

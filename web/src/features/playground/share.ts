@@ -15,6 +15,8 @@ const params = z.object({
   reasoning_effort: z.string().max(20).optional(),
   format: z.enum(['json_object', 'json_schema']).optional(),
   schema: z.string().max(20_000).optional(),
+  tools: z.string().max(20_000).optional(),
+  tool_choice: z.string().max(100).optional(),
 });
 /** What a column is set to, in whatever brings it here. */
 export const columnSettings = z.object({ endpoint: z.string().max(63), system: z.string().max(20_000), params });

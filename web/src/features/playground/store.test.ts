@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from 'vitest';
 
 import { Playground } from '@/features/playground/store';
 import { emptyStats, type Progress } from '@/features/playground/stream';
-import type { AssistantMessage, Column } from '@/features/playground/types';
+import type { AssistantMessage, Column, ToolCall } from '@/features/playground/types';
 
 type Told = (progress: Progress) => void;
 
@@ -13,8 +13,9 @@ class Engine {
     this.asked.push({ body, signal, tell });
     return Promise.resolve();
   };
+  calls: ToolCall[] = [];
   say(at: number, text: string, status: Progress['status'] = 'done'): void {
-    this.asked[at]?.tell({ text, reasoning: '', status, stats: emptyStats(), failure: null, events: [], eventCount: 1 });
+    this.asked[at]?.tell({ text, reasoning: '', toolCalls: this.calls, status, stats: emptyStats(), failure: null, events: [], eventCount: 1 });
   }
 }
 
@@ -45,7 +46,7 @@ describe('The board', () => {
     const { engine, board, column } = playing(2);
     board.setDraft(column(0).id, 'Hello');
     board.send(column(0).id);
-    engine.asked[0]?.tell({ text: '', reasoning: '', status: 'failed', stats: emptyStats(), failure: { message: 'No.', requestId: 'r' }, events: [], eventCount: 0 });
+    engine.asked[0]?.tell({ text: '', reasoning: '', toolCalls: [], status: 'failed', stats: emptyStats(), failure: { message: 'No.', requestId: 'r' }, events: [], eventCount: 0 });
     engine.say(1, 'Hi');
     expect((column(0).messages[1] as AssistantMessage).failure?.message).toBe('No.');
     expect(texts(column(1))).toEqual(['user: Hello', 'assistant: Hi']);
@@ -86,6 +87,32 @@ describe('The board', () => {
     board.regenerate(column(0).id, column(0).messages[1]?.id ?? '');
     engine.say(2, 'another');
     expect(texts(column(0))).toEqual(['user: a', 'assistant: another']);
+  });
+
+  test('lets an answer go on where it ended', () => {
+    const { engine, board, column } = playing();
+    board.setDraft(column(0).id, 'Count');
+    board.send(column(0).id);
+    engine.say(0, 'one two');
+    board.goOn(column(0).id, column(0).messages[1]?.id ?? '');
+    expect(engine.asked[1]?.body.messages).toEqual([{ role: 'user', content: 'Count' }, { role: 'assistant', content: 'one two' }]);
+    engine.say(1, ' three', 'running');
+    engine.say(1, ' three four');
+    expect(texts(column(0))).toEqual(['user: Count', 'assistant: one two three four']);
+  });
+
+  test('tells the model what its calls gave, and removes them with the answer that made them', () => {
+    const { engine, board, column } = playing();
+    board.setDraft(column(0).id, 'Weather?');
+    board.send(column(0).id);
+    engine.calls = [{ id: 'c', name: 'f', arguments: '{}' }];
+    engine.say(0, '');
+    engine.calls = [];
+    board.respond(column(0).id, [{ callId: 'c', name: 'f', text: 'sunny' }]);
+    engine.say(1, 'It is sunny.');
+    expect(texts(column(0))).toEqual(['user: Weather?', 'assistant: ', 'tool: sunny', 'assistant: It is sunny.']);
+    board.remove(column(0).id, column(0).messages[1]?.id ?? '');
+    expect(texts(column(0))).toEqual(['user: Weather?']);
   });
 
   test('removes an answer with the question that it is for', () => {

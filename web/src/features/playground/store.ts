@@ -4,7 +4,7 @@ import { session } from '@/api/session';
 import { bodyOf } from '@/features/playground/request';
 import type { Shared } from '@/features/playground/share';
 import { emptyStats, type Progress, stream } from '@/features/playground/stream';
-import { type AssistantMessage, type Column, type Message, MOST_COLUMNS, type Params, type Sync } from '@/features/playground/types';
+import { type AssistantMessage, type Column, type Message, MOST_COLUMNS, type Params, type Sync, type ToolMessage } from '@/features/playground/types';
 
 type State = { columns: readonly Column[]; sync: Sync; draft: string };
 type Ask = typeof stream;
@@ -19,6 +19,9 @@ const newColumn = (endpoint: string, like?: Pick<Column, 'system' | 'params'>): 
   params: like?.params ?? {},
   messages: [],
   draft: '',
+});
+const newAnswer = (): AssistantMessage => ({
+  id: newId(), role: 'assistant', text: '', reasoning: '', toolCalls: [], status: 'running', stats: emptyStats(), failure: null, request: {}, events: [], eventCount: 0,
 });
 
 /** Every column's conversation. It outlives the page, so that going elsewhere and back loses nothing. */
@@ -112,6 +115,22 @@ export class Playground {
     this.answer(id);
   }
 
+  /** Let an answer that was cut go on where it ended; what came after it goes. */
+  goOn(id: string, messageId: string): void {
+    const kept = this.state.columns.find((one) => one.id === id)?.messages.find((one) => one.id === messageId);
+    if (this.isRunning(id) || kept?.role !== 'assistant') return;
+    this.change(id, (column) => ({ messages: column.messages.slice(0, indexOf(column, messageId) + 1) }));
+    this.answer(id, kept);
+  }
+
+  /** Tell the model what the functions gave that it called. */
+  respond(id: string, results: readonly Pick<ToolMessage, 'callId' | 'name' | 'text'>[]): void {
+    if (this.isRunning(id)) return;
+    const told = results.map((one): ToolMessage => ({ ...one, id: newId(), role: 'tool' }));
+    this.change(id, (column) => ({ messages: [...column.messages, ...told] }));
+    this.answer(id);
+  }
+
   /** Ask something else in the place of this message; what came after it goes. */
   edit(id: string, messageId: string, text: string): void {
     if (this.isRunning(id)) return;
@@ -122,38 +141,39 @@ export class Playground {
     this.answer(id);
   }
 
-  /** Remove a message; an answer goes with the question that it is for. */
+  /** Remove a message with all that answers it, up to the next question. */
   remove(id: string, messageId: string): void {
     if (this.isRunning(id)) return;
-    this.change(id, (column) => {
-      const at = indexOf(column, messageId);
-      const isAnswered = column.messages[at]?.role === 'user' && column.messages[at + 1]?.role === 'assistant';
-      return { messages: column.messages.filter((_, index) => index !== at && !(isAnswered && index === at + 1)) };
+    this.change(id, ({ messages }) => {
+      const at = messages.findIndex((one) => one.id === messageId);
+      if (at < 0) return {};
+      const next = messages.findIndex((one, index) => index > at && one.role === 'user');
+      return { messages: [...messages.slice(0, at), ...(next < 0 ? [] : messages.slice(next))] };
     });
   }
 
   isRunning = (id: string): boolean => this.running.has(id);
 
-  private answer(id: string): void {
+  /** Ask for an answer to what the column has; `kept` is the last message, where its answer is to go on. */
+  private answer(id: string, kept: AssistantMessage = newAnswer()): void {
     const column = this.state.columns.find((one) => one.id === id);
     if (!column) return;
-    const message: AssistantMessage = {
-      id: newId(), role: 'assistant', text: '', reasoning: '', status: 'running', stats: emptyStats(), failure: null, request: {}, events: [], eventCount: 0,
+    const put = (change: Partial<AssistantMessage>): void =>
+      this.change(id, (now) => ({ messages: [...now.messages.filter((one) => one.id !== kept.id), { ...kept, ...change }] }));
+    const told = (progress: Progress) => (now: Column): Partial<Column> => {
+      const whole = { ...progress, text: kept.text + progress.text, reasoning: kept.reasoning + progress.reasoning };
+      return { messages: now.messages.map((one): Message => (one.id === kept.id && one.role === 'assistant' ? { ...one, ...whole } : one)) };
     };
-    const told = (progress: Partial<AssistantMessage>) => (now: Column): Partial<Column> => ({
-      messages: now.messages.map((one): Message => (one.id === message.id && one.role === 'assistant' ? { ...one, ...progress } : one)),
-    });
     let body: Record<string, unknown>;
     try {
       body = { model: column.endpoint, ...bodyOf(column, column.messages) };
     } catch (error) {
-      const failure = { message: `The JSON schema is not JSON: ${error instanceof Error ? error.message : ''}`, requestId: null };
-      this.change(id, (now) => ({ messages: [...now.messages, { ...message, status: 'failed', failure }] }));
+      put({ status: 'failed', failure: { message: error instanceof Error ? error.message : String(error), requestId: null } });
       return;
     }
     const controller = new AbortController();
     this.running.set(id, controller);
-    this.change(id, (now) => ({ messages: [...now.messages, { ...message, request: body }] }));
+    put({ status: 'running', failure: null, request: body });
     void this.ask(body, controller.signal, (progress: Progress) => {
       if (progress.status === 'running') {
         this.changeSoon(id, told(progress));

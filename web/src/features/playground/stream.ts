@@ -3,11 +3,11 @@ import OpenAI from 'openai';
 import { authorizedFetch } from '@/api/http';
 import { apiRoot } from '@/lib/base';
 import { ApiError } from '@/lib/problem';
-import type { AssistantMessage, Failure, RawEvent, Stats } from '@/features/playground/types';
+import type { AssistantMessage, Failure, RawEvent, Stats, ToolCall } from '@/features/playground/types';
 
 const MOST_EVENTS = 2_000;
 
-export type Progress = Pick<AssistantMessage, 'text' | 'reasoning' | 'status' | 'stats' | 'failure' | 'events' | 'eventCount'>;
+export type Progress = Pick<AssistantMessage, 'text' | 'reasoning' | 'toolCalls' | 'status' | 'stats' | 'failure' | 'events' | 'eventCount'>;
 
 const client = new OpenAI({
   baseURL: new URL('v1', apiRoot()).href,
@@ -31,12 +31,14 @@ export const emptyStats = (): Stats => ({
 });
 
 type Chunk = OpenAI.ChatCompletionChunk;
+type ToolPart = OpenAI.ChatCompletionChunk.Choice.Delta.ToolCall;
 type Reasoned = { reasoning_content?: string | null };
 
 /** One answer while it comes: what arrived so far is kept, however it ends. */
 class Answer {
   text = '';
   reasoning = '';
+  private readonly calls: ToolCall[] = [];
   private events: RawEvent[] = [];
   private eventCount = 0;
   private stats = emptyStats();
@@ -55,7 +57,8 @@ class Answer {
     const [content, thought] = [delta?.content ?? '', delta?.reasoning_content ?? ''];
     this.text += content;
     this.reasoning += thought;
-    if (this.stats.ttftMs === null && (content || thought)) this.stats.ttftMs = ms;
+    for (const part of delta?.tool_calls ?? []) this.call(part);
+    if (this.stats.ttftMs === null && (content || thought || delta?.tool_calls?.length)) this.stats.ttftMs = ms;
     if (choice?.finish_reason) this.stats.finishReason = choice.finish_reason;
     const { usage } = chunk;
     if (usage) {
@@ -66,10 +69,16 @@ class Answer {
     }
   }
 
+  /** The parts of a call come one after another, under the call's number. */
+  private call({ index, id, function: called }: ToolPart): void {
+    const before = this.calls[index] ?? { id: '', name: '', arguments: '' };
+    this.calls[index] = { id: before.id || (id ?? ''), name: before.name + (called?.name ?? ''), arguments: before.arguments + (called?.arguments ?? '') };
+  }
+
   progress(status: AssistantMessage['status'], failure: Failure | null = null): Progress {
     const stats = { ...this.stats, totalMs: performance.now() - this.began };
     const events = status === 'running' ? [] : this.events;
-    return { text: this.text, reasoning: this.reasoning, status, stats, failure, events, eventCount: this.eventCount };
+    return { text: this.text, reasoning: this.reasoning, toolCalls: [...this.calls], status, stats, failure, events, eventCount: this.eventCount };
   }
 }
 

@@ -12,6 +12,10 @@ export type Params = {
   format?: 'json_object' | 'json_schema';
   /** The JSON schema as somebody wrote it. */
   schema?: string;
+  /** Functions that the model may call, as JSON, as somebody wrote it. */
+  tools?: string;
+  /** none, required, or a function's name; left out, the model decides. */
+  tool_choice?: string;
 };
 
 export type RawEvent = { ms: number; data: string };
@@ -31,12 +35,17 @@ export type Stats = {
 
 export type Failure = { message: string; requestId: string | null };
 
+export type ToolCall = { id: string; name: string; arguments: string };
+
 export type UserMessage = { id: string; role: 'user'; text: string };
+/** What a function that the model called gave. */
+export type ToolMessage = { id: string; role: 'tool'; callId: string; name: string; text: string };
 export type AssistantMessage = {
   id: string;
   role: 'assistant';
   text: string;
   reasoning: string;
+  toolCalls: readonly ToolCall[];
   status: 'running' | 'done' | 'stopped' | 'failed';
   stats: Stats;
   failure: Failure | null;
@@ -45,7 +54,7 @@ export type AssistantMessage = {
   events: readonly RawEvent[];
   eventCount: number;
 };
-export type Message = UserMessage | AssistantMessage;
+export type Message = UserMessage | AssistantMessage | ToolMessage;
 
 export type Column = { id: string; endpoint: string; system: string; params: Params; messages: readonly Message[]; draft: string };
 
