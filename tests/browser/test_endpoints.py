@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from typing import Any
 
 import aiohttp
 import pytest
@@ -33,6 +34,13 @@ async def _ask_twice(server: Server) -> None:
                 await answer.read()
 
 
+async def _ask_once(server: Server, endpoint: str) -> None:
+    async with aiohttp.ClientSession(server.url, headers={"authorization": f"Bearer {server.token}"}) as session:
+        body = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 8}
+        async with session.post(f"/serving-endpoints/{endpoint}/invocations", json=body) as answer:
+            assert answer.ok, await answer.text()
+
+
 async def _choose(page: Page, label: str, option: str | re.Pattern[str]) -> None:
     await page.get_by_role("combobox", name=label).click()
     await page.get_by_role("option", name=option).first.click()
@@ -59,6 +67,12 @@ async def test_the_list_is_filtered_by_what_is_in_the_address(visit: Visit, own:
     await page.get_by_role("button", name="Clear the filters").click()
     await expect(page.get_by_role("article", name=CHAT)).to_be_visible()
     await expect(page).to_have_url(re.compile("/ui/endpoints$"))
+
+
+async def test_the_list_shows_what_came_in_the_last_hour(visit: Visit, own: Server) -> None:
+    visitor = await visit(own)
+    row = visitor.page.get_by_role("region", name="Serving endpoints").get_by_role("row", name=CHAT)
+    await expect(row.get_by_role("img", name="1 request in the last hour, 0 % errors")).to_be_visible()
 
 
 @pytest.mark.parametrize("tab", _TABS)
@@ -98,12 +112,20 @@ async def test_an_endpoint_is_made_changed_stopped_and_deleted(visit: Visit, own
     await expect(least).to_have_value("0 tokens/s")
     await page.get_by_role("switch", name="Scale to zero").click()
     await expect(least).not_to_have_value("0 tokens/s")
+    await expect(page.get_by_role("region", name="Memory")).to_contain_text("are free.")
+    await expect(page.get_by_role("note", name="What it means")).to_contain_text("Not measured here")
     await page.get_by_role("button", name="Show", exact=True).click()
     await visitor.look("create-provisioned")
     await page.get_by_role("button", name="Create", exact=True).click()
     await visitor.heading("pages-own")
     await expect(page.get_by_text("Ready", exact=True).first).to_be_visible(timeout=_READY_MS)
     await visitor.look("endpoint-provisioned")
+    await _ask_once(own, "pages-own")
+    await page.get_by_role("tab", name="Metrics").click()
+    promise = page.get_by_role("region", name="The promise")
+    await expect(promise).to_contain_text("The promise was kept in 1 of 1 minutes with requests.", timeout=_READY_MS)
+    await expect(promise.get_by_role("region", name="Throughput by the minute, tokens/s")).to_be_visible()
+    await visitor.look("endpoint-promise")
 
     await page.get_by_role("link", name="Edit", exact=True).click()
     await page.get_by_role("switch", name="Burst scaling").click()
@@ -115,12 +137,38 @@ async def test_an_endpoint_is_made_changed_stopped_and_deleted(visit: Visit, own
     await page.get_by_role("button", name="More actions").click()
     await page.get_by_role("menuitem", name="Delete").click()
     dialog = page.get_by_role("dialog")
-    await expect(dialog.get_by_text("Nobody that you can see used it in the last 24 hours.")).to_be_visible()
+    await expect(dialog.get_by_text(re.compile(r"Used in the last 24 hours by .+ \(1 request\)"))).to_be_visible()
     await visitor.look("delete-endpoint")
     await dialog.get_by_role("textbox").fill("pages-own")
     await dialog.get_by_role("button", name="Delete").click()
     await visitor.heading("Serving endpoints")
     await expect(page.get_by_role("link", name="pages-own", exact=True)).to_have_count(0)
+
+
+async def test_what_does_not_fit_into_memory_is_said_before_it_is_sent_and_refused(
+    visit: Visit, start_server: StartServer, own: Server
+) -> None:
+    fit = (await _estimate(own))["memory"]
+    room = fit["held_bytes"] + fit["replica_bytes"] // 2
+    visitor = await visit(await asyncio.to_thread(start_server, engine_memory=str(room)), "create-endpoint")
+    page = visitor.page
+    await page.get_by_label("Name", exact=True).fill("too-much")
+    await page.get_by_role("combobox", name="Entity").fill(_MODEL)
+    await page.get_by_role("option", name=_MODEL).click()
+    await expect(page.get_by_role("region", name="Memory").get_by_role("alert")).to_contain_text("It does not fit")
+    await visitor.look("create-no-room")
+    visitor.expect_error("400")
+    await page.get_by_role("button", name="Create", exact=True).click()
+    refused = page.get_by_role("alert").filter(has_text="The endpoint was not created")
+    await expect(refused).to_contain_text(f"{CHAT} 1.71 GiB")
+
+
+async def _estimate(server: Server) -> Any:
+    async with aiohttp.ClientSession(server.url, headers={"authorization": f"Bearer {server.token}"}) as session:
+        query = {"entity_name": _MODEL, "entity_version": "1"}
+        async with session.get("/api/2.0/openfm/serving-estimate", params=query) as answer:
+            assert answer.ok, await answer.text()
+            return await answer.json()
 
 
 async def test_what_the_server_refuses_is_shown_in_its_words_and_nothing_is_lost(visit: Visit, own: Server) -> None:

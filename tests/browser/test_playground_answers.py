@@ -107,5 +107,5 @@ async def test_a_text_file_becomes_a_part_of_the_prompt_and_others_are_refused(
 async def test_the_list_of_endpoints_says_what_each_model_can_do(visitor: Visitor) -> None:
     page = visitor.page
     await page.get_by_role("combobox", name="Endpoint 1").click()
-    option = page.get_by_role("option", name=CHAT)
+    option = page.get_by_role("option", name=CHAT, exact=True)
     await expect(option).to_contain_text("Ready · 8,192 context · Tools enabled")

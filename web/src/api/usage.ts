@@ -116,6 +116,7 @@ export type EndpointReport = {
     ttft_ms: number | null;
     tpot_ms: number | null;
     e2e_ms: number | null;
+    breaches: string[];
   }[];
 };
 

@@ -8,6 +8,7 @@ export function short(value: number): string {
   return Math.abs(value) < 10_000 ? whole.format(value) : compact.format(value);
 }
 
+export const requests = (number: number): string => `${count(number)} ${number === 1 ? 'request' : 'requests'}`;
 export const modelUnits = (units: number): string => `${count(units)} model ${units === 1 ? 'unit' : 'units'}`;
 
 /** Milliseconds as people say them. */

@@ -5,6 +5,7 @@ import { useState } from 'react';
 
 import { type Endpoint, endpointMetricsQuery } from '@/api/endpoints';
 import { literal, type Row, sqlQuery } from '@/api/usage';
+import { Promised } from '@/features/endpoint/promise';
 import { csv, download } from '@/lib/files';
 import { duration, short } from '@/lib/format';
 import { gauges } from '@/lib/exposition';
@@ -39,6 +40,7 @@ export function Metrics({ endpoint }: { endpoint: Endpoint }) {
           CSV
         </Button>
       </Group>
+      {isProvisioned(endpoint) && <Promised name={endpoint.name} seconds={RANGES[range].seconds} />}
       <Loaded query={query}>
         {(rows) => (rows.length === 0 ? <Empty title="No requests in this time">Choose a longer time, or ask the endpoint something.</Empty> : <Charts rows={rows} range={range} />)}
       </Loaded>
@@ -68,6 +70,9 @@ function Charts({ rows, range }: { rows: readonly Row[]; range: keyof typeof RAN
     </div>
   );
 }
+
+const isProvisioned = ({ config }: Endpoint): boolean =>
+  config?.served_entities.some((entity) => entity.provisioned_model_units || entity.max_provisioned_throughput) ?? false;
 
 const GAUGES: Record<string, [string, (value: number) => string]> = {
   request_count_total: ['Requests, last minute', short],

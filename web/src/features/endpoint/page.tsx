@@ -14,6 +14,7 @@ import { Permissions } from '@/features/endpoint/permissions';
 import { Query } from '@/features/endpoint/query';
 import { Requests } from '@/features/endpoint/requests';
 import { serverUrl } from '@/lib/base';
+import { requests } from '@/lib/format';
 import { taskName } from '@/lib/model';
 import { Confirm } from '@/ui/confirm';
 import { Copy } from '@/ui/copy';
@@ -202,7 +203,7 @@ function DeleteDialog({ endpoint, onClose }: { endpoint: Endpoint; onClose: () =
       {users && users.length > 0 && (
         <p>
           Used in the last 24 hours by{' '}
-          {users.map((row) => `${String(row.requester)} (${String(row.requests)} requests)`).join(', ')}.
+          {users.map((row) => `${String(row.requester)} (${requests(Number(row.requests))})`).join(', ')}.
         </p>
       )}
       {users?.length === 0 && <p>Nobody that you can see used it in the last 24 hours.</p>}

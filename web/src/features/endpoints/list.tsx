@@ -2,11 +2,12 @@ import { ActionIcon, Button, Group, Menu, Select, Stack, Switch, Text, TextInput
 import { IconDots, IconPlus, IconSearch } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
-import { useState } from 'react';
+import { useMemo, useState } from 'react';
 
 import { deleteEndpoint, type Endpoint, endpointAction, endpointsQuery, externalName } from '@/api/endpoints';
 import { pricesQuery } from '@/api/usage';
 import { useUser } from '@/api/user';
+import { type Activity, activityOf, activityQuery } from '@/features/endpoints/activity';
 import { FoundationCards } from '@/features/endpoints/cards';
 import { type Filters, filtered, isFoundation, ownerName, throughputOf, TYPES, typeOf } from '@/features/endpoints/filters';
 import { TASKS, taskName } from '@/lib/model';
@@ -14,6 +15,7 @@ import { Confirm } from '@/ui/confirm';
 import { Empty, ErrorPanel, Loaded } from '@/ui/feedback';
 import { told } from '@/ui/notify';
 import { Page } from '@/ui/page';
+import { Spark } from '@/ui/spark';
 import { StateBadge, stateOf } from '@/ui/state';
 import { type Column, DataTable } from '@/ui/table';
 import { Ago, useNow } from '@/ui/time';
@@ -53,7 +55,7 @@ function Endpoints({ endpoints }: { endpoints: readonly Endpoint[] }) {
           {shown.length === 0 ? (
             <Nothing isFiltered={isFiltered} onClear={() => void navigate({ search: {}, replace: true })} />
           ) : (
-            <DataTable label="Serving endpoints" columns={columns} rows={shown} rowKey={(one) => one.id} />
+            <EndpointTable endpoints={shown} />
           )}
         </Stack>
       </section>
@@ -111,12 +113,32 @@ function Choice({ label, value, options, onChange }: ChoiceProps) {
   );
 }
 
+/** The table; what came in the last hour is drawn into it when it is known. */
+function EndpointTable({ endpoints }: { endpoints: readonly Endpoint[] }) {
+  const now = useNow(60_000);
+  const rows = useQuery(activityQuery).data;
+  const shown = useMemo(() => {
+    const activity = rows && activityOf(rows, now);
+    return columns.map((column) => (column.key === 'activity' ? { ...column, ...activityColumn(activity) } : column));
+  }, [rows, now]);
+  return <DataTable label="Serving endpoints" columns={shown} rows={endpoints} rowKey={(one) => one.id} />;
+}
+
+const activityColumn = (activity: ReadonlyMap<string, Activity> | undefined): Pick<Column<Endpoint>, 'sort' | 'cell'> => ({
+  sort: (one) => activity?.get(one.name)?.total ?? 0,
+  cell: (one) => {
+    const found = activity?.get(one.name);
+    if (!activity) return null;
+    return found ? <Spark label={found.label} bars={found.bars} /> : <Text size="sm" c="dimmed">–</Text>;
+  },
+});
+
 const columns: Column<Endpoint>[] = [
   { key: 'name', title: 'Name', sort: (one) => one.name, cell: (one) => <Name endpoint={one} /> },
   { key: 'state', title: 'State', sort: (one) => stateOf(one.state).words, cell: (one) => <StateBadge state={one.state} /> },
   { key: 'entities', title: 'Served entities', cell: (one) => <Entities endpoint={one} /> },
-  { key: 'task', title: 'Task', sort: (one) => taskName(one.task), cell: (one) => taskName(one.task) },
-  { key: 'type', title: 'Type', sort: (one) => TYPES[typeOf(one)] ?? '', cell: (one) => <Type endpoint={one} /> },
+  { key: 'activity', title: 'Last hour', cell: () => null },
+  { key: 'task', title: 'Task', sort: (one) => taskName(one.task), cell: (one) => <Task endpoint={one} /> },
   { key: 'creator', title: 'Created by', sort: (one) => one.creator, cell: ownerName },
   { key: 'changed', title: 'Last modified', sort: (one) => one.last_updated_timestamp, cell: (one) => <Ago ms={one.last_updated_timestamp} /> },
   { key: 'menu', title: 'Actions', cell: (one) => <RowMenu endpoint={one} /> },
@@ -138,18 +160,14 @@ function Name({ endpoint }: { endpoint: Endpoint }) {
   );
 }
 
-function Type({ endpoint }: { endpoint: Endpoint }) {
-  const throughput = throughputOf(endpoint);
+/** What it answers, and how it is paid for. */
+function Task({ endpoint }: { endpoint: Endpoint }) {
   return (
     <>
-      <Text size="sm" className="number">
-        {TYPES[typeOf(endpoint)]}
+      <Text size="sm">{taskName(endpoint.task)}</Text>
+      <Text size="xs" c="dimmed" className="number">
+        {throughputOf(endpoint) ?? TYPES[typeOf(endpoint)]}
       </Text>
-      {throughput && (
-        <Text size="xs" c="dimmed" className="number">
-          {throughput}
-        </Text>
-      )}
     </>
   );
 }
@@ -160,7 +178,7 @@ function Entities({ endpoint }: { endpoint: Endpoint }) {
   if (!first) return '–';
   const name = first.entity_name ? `${first.entity_name} ${first.entity_version ?? ''}` : externalName(first);
   return (
-    <Text size="sm" maw={260} truncate title={entities.map((one) => one.entity_name ?? one.name).join(', ')}>
+    <Text size="sm" maw={190} truncate title={entities.map((one) => one.entity_name ?? one.name).join(', ')}>
       {name}
       {entities.length > 1 && `, and ${entities.length - 1} more`}
     </Text>

@@ -96,7 +96,7 @@ function EndpointOption({ endpoint }: { endpoint: Endpoint | undefined }) {
       <Text size="sm" className="breaks">
         {endpoint.name}
       </Text>
-      <Text size="xs" c="dimmed">
+      <Text size="xs" c="dimmed" aria-hidden>
         {[stateOf(endpoint.state).words, ...factsOf(endpoint)].join(' · ')}
       </Text>
     </Box>
