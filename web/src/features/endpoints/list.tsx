@@ -139,8 +139,7 @@ const columns: Column<Endpoint>[] = [
   { key: 'entities', title: 'Served entities', cell: (one) => <Entities endpoint={one} /> },
   { key: 'activity', title: 'Last hour', cell: () => null },
   { key: 'task', title: 'Task', sort: (one) => taskName(one.task), cell: (one) => <Task endpoint={one} /> },
-  { key: 'creator', title: 'Created by', sort: (one) => one.creator, cell: ownerName },
-  { key: 'changed', title: 'Last modified', sort: (one) => one.last_updated_timestamp, cell: (one) => <Ago ms={one.last_updated_timestamp} /> },
+  { key: 'changed', title: 'Last modified', sort: (one) => one.last_updated_timestamp, cell: (one) => <Changed endpoint={one} /> },
   { key: 'menu', title: 'Actions', cell: (one) => <RowMenu endpoint={one} /> },
 ];
 
@@ -157,6 +156,17 @@ function Name({ endpoint }: { endpoint: Endpoint }) {
         </Text>
       )}
     </div>
+  );
+}
+
+function Changed({ endpoint }: { endpoint: Endpoint }) {
+  return (
+    <>
+      <Ago ms={endpoint.last_updated_timestamp} />
+      <Text size="xs" c="dimmed" maw={160} truncate title={ownerName(endpoint)}>
+        created by {ownerName(endpoint)}
+      </Text>
+    </>
   );
 }
 
@@ -178,7 +188,7 @@ function Entities({ endpoint }: { endpoint: Endpoint }) {
   if (!first) return '–';
   const name = first.entity_name ? `${first.entity_name} ${first.entity_version ?? ''}` : externalName(first);
   return (
-    <Text size="sm" maw={190} truncate title={entities.map((one) => one.entity_name ?? one.name).join(', ')}>
+    <Text size="sm" maw={200} truncate title={entities.map((one) => one.entity_name ?? one.name).join(', ')}>
       {name}
       {entities.length > 1 && `, and ${entities.length - 1} more`}
     </Text>
