@@ -14,7 +14,7 @@ from tests.conftest import CHAT, Server, StartServer
 
 _ENDPOINTS = "/api/2.0/serving-endpoints"
 _MODEL = "system.ai.smollm2_135m_instruct"
-_TABS = ["Overview", "Metrics", "Query", "Usage", "Events", "Logs", "Rate limits", "Permissions"]
+_TABS = ["Overview", "Metrics", "Query", "Usage", "Events", "Logs", "AI gateway", "Permissions"]
 _READY_MS = 120_000
 
 

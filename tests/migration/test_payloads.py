@@ -61,6 +61,14 @@ async def test_rows_are_read_in_pages_the_latest_first(writer: PayloadWriter, da
     assert seen == [f"r{number:03}" for number in reversed(range(450))]
 
 
+async def test_one_request_is_found_by_its_id_in_its_endpoint_alone(writer: PayloadWriter, database: Database) -> None:
+    writer.record(ONE)
+    await writer.flush()
+    assert (desk(database).one("e1", "r0") or {})["request"] == ONE.request
+    assert desk(database).one("e2", "r0") is None
+    assert desk(database).one("e1", "r1") is None
+
+
 async def test_a_page_is_no_larger_than_some_megabytes(writer: PayloadWriter, database: Database) -> None:
     for number in range(12):
         writer.record(replace(ONE, request_id=f"r{number:02}", request="x" * (1 << 20)))

@@ -156,6 +156,7 @@ OWN            GET               /api/2.0/openfm/usage/corrections
 ADMIN          POST              /api/2.0/openfm/usage/corrections
 ADMIN          GET POST          /api/2.0/openfm/usage/retention
 CAN_MANAGE     GET               /api/2.0/openfm/inference-tables/{name}
+CAN_MANAGE     GET               /api/2.0/openfm/inference-tables/{name}/{request_id}
 
 CALLER         POST              /api/2.0/mlflow/unity-catalog/registered-models/create
 EXECUTE        GET               /api/2.0/mlflow/unity-catalog/registered-models/get

@@ -119,6 +119,15 @@ class PayloadDesk:
                 found.append(row)
         return [row._asdict() for row in found], _token(found[-1]) if is_more else None
 
+    def one(self, endpoint_id: str, request_id: str) -> dict[str, Any] | None:
+        """The row of one request; None where none was kept."""
+        query = select(payloads).where(
+            payloads.c.endpoint_id == endpoint_id, payloads.c.databricks_request_id == request_id
+        )
+        with self.database.transaction() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else row._asdict()
+
     def count(self) -> int:
         """How many rows there are."""
         with self.database.transaction() as connection:

@@ -148,3 +148,17 @@ export const capacityQuery = queryOptions({
   queryFn: async ({ signal }) => (await http.get('/api/2.0/openfm/capacity', signal)) as Capacity,
   refetchInterval: 10_000,
 });
+
+export type InferenceTable = { enabled?: boolean; catalog_name?: string; schema_name?: string; table_name_prefix?: string };
+export type AiGateway = Record<string, unknown> & { fallback_config?: { enabled?: boolean }; inference_table_config?: InferenceTable; rate_limits?: Record<string, unknown>[] };
+
+export const setAiGateway = (name: string, gateway: AiGateway): Promise<unknown> => http.put(`${at(name)}/ai-gateway`, gateway);
+
+/** What an inference table keeps of a request; null where it was too large. */
+export type Payload = { request: string | null; response: string | null; logging_error_codes: string[] };
+
+export const payloadOf = async (name: string, requestId: string): Promise<Payload> =>
+  (await http.get(path`/api/2.0/openfm/inference-tables/${name}/${requestId}`)) as Payload;
+
+export const payloadQuery = (name: string, requestId: string) =>
+  queryOptions({ queryKey: ['payload', name, requestId], queryFn: () => payloadOf(name, requestId), retry: false, staleTime: Infinity });

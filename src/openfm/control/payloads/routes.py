@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from openfm.control.endpoints.directory import EndpointDirectory
 from openfm.control.payloads.ports import Payloads
 from openfm.core.endpoint import ServingEndpoint
+from openfm.core.errors import NotFound
 
 router = APIRouter(prefix="/api/2.0/openfm/inference-tables")
 
@@ -41,6 +42,22 @@ def list_payloads(
         "rows": [_shown(row) for row in rows],
     }
     return shown if token is None else shown | {"next_page_token": token}
+
+
+@router.get("/{name}/{request_id}")
+def get_payload(
+    request_id: str,
+    endpoint: Annotated[ServingEndpoint, Depends(_endpoint)],
+    payloads: Annotated[Payloads, Depends(_payloads)],
+) -> dict[str, Any]:
+    """The row of one request. Raises `NotFound`."""
+    row = payloads.one(endpoint.id, request_id)
+    if row is None:
+        raise NotFound(
+            f"The inference table of '{endpoint.name}' has no request '{request_id}'. Requests are kept from when the "
+            "table was enabled on, for its retention."
+        )
+    return _shown(row)
 
 
 def _table_name(endpoint: ServingEndpoint) -> str:

@@ -7,7 +7,7 @@ import { lazy, Suspense, useState } from 'react';
 import { deleteEndpoint, type Endpoint, endpointAction, endpointQuery } from '@/api/endpoints';
 import { sqlQuery, literal } from '@/api/usage';
 import { Events } from '@/features/endpoint/events';
-import { Limits } from '@/features/endpoint/limits';
+import { Gateway } from '@/features/endpoint/gateway';
 import { Logs } from '@/features/endpoint/logs';
 import { Overview } from '@/features/endpoint/overview';
 import { Permissions } from '@/features/endpoint/permissions';
@@ -79,7 +79,7 @@ function Sections({ endpoint }: { endpoint: Endpoint }) {
     ['requests', 'Usage'],
     ['events', 'Events'],
     ['logs', 'Logs'],
-    ['limits', 'Rate limits'],
+    ['gateway', 'AI gateway'],
     ['permissions', 'Permissions'],
   ] as const;
   return (
@@ -112,8 +112,8 @@ function Sections({ endpoint }: { endpoint: Endpoint }) {
         <Tabs.Panel value="logs">
           <Logs endpoint={endpoint} />
         </Tabs.Panel>
-        <Tabs.Panel value="limits">
-          <Limits endpoint={endpoint} />
+        <Tabs.Panel value="gateway">
+          <Gateway endpoint={endpoint} />
         </Tabs.Panel>
         <Tabs.Panel value="permissions">
           <Permissions endpoint={endpoint} />

@@ -1,8 +1,11 @@
-import { Group, Stack, Text } from '@mantine/core';
+import { Drawer, Group, Stack, Text, UnstyledButton } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { useMemo, useState } from 'react';
 
 import type { Endpoint } from '@/api/endpoints';
 import { literal, type Row, sqlQuery } from '@/api/usage';
+import { OneRequest } from '@/features/endpoint/request';
 import { count, dateTime, duration, money } from '@/lib/format';
 import { Copy } from '@/ui/copy';
 import { Empty, Loaded } from '@/ui/feedback';
@@ -12,8 +15,17 @@ const text = (value: unknown): string => (typeof value === 'string' ? value : ''
 const number = (value: unknown): number => Number(value ?? 0);
 const time = (row: Row): number => Date.parse(`${text(row.request_time)}Z`);
 
-const columns: Column<Row>[] = [
-  { key: 'time', title: 'Time', sort: time, cell: (row) => dateTime(time(row)) },
+const columnsFor = (open: (id: string) => void): Column<Row>[] => [
+  {
+    key: 'time',
+    title: 'Time',
+    sort: time,
+    cell: (row) => (
+      <UnstyledButton className="link number" fz="sm" onClick={() => open(text(row.databricks_request_id))} aria-label={`Details of the request of ${dateTime(time(row))}`}>
+        {dateTime(time(row))}
+      </UnstyledButton>
+    ),
+  },
   { key: 'who', title: 'Requester', sort: (row) => text(row.requester), cell: (row) => text(row.requester) },
   { key: 'status', title: 'Status', sort: (row) => number(row.status_code), cell: (row) => `${number(row.status_code)} ${text(row.finish_reason)}` },
   { key: 'in', title: 'Input tokens', isNumber: true, sort: (row) => number(row.input_token_count), cell: (row) => count(number(row.input_token_count)) },
@@ -37,6 +49,8 @@ const columns: Column<Row>[] = [
 
 /** The endpoint's last requests in the ledger, as far as the caller may see them. */
 export function Requests({ endpoint }: { endpoint: Endpoint }) {
+  const [opened, open] = useState<string | null>(null);
+  const columns = useMemo(() => columnsFor(open), []);
   const query = useQuery(
     sqlQuery(
       'requests',
@@ -47,7 +61,10 @@ export function Requests({ endpoint }: { endpoint: Endpoint }) {
   return (
     <Stack>
       <Text size="sm" c="dimmed">
-        The last 200 requests. Admins see everybody&apos;s, others their own.
+        The last 200 requests. Admins see everybody&apos;s, others their own.{' '}
+        <Link to="/usage" search={{ endpoint: endpoint.name }} className="link-in-text">
+          Open in Usage
+        </Link>
       </Text>
       <Loaded query={query}>
         {(rows) =>
@@ -58,6 +75,9 @@ export function Requests({ endpoint }: { endpoint: Endpoint }) {
           )
         }
       </Loaded>
+      <Drawer opened={opened !== null} onClose={() => open(null)} position="right" size="lg" title="Request" closeButtonProps={{ 'aria-label': 'Close' }}>
+        {opened !== null && <OneRequest endpoint={endpoint} id={opened} />}
+      </Drawer>
     </Stack>
   );
 }

@@ -4,10 +4,11 @@ import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { type KeyboardEvent, memo, useEffect, useRef, useState } from 'react';
 
-import { type Endpoint, endpointsQuery } from '@/api/endpoints';
+import { type Endpoint, endpointsQuery, payloadOf } from '@/api/endpoints';
 import { type Price, pricesQuery } from '@/api/usage';
 import { ColumnView } from '@/features/playground/column';
 import { fileAsPrompt } from '@/features/playground/attachment';
+import { fromRequest } from '@/features/playground/replay';
 import { bodyOf } from '@/features/playground/request';
 import { fromFile, toFile } from '@/features/playground/saved';
 import { fromText, toText } from '@/features/playground/share';
@@ -53,7 +54,7 @@ const NoEndpoints = () => (
 
 /** Takes over what the URL says, once. */
 function useUrl(endpoints: readonly Endpoint[]): void {
-  const { s, endpoint } = useSearch({ from: '/playground' });
+  const { s, endpoint, replay } = useSearch({ from: '/playground' });
   const navigate = useNavigate({ from: '/playground' });
   const first = endpoints.find((one) => one.state.ready === 'READY') ?? endpoints[0];
   const fallback = first?.name ?? '';
@@ -61,12 +62,16 @@ function useUrl(endpoints: readonly Endpoint[]): void {
     const shared = s === undefined ? null : fromText(s);
     const [column] = playground.snapshot().columns;
     if (shared) playground.load(shared);
-    else if (endpoint !== undefined && column && column.endpoint !== endpoint) {
+    else if (replay !== undefined && endpoint !== undefined) {
+      payloadOf(endpoint, replay)
+        .then((payload) => playground.restore(fromRequest(endpoint, payload.request ?? '')))
+        .catch(refused);
+    } else if (endpoint !== undefined && column && column.endpoint !== endpoint) {
       if (column.messages.length > 0) playground.load({ columns: [{ endpoint, system: '', params: {} }], sync: { prompt: true, settings: true }, draft: playground.snapshot().draft });
       else playground.setEndpoint(column.id, endpoint);
     } else if (column?.endpoint === '') playground.setEndpoint(column.id, fallback);
     if (s !== undefined || endpoint !== undefined) void navigate({ search: {}, replace: true });
-  }, [s, endpoint, fallback, navigate]);
+  }, [s, endpoint, replay, fallback, navigate]);
 }
 
 function Board({ endpoints }: { endpoints: readonly Endpoint[] }) {

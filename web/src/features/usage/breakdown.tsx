@@ -6,7 +6,7 @@ import { useState } from 'react';
 import { sqlPageQuery, type SqlRow } from '@/api/sql';
 import { type Filter, groupOf, GROUPS, type UsageSearch, whereOf } from '@/features/usage/filters';
 import { choices } from '@/features/usage/questions';
-import { textOf } from '@/features/usage/values';
+import { textOf } from '@/lib/values';
 import { csv, download } from '@/lib/files';
 import { count, money } from '@/lib/format';
 import { type Column, DataTable } from '@/ui/table';

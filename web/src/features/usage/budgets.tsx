@@ -7,7 +7,7 @@ import { type Budget, budgetsQuery, deleteBudget } from '@/api/usage';
 import { useUser } from '@/api/user';
 import { BudgetDialog } from '@/features/usage/budget-dialog';
 import { boundBy } from '@/features/usage/budget-rules';
-import { rounded } from '@/features/usage/values';
+import { rounded } from '@/lib/values';
 import { money } from '@/lib/format';
 import { Confirm } from '@/ui/confirm';
 import { Empty, Loaded } from '@/ui/feedback';

@@ -2,7 +2,7 @@ import { Paper, Skeleton, Text } from '@mantine/core';
 import type { ReactNode } from 'react';
 
 import type { SqlRow } from '@/api/sql';
-import { rounded } from '@/features/usage/values';
+import { rounded } from '@/lib/values';
 import { count, duration, money, short } from '@/lib/format';
 
 const percent = (part: number, all: number): string => (all === 0 ? '–' : `${((100 * part) / all).toFixed(part > 0 && part / all < 0.001 ? 3 : 1)} %`);

@@ -1,6 +1,6 @@
 import type { SqlRow } from '@/api/sql';
 import { sinceOf, startOf, unitOf, UNITS, type UsageSearch } from '@/features/usage/filters';
-import { textOf } from '@/features/usage/values';
+import { textOf } from '@/lib/values';
 
 export type TimePoint = { label: string } & Record<string, string | number | null>;
 

@@ -10,11 +10,10 @@ import { RequestsExport } from '@/features/usage/export';
 import { FilterBar } from '@/features/usage/filter-bar';
 import type { Filter, UsageSearch } from '@/features/usage/filters';
 import { requests } from '@/features/usage/questions';
-import { shownValue, textOf as text } from '@/features/usage/values';
+import { shownValue, textOf as text } from '@/lib/values';
 import { count, duration, money } from '@/lib/format';
-import { Copy } from '@/ui/copy';
 import { Empty, Loaded } from '@/ui/feedback';
-import { Fields } from '@/ui/fields';
+import { RowFields } from '@/ui/row-fields';
 import { type Column, DataTable } from '@/ui/table';
 import { useNow } from '@/ui/time';
 
@@ -91,13 +90,7 @@ function Details({ id }: { id: string }) {
   const query = useQuery(sqlPageQuery(`SELECT * EXCLUDE (account_id, workspace_id) FROM system.serving.endpoint_usage WHERE databricks_request_id = ${literal(id)}`, 1));
   return (
     <Loaded query={query}>
-      {({ columns, rows }) => (
-        <Fields
-          fields={columns
-            .filter(({ name }) => rows[0]?.[name] !== null && rows[0]?.[name] !== undefined)
-            .map(({ name }) => [name, name === 'databricks_request_id' ? <span key={name}>{id} <Copy value={id} label="Copy the request id" /></span> : shownValue(rows[0]?.[name])])}
-        />
-      )}
+      {({ rows }) => <RowFields row={rows[0] ?? {}} />}
     </Loaded>
   );
 }

@@ -6,7 +6,7 @@ import { useState } from 'react';
 import { askSql, type SqlPage, type SqlRow, sqlPageQuery } from '@/api/sql';
 import { Pager, useCursor } from '@/features/usage/cursor';
 import { EXAMPLES, isNumeric, TABLES } from '@/features/usage/sql-examples';
-import { shownValue } from '@/features/usage/values';
+import { shownValue } from '@/lib/values';
 import { csv, download } from '@/lib/files';
 import { Empty, ErrorPanel, Loaded } from '@/ui/feedback';
 import { type Column, DataTable } from '@/ui/table';
