@@ -87,6 +87,32 @@ async def test_each_tab_of_an_endpoint_is_accessible(tab: str, visit: Visit, own
     await visitor.look(f"endpoint-{tab.lower().replace(' ', '-')}")
 
 
+async def test_a_time_that_is_marked_in_one_chart_is_shown_in_all(visit: Visit, own: Server) -> None:
+    visitor = await visit(own, f"endpoints/{CHAT}?tab=metrics")
+    page = visitor.page
+    chart = page.get_by_role("region", name="Tokens per second").locator(".recharts-surface").first
+    await chart.scroll_into_view_if_needed()
+    box = await chart.bounding_box()
+    assert box is not None
+    middle = box["y"] + box["height"] / 2
+    await page.mouse.move(box["x"] + 0.6 * box["width"], middle)
+    await page.mouse.down()
+    await page.mouse.move(box["x"] + 0.8 * box["width"], middle, steps=4)
+    await page.mouse.move(box["x"] + 0.97 * box["width"], middle, steps=4)
+    await page.mouse.up()
+    start, end = page.get_by_label("From", exact=True), page.get_by_label("To", exact=True)
+    await expect(page.get_by_role("radio", name="Custom")).to_be_checked()
+    assert await start.input_value() < await end.input_value()
+    await visitor.look("endpoint-metrics-custom")
+    await end.fill("2026-01-01T00:00:00")
+    await expect(page.get_by_text("Choose a beginning before the end")).to_be_visible()
+    await start.fill("2025-12-31T00:00:00")
+    await expect(page.get_by_text("No requests in this time")).to_be_visible()
+    await page.get_by_role("button", name="Refresh").click()
+    await page.get_by_role("radiogroup", name="Time range").get_by_text("15 min").click()
+    await expect(page.get_by_role("region", name="Tokens per second")).to_be_visible()
+
+
 async def test_an_endpoint_s_openapi_document_is_a_file(visit: Visit, own: Server) -> None:
     visitor = await visit(own, f"endpoints/{CHAT}?tab=query")
     async with visitor.page.expect_download() as downloading:

@@ -1,22 +1,35 @@
-/** How far back charts look, and into how many seconds each of their points falls. */
+/** A piece of time that charts show: seconds, those of each point, and its end in seconds since 1970; null is now. */
+export type Span = { seconds: number; bucket: number; end: number | null };
+
+const upToNow = (seconds: number, bucket: number): Span => ({ seconds, bucket, end: null });
 export const RANGES = {
-  '15 min': { seconds: 900, bucket: 15 },
-  '1 h': { seconds: 3600, bucket: 60 },
-  '6 h': { seconds: 21_600, bucket: 300 },
-  '24 h': { seconds: 86_400, bucket: 1_800 },
-  '7 days': { seconds: 604_800, bucket: 10_800 },
-  '30 days': { seconds: 2_592_000, bucket: 86_400 },
+  '15 min': upToNow(900, 15),
+  '1 h': upToNow(3600, 60),
+  '6 h': upToNow(21_600, 300),
+  '24 h': upToNow(86_400, 1_800),
+  '7 days': upToNow(604_800, 10_800),
+  '30 days': upToNow(2_592_000, 86_400),
 } as const;
+
+const BUCKETS = [15, 60, 300, 1_800, 10_800, 86_400] as const;
+const MOST_POINTS = 90;
+
+/** The time between two moments in seconds since 1970, in whole points; null where there is none, or more than charts can show. */
+export function spanBetween(from: number, to: number): Span | null {
+  const bucket = BUCKETS.find((one) => (to - from) / one <= MOST_POINTS);
+  if (!(to > from) || bucket === undefined) return null;
+  const [start, end] = [Math.floor(from / bucket) * bucket, Math.ceil(to / bucket) * bucket];
+  return { seconds: end - start, bucket, end };
+}
 
 type Bucket = Record<string, unknown>;
 const SUMS = ['requests', 'refused', 'failed', 'input', 'output'];
 
 /** A point for each piece of the time, also where nothing happened: `at` of a row is its start in seconds. */
-export function filledBuckets(rows: readonly Bucket[], range: keyof typeof RANGES, nowMs: number): Record<string, string | number | null>[] {
-  const { seconds, bucket } = RANGES[range];
+export function filledBuckets(rows: readonly Bucket[], { seconds, bucket, end }: Span, nowMs: number): Record<string, string | number | null>[] {
   const byStart = new Map(rows.map((row) => [Number(row.at), row]));
-  const last = Math.floor(nowMs / 1000 / bucket) * bucket;
-  const form = new Intl.DateTimeFormat('en', seconds <= 86_400 ? { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' } : { month: 'short', day: 'numeric', ...(bucket < 86_400 ? { hour: '2-digit', hourCycle: 'h23' } : {}) });
+  const last = end === null ? Math.floor(nowMs / 1000 / bucket) * bucket : end - bucket;
+  const form = new Intl.DateTimeFormat('en', seconds <= 86_400 ? { hour: '2-digit', minute: '2-digit', ...(bucket < 60 ? { second: '2-digit' } : {}), hourCycle: 'h23' } : { month: 'short', day: 'numeric', ...(bucket < 86_400 ? { hour: '2-digit', hourCycle: 'h23' } : {}) });
   const points = [];
   for (let at = last - seconds + bucket; at <= last; at += bucket) {
     const row = byStart.get(at) ?? {};
