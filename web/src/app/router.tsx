@@ -53,7 +53,7 @@ const endpoint = createRoute({
 const playground = createRoute({
   getParentRoute: () => root,
   path: '/playground',
-  validateSearch: (given: Record<string, unknown>): Search<'s' | 'endpoint' | 'replay'> => ({ s: text(given.s), endpoint: text(given.endpoint), replay: text(given.replay) }),
+  validateSearch: (given: Record<string, unknown>): Search<'s' | 'endpoint' | 'replay' | 'mode'> => ({ s: text(given.s), endpoint: text(given.endpoint), replay: text(given.replay), mode: text(given.mode) }),
   component: lazyRouteComponent(() => import('@/features/playground/page'), 'PlaygroundPage'),
 });
 

@@ -6,6 +6,10 @@ export const TASKS: Record<string, string> = {
 };
 export const taskName = (task: string): string => TASKS[task] ?? task;
 
+/** Where an endpoint is tried: in the playground's mode for its task. */
+export const playgroundOf = ({ name, task }: { name: string; task: string }): { endpoint: string; mode?: string } =>
+  task === 'llm/v1/chat' ? { endpoint: name } : { endpoint: name, mode: task.replace('llm/v1/', '') };
+
 export type Priced = { endpoint?: string; entity_name?: string; effective_from: string };
 
 const matches = (pattern: string, name: string): boolean =>

@@ -25,7 +25,7 @@ export function querySamples(server: string, endpoint: string, task: string, bod
   const url = `${server}/serving-endpoints/${encodeURIComponent(endpoint)}/invocations`;
   const route = task === 'llm/v1/embeddings' ? 'embeddings' : task === 'llm/v1/completions' ? 'completions' : 'chat/completions';
   const call = { embeddings: 'embeddings.create', completions: 'completions.create', 'chat/completions': 'chat.completions.create' }[route];
-  const openaiOnly = ['top_k'].filter((key) => key in body);
+  const openaiOnly = ['top_k', 'use_raw_prompt'].filter((key) => key in body);
   const known = Object.fromEntries(Object.entries(body).filter(([key]) => !openaiOnly.includes(key)));
   const extra = openaiOnly.length ? { extra_body: Object.fromEntries(openaiOnly.map((key) => [key, body[key]])) } : {};
   const samples: Record<string, string> = {

@@ -15,7 +15,7 @@ import { Query } from '@/features/endpoint/query';
 import { Requests } from '@/features/endpoint/requests';
 import { serverUrl } from '@/lib/base';
 import { requests } from '@/lib/format';
-import { taskName } from '@/lib/model';
+import { playgroundOf, taskName } from '@/lib/model';
 import { Confirm } from '@/ui/confirm';
 import { Copy } from '@/ui/copy';
 import { ErrorPanel, Loaded, Loading } from '@/ui/feedback';
@@ -128,11 +128,9 @@ function Actions({ endpoint }: { endpoint: Endpoint }) {
   const isStopped = endpoint.state.suspend === 'STOPPED';
   return (
     <>
-      {endpoint.task === 'llm/v1/chat' && (
-        <Button leftSection={<IconMessages size={16} aria-hidden />} renderRoot={(props) => <Link to="/playground" search={{ endpoint: endpoint.name }} {...props} />}>
-          Open in Playground
-        </Button>
-      )}
+      <Button leftSection={<IconMessages size={16} aria-hidden />} renderRoot={(props) => <Link to="/playground" search={playgroundOf(endpoint)} {...props} />}>
+        Open in Playground
+      </Button>
       {isOwn(endpoint) && (
         <>
           <Button variant="default" leftSection={<IconPencil size={16} aria-hidden />} renderRoot={(props) => <Link to="/endpoints/$name/edit" params={{ name: endpoint.name }} {...props} />}>

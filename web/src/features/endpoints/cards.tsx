@@ -5,7 +5,7 @@ import { Link } from '@tanstack/react-router';
 import type { Endpoint } from '@/api/endpoints';
 import type { Price } from '@/api/usage';
 import { familiesOf, type Family } from '@/features/endpoints/families';
-import { priceFor, taskName } from '@/lib/model';
+import { playgroundOf, priceFor, taskName } from '@/lib/model';
 import { StateBadge } from '@/ui/state';
 
 /** Pay-per-token endpoints of the platform, for whoever wants to try something at once. */
@@ -72,15 +72,13 @@ function Card({ family, price }: { family: Family; price: Price | null }) {
           >
             Query
           </Button>
-          {endpoint.task === 'llm/v1/chat' && (
-            <Button
-              size="xs"
-              leftSection={<IconMessages size={14} aria-hidden />}
-              renderRoot={(props) => <Link to="/playground" search={{ endpoint: endpoint.name }} {...props} />}
-            >
-              Try in Playground
-            </Button>
-          )}
+          <Button
+            size="xs"
+            leftSection={<IconMessages size={14} aria-hidden />}
+            renderRoot={(props) => <Link to="/playground" search={playgroundOf(endpoint)} {...props} />}
+          >
+            Try in Playground
+          </Button>
         </Group>
       </Stack>
     </Paper>

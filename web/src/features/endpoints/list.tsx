@@ -10,7 +10,7 @@ import { useUser } from '@/api/user';
 import { type Activity, activityOf, activityQuery } from '@/features/endpoints/activity';
 import { FoundationCards } from '@/features/endpoints/cards';
 import { type Filters, filtered, isFoundation, ownerName, throughputOf, TYPES, typeOf } from '@/features/endpoints/filters';
-import { TASKS, taskName } from '@/lib/model';
+import { playgroundOf, TASKS, taskName } from '@/lib/model';
 import { Confirm } from '@/ui/confirm';
 import { Empty, ErrorPanel, Loaded } from '@/ui/feedback';
 import { told } from '@/ui/notify';
@@ -216,9 +216,7 @@ function RowMenu({ endpoint }: { endpoint: Endpoint }) {
         <Menu.Dropdown>
           <Menu.Item renderRoot={(props) => <Link to="/endpoints/$name" params={params} {...props} />}>Open</Menu.Item>
           <Menu.Item renderRoot={(props) => <Link to="/endpoints/$name" params={params} search={{ tab: 'query' }} {...props} />}>Query</Menu.Item>
-          {endpoint.task === 'llm/v1/chat' && (
-            <Menu.Item renderRoot={(props) => <Link to="/playground" search={{ endpoint: endpoint.name }} {...props} />}>Open in Playground</Menu.Item>
-          )}
+          <Menu.Item renderRoot={(props) => <Link to="/playground" search={playgroundOf(endpoint)} {...props} />}>Open in Playground</Menu.Item>
           <Menu.Item renderRoot={(props) => <Link to="/create-endpoint" search={{ from: endpoint.name }} {...props} />}>Clone</Menu.Item>
           {canManage && (
             <>

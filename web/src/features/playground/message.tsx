@@ -142,7 +142,7 @@ function FormatVerdict({ message }: { message: AssistantMessage }) {
   );
 }
 
-function StatsLine({ message, price }: { message: AssistantMessage; price: Price | null }) {
+export function StatsLine({ message, price }: { message: AssistantMessage; price: Price | null }) {
   const { stats, eventCount } = message;
   const isRunning = message.status === 'running';
   const rate = tokensPerSecond(isRunning ? { ...stats, completionTokens: eventCount } : stats);

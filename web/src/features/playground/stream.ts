@@ -9,13 +9,17 @@ const MOST_EVENTS = 2_000;
 
 export type Progress = Pick<AssistantMessage, 'text' | 'reasoning' | 'toolCalls' | 'status' | 'stats' | 'failure' | 'events' | 'eventCount'>;
 
-const client = new OpenAI({
-  baseURL: new URL('v1', apiRoot()).href,
-  apiKey: 'in the session', // `authorizedFetch` sends the session's bearer in its place
-  dangerouslyAllowBrowser: true,
-  maxRetries: 0,
-  fetch: authorizedFetch,
-});
+const clientOf = (path: string): OpenAI =>
+  new OpenAI({
+    baseURL: new URL(path, apiRoot()).href,
+    apiKey: 'in the session', // `authorizedFetch` sends the session's bearer in its place
+    dangerouslyAllowBrowser: true,
+    maxRetries: 0,
+    fetch: authorizedFetch,
+  });
+const client = clientOf('v1');
+/** Databricks' routes put a prompt into the model's template unless `use_raw_prompt` says no; the others know no template. */
+export const databricksClient = clientOf('serving-endpoints');
 
 export const emptyStats = (): Stats => ({
   startedAt: Date.now(),
@@ -84,8 +88,39 @@ class Answer {
 
 const REDRAW_MS = 30;
 
-/** Ask, and tell how far the answer has come, at most every 30 ms and never later; never rejects. */
-export async function stream(body: Record<string, unknown>, signal: AbortSignal, tell: (progress: Progress) => void): Promise<void> {
+type Tell = (progress: Progress) => void;
+type Opened = { data: AsyncIterable<Chunk>; response: Response };
+
+const streamed = (body: Record<string, unknown>): unknown => ({ ...body, stream: true, stream_options: { include_usage: true } });
+
+/** Ask for a chat's answer, and tell how far it has come; never rejects. */
+export const stream = (body: Record<string, unknown>, signal: AbortSignal, tell: Tell): Promise<void> =>
+  answered(() => client.chat.completions.create(streamed(body) as OpenAI.ChatCompletionCreateParamsStreaming, { signal }).withResponse(), signal, tell);
+
+/** Likewise for a text that is to go on. */
+export const streamText = (body: Record<string, unknown>, signal: AbortSignal, tell: Tell): Promise<void> =>
+  answered(
+    async () => {
+      const { data, response } = await databricksClient.completions.create(streamed(body) as OpenAI.CompletionCreateParamsStreaming, { signal }).withResponse();
+      return { data: asChat(data), response };
+    },
+    signal,
+    tell,
+  );
+
+/** A text's pieces in the words of a chat's. */
+async function* asChat(data: AsyncIterable<OpenAI.Completion>): AsyncGenerator<Chunk> {
+  for await (const { choices, usage, ...chunk } of data)
+    yield {
+      ...chunk,
+      object: 'chat.completion.chunk',
+      choices: choices.map(({ index, text, finish_reason }) => ({ index, delta: { content: text }, finish_reason })),
+      ...(usage ? { usage } : {}),
+    };
+}
+
+/** Tells how far the answer has come, at most every 30 ms and never later. */
+async function answered(open: () => Promise<Opened>, signal: AbortSignal, tell: Tell): Promise<void> {
   const answer = new Answer();
   let due: ReturnType<typeof setTimeout> | undefined;
   const show = (): void => {
@@ -97,8 +132,7 @@ export async function stream(body: Record<string, unknown>, signal: AbortSignal,
     tell(answer.progress(status, failure));
   };
   try {
-    const asked = { ...body, stream: true, stream_options: { include_usage: true } } as unknown as OpenAI.ChatCompletionCreateParamsStreaming;
-    const { data, response } = await client.chat.completions.create(asked, { signal }).withResponse();
+    const { data, response } = await open();
     answer.header(response);
     let breathed = 0;
     for await (const chunk of data) {
