@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import aiohttp
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import Visit
@@ -198,3 +199,22 @@ async def test_prices_and_limits_are_set_and_bad_ones_not_sent(visit: Visit, ser
         await page.get_by_role("tab", name=tab).click()
         await page.wait_for_load_state("networkidle")
         await visitor.look(f"settings-{tab.lower()}")
+
+
+async def test_a_share_is_set_for_somebody_and_removed_again(visit: Visit, server: Server) -> None:
+    bearer = {"Authorization": f"Bearer {server.token}"}
+    async with aiohttp.ClientSession(server.url, headers=bearer, raise_for_status=True) as session:
+        await session.post("/api/2.0/preview/scim/v2/Users", json={"userName": "shares@example.com"})
+    visitor = await visit(server, "settings?tab=shares")
+    page = visitor.page
+    await page.get_by_role("button", name="Set a share").click()
+    await _choose(page, "Name", "shares@example.com")
+    await page.get_by_label("Share", exact=True).fill("3")
+    await visitor.look("share-dialog")
+    await page.get_by_role("button", name="Set the share").click()
+    row = page.get_by_role("row").filter(has_text="shares@example.com")
+    await expect(row.get_by_role("cell").nth(1)).to_have_text("3")
+    await visitor.look("shares")
+    await row.get_by_role("button", name="Remove the share").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+    await expect(row).to_be_hidden()

@@ -162,3 +162,24 @@ async def test_who_is_no_admin_sees_what_binds_them_and_sets_nothing(visit: Visi
     await visitor.page.get_by_role("tab", name="Budgets").click()
     await expect(visitor.page.get_by_text("No amount of money binds you")).to_be_visible()
     await expect(visitor.page.get_by_role("button", name="Set a budget")).to_have_count(0)
+
+
+async def test_what_a_request_cost_is_given_back_with_a_reason(visit: Visit, used: Server) -> None:
+    visitor = await _at(visit, used, "Requests")
+    page = visitor.page
+    cost = re.compile(r"0\.\d+ ")
+    charged = page.get_by_role("region", name="Requests").get_by_role("row").filter(has_text=cost).first
+    await charged.get_by_role("button", name="Details of the request").click()
+    await page.get_by_role("button", name="Correct the cost").click()
+    dialog = page.get_by_role("dialog", name="Correct the cost")
+    await expect(dialog.get_by_role("button", name="Correct", exact=True)).to_be_disabled()
+    await dialog.get_by_label("Reason").fill("The answer was cut by an outage.")
+    await visitor.look("correction-dialog")
+    await dialog.get_by_role("button", name="Correct", exact=True).click()
+    await expect(page.get_by_text("The correction is on the invoice.")).to_be_visible()
+    await page.get_by_role("dialog", name="Request").get_by_role("button", name="Close").click()
+    await page.get_by_role("tab", name="Invoice").click()
+    made = page.get_by_role("region", name="Corrections").get_by_role("row")
+    await expect(made.nth(1)).to_contain_text("The answer was cut by an outage.")
+    await expect(made.nth(1)).to_contain_text("-0.")
+    await visitor.look("invoice-corrected")

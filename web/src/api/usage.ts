@@ -69,6 +69,17 @@ export const invoice = (month: string, format: 'csv' | 'json' | 'text'): Promise
 export const invoiceQuery = (month: string) =>
   queryOptions({ queryKey: ['invoice', month], queryFn: async () => JSON.parse(await invoice(month, 'json')) as Invoice & Record<string, unknown> });
 
+export type Correction = { id: string; request_id: string; principal: string; endpoint: string; currency: string; amount: string; cost: string; reason: string; created_by: string; created_at: string };
+
+/** What requests cost, corrected by admins in a month. */
+export const correctionsQuery = (month: string) =>
+  queryOptions({
+    queryKey: ['corrections', month],
+    queryFn: async ({ signal }) => ((await http.get(`/api/2.0/openfm/usage/corrections?${new URLSearchParams({ month })}`, signal)) as { corrections: Correction[] }).corrections,
+  });
+/** Without an amount all that the request cost is given back. */
+export const correctCost = (body: { request_id: string; amount?: string; reason: string }): Promise<unknown> => http.post('/api/2.0/openfm/usage/corrections', body);
+
 export const budgetsQuery = queryOptions({
   queryKey: ['budgets'],
   queryFn: async ({ signal }) => ((await http.get('/api/2.0/openfm/budgets', signal)) as { budgets: Budget[] }).budgets,
@@ -92,14 +103,20 @@ export const literal = (text: string): string => `'${text.replaceAll("'", "''")}
 
 export type OperatorLimit = { id: string; scope: string; principal?: string; endpoint?: string; measure: string; amount: number; period?: string };
 
+/** What share of an endpoint somebody has while several wait for it; who has none has 1. */
+export type Weight = { scope: string; principal: string; weight: number };
+
 export const limitsQuery = queryOptions({
   queryKey: ['limits'],
   queryFn: async ({ signal }) =>
     (await http.get('/api/2.0/openfm/limits', signal)) as {
       limits: OperatorLimit[];
       endpoints: { name: string; rate_limits: Record<string, unknown>[] }[];
+      weights: Weight[];
     },
 });
+export const setWeight = (body: Weight): Promise<unknown> => http.put('/api/2.0/openfm/limits/weights', body);
+export const deleteWeight = ({ scope, principal }: Weight): Promise<unknown> => http.delete(`/api/2.0/openfm/limits/weights?${new URLSearchParams({ scope, principal })}`);
 export const setLimit = (body: Omit<OperatorLimit, 'id'>): Promise<unknown> => http.put('/api/2.0/openfm/limits', body);
 export const deleteLimit = (id: string): Promise<unknown> => http.delete(`/api/2.0/openfm/limits/${encodeURIComponent(id)}`);
 

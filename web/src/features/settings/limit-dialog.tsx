@@ -3,12 +3,10 @@ import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 
 import { endpointsQuery } from '@/api/endpoints';
-import { type Kind, nameOf, principalsQuery } from '@/api/people';
 import { setLimit } from '@/api/usage';
 import { EMPTY_LIMIT, isComplete, type LimitDraft, limitRequest, MEASURES, SCOPES } from '@/features/settings/limit-rules';
+import { KIND_OF, PrincipalSelect } from '@/features/settings/principal-select';
 import { FormDialog } from '@/ui/form-dialog';
-
-const KIND_OF: Record<string, Kind> = { user: 'Users', service_principal: 'ServicePrincipals', user_group: 'Groups' };
 
 export function LimitDialog({ onClose }: { onClose: () => void }) {
   const [draft, setDraft] = useState<LimitDraft>(EMPTY_LIMIT);
@@ -18,28 +16,11 @@ export function LimitDialog({ onClose }: { onClose: () => void }) {
   return (
     <FormDialog title="Set a limit" action="Set the limit" failed="The limit was not set" done="The limit counts from now on." isReady={isComplete(draft)} queryKey="limits" onClose={onClose} submit={() => setLimit(limitRequest(draft))}>
       <Select label="For" data={[...SCOPES]} value={draft.scope} onChange={(scope) => put({ scope: scope ?? 'all', principal: '' })} allowDeselect={false} />
-      {kind && <Name kind={kind} value={draft.principal} onChange={(principal) => put({ principal })} />}
+      {kind && <PrincipalSelect kind={kind} description={kind === 'Groups' ? 'Its members share it' : 'Empty: each one has this limit'} empty={kind === 'Groups' ? undefined : 'Each one'} value={draft.principal} onChange={(principal) => put({ principal })} />}
       <Select label="Endpoint" placeholder="All" data={endpoints.map((one) => one.name)} value={draft.endpoint || null} onChange={(endpoint) => put({ endpoint: endpoint ?? '' })} searchable clearable clearButtonProps={{ 'aria-label': 'All endpoints' }} />
       <Select label="Of" data={[...MEASURES]} value={draft.measure} onChange={(measure) => put({ measure: measure ?? 'requests' })} allowDeselect={false} />
       <NumberInput label="At most" description="0 admits nothing" min={0} allowDecimal={false} allowNegative={false} value={draft.amount} onChange={(amount) => put({ amount: typeof amount === 'number' ? amount : '' })} thousandSeparator="," />
       {draft.measure !== 'concurrency' && <Select label="In a" data={['second', 'minute', 'hour', 'day']} value={draft.period} onChange={(period) => put({ period: period ?? 'minute' })} allowDeselect={false} />}
     </FormDialog>
-  );
-}
-
-function Name({ kind, value, onChange }: { kind: Kind; value: string; onChange: (name: string) => void }) {
-  const found = useQuery(principalsQuery(kind)).data ?? [];
-  const data = found.map((one) => ({ value: nameOf(one), label: one.userName ?? one.displayName ?? nameOf(one) }));
-  return (
-    <Select
-      label="Name"
-      description={kind === 'Groups' ? 'Its members share it' : 'Empty: each one has this limit'}
-      data={data}
-      value={value || null}
-      onChange={(name) => onChange(name ?? '')}
-      searchable
-      clearable={kind !== 'Groups'}
-      clearButtonProps={{ 'aria-label': 'Each one' }}
-    />
   );
 }

@@ -20,7 +20,7 @@ const ofEndpoints: Column<OfEndpoint>[] = [
     title: 'Endpoint',
     sort: (one) => one.name,
     cell: (one) => (
-      <Link to="/endpoints/$name" params={{ name: one.name }} search={{ tab: 'limits' }} className="link">
+      <Link to="/endpoints/$name" params={{ name: one.name }} search={{ tab: 'gateway' }} className="link">
         {one.name}
       </Link>
     ),

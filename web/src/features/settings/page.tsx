@@ -5,6 +5,7 @@ import { useUser } from '@/api/user';
 import { Limits } from '@/features/settings/limits';
 import { Platform } from '@/features/settings/platform';
 import { Prices } from '@/features/settings/prices';
+import { Shares } from '@/features/settings/shares';
 import { Retention } from '@/features/settings/retention';
 import { Empty } from '@/ui/feedback';
 import { Page } from '@/ui/page';
@@ -12,6 +13,7 @@ import { Page } from '@/ui/page';
 const TABS = [
   { value: 'prices', title: 'Prices', Panel: Prices },
   { value: 'limits', title: 'Limits', Panel: Limits },
+  { value: 'shares', title: 'Fair shares', Panel: Shares },
   { value: 'retention', title: 'Retention', Panel: Retention },
   { value: 'platform', title: 'Platform', Panel: Platform },
 ] as const;

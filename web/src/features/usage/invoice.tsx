@@ -4,6 +4,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 
 import { type Invoice, invoice, invoiceQuery } from '@/api/usage';
+import { Corrections } from '@/features/usage/corrections';
 import { monthsBack, totalsOf } from '@/features/usage/invoice-rules';
 import { download } from '@/lib/files';
 import { count, money } from '@/lib/format';
@@ -51,6 +52,7 @@ export function InvoiceView() {
       </Group>
       {error !== null && <ErrorPanel error={error} title="There is no invoice" />}
       <Loaded query={query}>{(found) => <Lines found={found} />}</Loaded>
+      <Corrections month={month} />
     </Stack>
   );
 }

@@ -1,9 +1,11 @@
-import { Badge, Drawer, Stack, UnstyledButton } from '@mantine/core';
+import { Badge, Button, Drawer, Group, Stack, UnstyledButton } from '@mantine/core';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 
 import { sqlPageQuery, type SqlRow } from '@/api/sql';
 import { literal } from '@/api/usage';
+import { useUser } from '@/api/user';
+import { CorrectionDialog } from '@/features/usage/correction-dialog';
 import { Pager, useCursor } from '@/features/usage/cursor';
 import { StatusSelect } from '@/features/usage/dashboard';
 import { RequestsExport } from '@/features/usage/export';
@@ -87,10 +89,24 @@ function Status({ row }: { row: SqlRow }) {
 
 /** Everything that the ledger has of one request. */
 function Details({ id }: { id: string }) {
+  const user = useUser();
+  const [isCorrected, correct] = useState(false);
   const query = useQuery(sqlPageQuery(`SELECT * EXCLUDE (account_id, workspace_id) FROM system.serving.endpoint_usage WHERE databricks_request_id = ${literal(id)}`, 1));
   return (
     <Loaded query={query}>
-      {({ rows }) => <RowFields row={rows[0] ?? {}} />}
+      {({ rows }) => (
+        <Stack>
+          <RowFields row={rows[0] ?? {}} />
+          {user.is_admin && (
+            <Group>
+              <Button size="xs" variant="default" onClick={() => correct(true)}>
+                Correct the cost
+              </Button>
+            </Group>
+          )}
+          {isCorrected && <CorrectionDialog requestId={id} onClose={() => correct(false)} />}
+        </Stack>
+      )}
     </Loaded>
   );
 }
