@@ -121,13 +121,9 @@ async def test_an_endpoint_s_openapi_document_is_a_file(visit: Visit, own: Serve
     assert "/invocations" in document["paths"]
 
 
-async def test_an_endpoint_is_made_changed_stopped_and_deleted(visit: Visit, own: Server) -> None:
-    visitor = await visit(own, "create-endpoint")
-    page = visitor.page
-    await page.get_by_role("button", name="Create", exact=True).click()
-    await expect(page.get_by_role("alert")).to_contain_text("Give it a name. Choose a model.")
-    await visitor.look("create-problems")
-    await page.get_by_label("Name", exact=True).fill("pages-own")
+async def _fill_in(page: Page, name: str) -> None:
+    """The form for provisioned throughput, with a limit and an inference table."""
+    await page.get_by_label("Name", exact=True).fill(name)
     await page.get_by_role("combobox", name="Entity").fill(_MODEL)
     await page.get_by_role("option", name=_MODEL).click()
     await page.get_by_role("radiogroup", name="Kind of served entity 1").get_by_text("Provisioned throughput").click()
@@ -140,12 +136,27 @@ async def test_an_endpoint_is_made_changed_stopped_and_deleted(visit: Visit, own
     await expect(least).not_to_have_value("0 tokens/s")
     await expect(page.get_by_role("region", name="Memory")).to_contain_text("are free.")
     await expect(page.get_by_role("note", name="What it means")).to_contain_text("Not measured here")
+    await page.get_by_role("button", name="Add a limit").click()
+    await page.get_by_label("At most").fill("77")
+    await page.get_by_role("switch", name="Inference table").click()
+
+
+async def test_an_endpoint_is_made_changed_stopped_and_deleted(visit: Visit, own: Server) -> None:
+    visitor = await visit(own, "create-endpoint")
+    page = visitor.page
+    await page.get_by_role("button", name="Create", exact=True).click()
+    await expect(page.get_by_role("alert")).to_contain_text("Give it a name. Choose a model.")
+    await visitor.look("create-problems")
+    await _fill_in(page, "pages-own")
     await page.get_by_role("button", name="Show", exact=True).click()
     await visitor.look("create-provisioned")
     await page.get_by_role("button", name="Create", exact=True).click()
     await visitor.heading("pages-own")
     await expect(page.get_by_text("Ready", exact=True).first).to_be_visible(timeout=_READY_MS)
     await visitor.look("endpoint-provisioned")
+    await page.get_by_role("tab", name="AI gateway").click()
+    await expect(page.get_by_label("At most")).to_have_value("77")
+    await expect(page.get_by_role("switch", name="Keep requests and answers")).to_be_checked()
     await _ask_once(own, "pages-own")
     await page.get_by_role("tab", name="Metrics").click()
     promise = page.get_by_role("region", name="The promise")
@@ -195,6 +206,21 @@ async def _estimate(server: Server) -> Any:
         async with session.get("/api/2.0/openfm/serving-estimate", params=query) as answer:
             assert answer.ok, await answer.text()
             return await answer.json()
+
+
+async def test_what_the_server_objects_to_is_said_at_its_field(visit: Visit, own: Server) -> None:
+    visitor = await visit(own, "create-endpoint")
+    page = visitor.page
+    await page.get_by_label("Name", exact=True).fill("nothing-to-serve")
+    entity = page.get_by_role("combobox", name="Entity")
+    await entity.fill("main.default.nowhere")
+    visitor.expect_error("404")
+    await page.get_by_role("button", name="Create", exact=True).click()
+    await expect(page.get_by_role("alert").filter(has_text="The endpoint was not created")).to_be_visible()
+    await expect(entity).to_have_accessible_description(re.compile("main.default.nowhere"))
+    await visitor.look("create-objection")
+    await entity.fill(_MODEL)
+    await expect(page.get_by_role("alert").filter(has_text="The endpoint was not created")).to_be_hidden()
 
 
 async def test_what_the_server_refuses_is_shown_in_its_words_and_nothing_is_lost(visit: Visit, own: Server) -> None:

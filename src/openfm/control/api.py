@@ -127,7 +127,7 @@ async def _with_request_id(request: Request, call_next: Callable[[Request], Awai
 
 
 def _api_error(_request: Request, error: ApiError) -> Response:
-    answer = problem(error, ErrorShape.DATABRICKS)
+    answer = problem(error, ErrorShape.MANAGEMENT)
     headers = {name.decode(): value.decode() for name, value in answer.headers}
     return Response(answer.body, answer.status, headers)
 

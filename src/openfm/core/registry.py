@@ -155,20 +155,20 @@ def manifest_digest(manifest: Manifest) -> str:
     return hashlib.sha256(json.dumps(listed, ensure_ascii=True).encode()).hexdigest()
 
 
-def model_not_found(name: ModelName) -> NotFound:
-    """No model of that name."""
+def model_not_found(name: ModelName, param: str = "name") -> NotFound:
+    """No model of that name, which the request has in `param`."""
     return NotFound(
         f"The registered model '{name}' does not exist. "
         "List the models with GET /api/2.1/unity-catalog/models or `openfm models list --registered`.",
-        param="name",
+        param=param,
     )
 
 
-def version_not_found(name: ModelName, version: int | str) -> NotFound:
-    """The model has no such version."""
+def version_not_found(name: ModelName, version: int | str, param: str = "version") -> NotFound:
+    """The model has no such version, which the request has in `param`."""
     return NotFound(
         f"The registered model '{name}' has no version {version}. List its versions with `openfm models versions`.",
-        param="version",
+        param=param,
     )
 
 

@@ -1,6 +1,7 @@
 import { queryOptions } from '@tanstack/react-query';
 
 import { http, path } from '@/api/http';
+import type { RateLimit } from '@/lib/rate-limits';
 import type { components } from '@/api/schema.gen';
 
 type Schemas = components['schemas'];
@@ -53,8 +54,6 @@ export const setDescription = (name: string, description: string): Promise<unkno
 
 /** What the endpoint answers to, as an OpenAPI document. */
 export const openApiOf = async (name: string): Promise<string> => JSON.stringify(await http.get(`${at(name)}/openapi`), null, 2);
-
-export type RateLimit = { calls?: number; tokens?: number; key: string; principal?: string; renewal_period: string };
 
 export type EndpointEvent = { timestamp: number; type: string; message: string; served_entity_name: string; actor: string };
 

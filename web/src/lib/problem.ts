@@ -5,6 +5,8 @@ export class ApiError extends Error {
     readonly status: number,
     readonly code: string,
     readonly requestId: string | null,
+    /** The part of the request that is meant, where the server says so. */
+    readonly field: string | null = null,
   ) {
     super(message);
     this.name = 'ApiError';
@@ -30,7 +32,13 @@ export function problemOf(status: number, body: string, requestId: string | null
   }
   const inner = asRecord(parsed.error);
   const message = asText(parsed.message) || asText(inner.message) || `The server answered with status ${status} and no reason.`;
-  return new ApiError(message, status, asText(parsed.error_code) || asText(inner.code), requestId);
+  return new ApiError(message, status, asText(parsed.error_code) || asText(inner.code), requestId, fieldOf(parsed.details));
+}
+
+/** The field that a google.rpc.BadRequest among the details names. */
+function fieldOf(details: unknown): string | null {
+  const violations = (Array.isArray(details) ? details : []).flatMap((one) => asRecord(one).field_violations ?? []);
+  return asText(asRecord(violations[0]).field) || null;
 }
 
 export const unreachable = (): ApiError =>

@@ -92,10 +92,10 @@ class ServableModels:
         with self._database.transaction() as connection:
             model = repository.find_model(connection, name)
             if model is None:
-                raise model_not_found(name)
+                raise model_not_found(name, "entity_name")
             version = repository.find_version(connection, name, number)
             if version is None:
-                raise version_not_found(name, number)
+                raise version_not_found(name, number, "entity_version")
             return model.owner, version, repository.manifest(connection, name, number)
 
     def _parameters(self, servable: ServableVersion) -> int:

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 
-import { type Draft, leastOf, lineDiff, newEntity, problemsOf, scaledToZero } from '@/features/endpoints/draft';
+import { type Draft, endpointOf, leastOf, lineDiff, newDraft, newEntity, placeOf, problemsOf, scaledToZero } from '@/features/endpoints/draft';
 
-const draft = (change: Partial<Draft> = {}): Draft => ({ name: 'mine', description: '', tags: [], entities: [newEntity(0, 100, 'main.default.m', '1')], ...change });
+const draft = (change: Partial<Draft> = {}): Draft => ({ ...newDraft(newEntity(0, 100, 'main.default.m', '1')), name: 'mine', ...change });
 const NONE = new Set<string>();
 
 test('A whole draft has no problems', () => expect(problemsOf(draft(), NONE)).toEqual({}));
@@ -31,4 +31,21 @@ test('Throughput that may not scale to zero never goes below a chunk', () => {
   expect(leastOf({ ...bought, scaleToZero: true }, 100)).toBe(0);
   expect(scaledToZero({ ...bought, minThroughput: 200 }, true, 100)).toEqual({ scaleToZero: true, minThroughput: 0 });
   expect(scaledToZero({ ...bought, scaleToZero: true }, false, 100)).toEqual({ scaleToZero: false, minThroughput: 100 });
+});
+
+test('what the server objects to is said at its field', () => {
+  const two = draft({ entities: [newEntity(0, 50, 'main.a.x'), newEntity(1, 50, 'main.a.y')] });
+  expect(placeOf(two, 'name', 'It exists already.')).toBe('name');
+  expect(placeOf(two, 'max_provisioned_throughput', 'It is 7.')).toBe('0.throughput');
+  expect(placeOf(two, 'served_entities', "The served entity 'main.a.y-1' asks for more.")).toBe('1.entity');
+  expect(placeOf(two, 'config.served_entities.0.entity_name', 'There is no model.')).toBe('0.entity');
+  expect(placeOf(two, null, 'It fell over.')).toBeNull();
+  expect(placeOf(two, 'tags', 'Too many.')).toBeNull();
+});
+
+test('Limits and the gateway go along where somebody set them', () => {
+  expect(endpointOf(draft())).not.toHaveProperty('ai_gateway');
+  const sent = endpointOf(draft({ limits: [{ key: 'user', principal: '', measure: 'tokens', amount: 5 }], gateway: { hasFallback: false, isKept: true } }));
+  expect(sent.rate_limits).toEqual([{ key: 'user', renewal_period: 'minute', tokens: 5 }]);
+  expect(sent.ai_gateway).toEqual({ inference_table_config: { enabled: true } });
 });

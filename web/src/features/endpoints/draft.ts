@@ -1,4 +1,5 @@
-import type { ConfigInput, Endpoint, EndpointConfig, EndpointInput, ServedEntity } from '@/api/endpoints';
+import type { AiGateway, ConfigInput, Endpoint, EndpointConfig, EndpointInput, ServedEntity } from '@/api/endpoints';
+import { type LimitDraft, limitDraftOf, limitOf } from '@/lib/rate-limits';
 import { ENDPOINT_NAME } from '@/lib/model';
 
 export type Mode = 'shared' | 'provisioned' | 'units' | 'external';
@@ -19,7 +20,17 @@ export type EntityDraft = {
   provider: { url: string; model: string; key: string; task: string };
 };
 
-export type Draft = { name: string; description: string; tags: { key: string; value: string }[]; entities: EntityDraft[] };
+export type Draft = {
+  name: string;
+  description: string;
+  tags: { key: string; value: string }[];
+  entities: EntityDraft[];
+  limits: LimitDraft[];
+  /** What is beside the entities: another answers where one fails, and requests are kept with their answers. */
+  gateway: { hasFallback: boolean; isKept: boolean };
+};
+
+export const newDraft = (entity: EntityDraft): Draft => ({ name: '', description: '', tags: [], entities: [entity], limits: [], gateway: { hasFallback: false, isKept: false } });
 
 export const newEntity = (id: number, traffic: number, entityName = '', entityVersion = '1'): EntityDraft => ({
   id,
@@ -40,12 +51,15 @@ export const newEntity = (id: number, traffic: number, entityName = '', entityVe
 /** A draft that says what an endpoint's configuration says now. Keys of other providers are not in it: nobody sees them again. */
 export function draftOf(endpoint: Endpoint): Draft {
   const config: EndpointConfig | null | undefined = endpoint.config ?? endpoint.pending_config;
+  const gateway = (endpoint.ai_gateway ?? {}) as AiGateway;
   const shares = new Map(config?.traffic_config.routes.map((route) => [route.served_entity_name, route.traffic_percentage]));
   return {
     name: endpoint.name,
     description: endpoint.endpoint_type === 'FOUNDATION_MODEL_API' ? '' : endpoint.description,
     tags: endpoint.tags.map(({ key, value }) => ({ key, value })),
     entities: (config?.served_entities ?? []).map((entity, index) => entityDraft(entity, index, shares.get(entity.name) ?? 0)),
+    limits: (endpoint.rate_limits ?? []).map(limitDraftOf),
+    gateway: { hasFallback: gateway.fallback_config?.enabled === true, isKept: gateway.inference_table_config?.enabled === true },
   };
 }
 
@@ -111,6 +125,15 @@ function entityProblems(entity: EntityDraft): Record<string, string> {
   return {};
 }
 
+/** Where on the form the server's objection belongs: of several entities to the one that it names, else to the first. */
+export function placeOf(draft: Draft, field: string | null, sentence: string): string | null {
+  const last = field?.split('.').pop() ?? '';
+  if (last === 'name' && !field?.includes('served_entities')) return 'name';
+  const entity = draft.entities.find((one) => sentence.includes(servedName(one)) || (one.entityName !== '' && sentence.includes(one.entityName))) ?? draft.entities[0];
+  const part = { entity_name: 'entity', entity_version: 'entity', served_entities: 'entity', min_provisioned_throughput: 'throughput', max_provisioned_throughput: 'throughput' }[last];
+  return entity === undefined || part === undefined || entity.mode === 'external' ? null : `${entity.id}.${part}`;
+}
+
 const servedName = (entity: EntityDraft): string => entity.name || (entity.mode === 'external' ? entity.provider.model : `${entity.entityName}-${entity.entityVersion}`);
 
 /** What is sent: the served entities and their shares. */
@@ -145,11 +168,14 @@ function entityInput(entity: EntityDraft, index: number, all: { length: number }
 
 export function endpointOf(draft: Draft): EndpointInput {
   const tags = draft.tags.filter((tag) => tag.key !== '');
+  const { hasFallback, isKept } = draft.gateway;
   return {
     name: draft.name,
     config: configOf(draft),
     ...(draft.description ? { description: draft.description } : {}),
     ...(tags.length ? { tags } : {}),
+    ...(draft.limits.length ? { rate_limits: draft.limits.map(limitOf) } : {}),
+    ...(hasFallback || isKept ? { ai_gateway: { ...(hasFallback ? { fallback_config: { enabled: true } } : {}), ...(isKept ? { inference_table_config: { enabled: true } } : {}) } } : {}),
   };
 }
 

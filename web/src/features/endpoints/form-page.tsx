@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Group, Paper, Progress, Stack, Text, Textarea, TextInput, Title } from '@mantine/core';
+import { ActionIcon, Button, Group, Paper, Progress, Stack, Switch, Text, Textarea, TextInput, Title } from '@mantine/core';
 import { IconPlus, IconTrash } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
@@ -6,20 +6,22 @@ import { useState } from 'react';
 
 import { capacityQuery, createEndpoint, endpointQuery, endpointsQuery, updateConfig } from '@/api/endpoints';
 import { useUser } from '@/api/user';
-import { configOf, type Draft, draftOf, endpointOf, type EntityDraft, lineDiff, newEntity, problemsOf } from '@/features/endpoints/draft';
+import { configOf, type Draft, draftOf, endpointOf, type EntityDraft, lineDiff, newDraft, newEntity, placeOf, problemsOf } from '@/features/endpoints/draft';
 import { EntityForm } from '@/features/endpoints/entity-form';
 import { serverUrl } from '@/lib/base';
 import { bytes } from '@/lib/format';
+import { ApiError } from '@/lib/problem';
 import { managementSamples } from '@/lib/samples';
 import { Code, CodeTabs } from '@/ui/code';
 import { ErrorPanel, Loaded } from '@/ui/feedback';
 import { told } from '@/ui/notify';
 import { Page } from '@/ui/page';
+import { RateLimits } from '@/ui/rate-limits';
 
 export function CreateEndpointPage() {
   const { model, version, from } = useSearch({ from: '/create-endpoint' });
   const source = useQuery({ ...endpointQuery(from ?? ''), enabled: from !== undefined, refetchInterval: false });
-  const empty: Draft = { name: '', description: '', tags: [], entities: [newEntity(0, 100, model ?? '', version ?? '1')] };
+  const empty = newDraft(newEntity(0, 100, model ?? '', version ?? '1'));
   return (
     <Page title="Create serving endpoint" above={<Back />}>
       {from === undefined ? <EndpointForm initial={empty} /> : <Loaded query={source}>{(endpoint) => <EndpointForm initial={{ ...draftOf(endpoint), name: `${from}-copy` }} />}</Loaded>}
@@ -51,8 +53,11 @@ function EndpointForm({ initial, isEdit = false }: { initial: Draft; isEdit?: bo
   const submit = useSubmit(draft, isEdit);
   const names = useQuery({ ...endpointsQuery, enabled: !isEdit }).data?.map((one) => one.name) ?? [];
   const found = problemsOf(draft, new Set(isEdit ? [] : names));
-  const shown = isTried ? found : draft.name !== '' && found.name !== undefined ? { name: found.name } : {};
-  const put = (change: Partial<Draft>): void => setDraft((now) => ({ ...now, ...change }));
+  const shown = { ...submit.problems, ...(isTried ? found : draft.name !== '' && found.name !== undefined ? { name: found.name } : {}) };
+  const put = (change: Partial<Draft>): void => {
+    submit.forget();
+    setDraft((now) => ({ ...now, ...change }));
+  };
 
   return (
     <form
@@ -74,6 +79,7 @@ function EndpointForm({ initial, isEdit = false }: { initial: Draft; isEdit?: bo
             </Paper>
           )}
           <EntityList draft={draft} beside={isEdit ? draft.name : ''} put={put} problems={shown} />
+          {!isEdit && <Gateway draft={draft} put={put} />}
           {!isEdit && <Tags draft={draft} put={put} />}
           {submit.error !== null && <ErrorPanel error={submit.error} title={isEdit ? 'The endpoint was not updated' : 'The endpoint was not created'} />}
           {isTried && Object.keys(found).length > 0 && (
@@ -118,7 +124,14 @@ function useSubmit(draft: Draft, isEdit: boolean) {
       setBusy(false);
     }
   };
-  return { run, error, isBusy };
+  return { run, error, isBusy, problems: problemsIn(error, draft), forget: () => setError(null) };
+}
+
+/** What the server objected to, at the field that it named. */
+function problemsIn(error: unknown, draft: Draft): Record<string, string> {
+  if (!(error instanceof ApiError)) return {};
+  const place = placeOf(draft, error.field, error.message);
+  return place === null ? {} : { [place]: error.message };
 }
 
 type PartProps = { draft: Draft; put: (change: Partial<Draft>) => void };
@@ -148,6 +161,23 @@ function EntityList({ draft, beside, put, problems }: PartProps & { beside: stri
           </Text>
         )}
       </Group>
+    </Stack>
+  );
+}
+
+/** Limits, fallbacks and what is kept: all of it can be changed later, on the endpoint's page. */
+function Gateway({ draft, put }: PartProps) {
+  const { gateway } = draft;
+  return (
+    <Stack gap="sm" component="section" aria-label="AI gateway">
+      <Title order={2} size="h4">
+        AI gateway
+      </Title>
+      <RateLimits drafts={draft.limits} onChange={(limits) => put({ limits })} />
+      {draft.entities.length > 1 && (
+        <Switch label="Fallbacks" description="A request that fails goes on to the next served entity" checked={gateway.hasFallback} onChange={(event) => put({ gateway: { ...gateway, hasFallback: event.currentTarget.checked } })} />
+      )}
+      <Switch label="Inference table" description="Keeps what is asked and answered, for whoever can manage the endpoint" checked={gateway.isKept} onChange={(event) => put({ gateway: { ...gateway, isKept: event.currentTarget.checked } })} />
     </Stack>
   );
 }
