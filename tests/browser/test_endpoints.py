@@ -69,6 +69,21 @@ async def test_the_list_is_filtered_by_what_is_in_the_address(visit: Visit, own:
     await expect(page).to_have_url(re.compile("/ui/endpoints$"))
 
 
+async def test_columns_and_rows_are_chosen_and_stay_so(visit: Visit, own: Server) -> None:
+    visitor = await visit(own)
+    page = visitor.page
+    table = page.get_by_role("region", name="Serving endpoints")
+    await expect(table.get_by_role("columnheader", name="Task")).to_be_visible()
+    await page.get_by_role("button", name="Columns and rows").click()
+    await visitor.look("endpoints-columns")
+    await page.get_by_role("checkbox", name="Task").click()
+    await _choose(page, "Rows on a page", "25")
+    await expect(table.get_by_role("columnheader", name="Task")).to_have_count(0)
+    await page.reload()
+    await expect(table.get_by_role("columnheader", name="State")).to_be_visible()
+    await expect(table.get_by_role("columnheader", name="Task")).to_have_count(0)
+
+
 async def test_the_list_shows_what_came_in_the_last_hour(visit: Visit, own: Server) -> None:
     visitor = await visit(own)
     row = visitor.page.get_by_role("region", name="Serving endpoints").get_by_role("row", name=CHAT)

@@ -29,10 +29,16 @@ _HOSTILE = """\
 \x1b[31mred\x1b[0m \x1b]0;taken\x07 and \u202eesrever
 """
 _BROKEN = ("Some **bold", "** words\n\n| a | b |\n|---|---|\n| 1 ", "\n\n```python\nprint('never clo", "sed")
+_FORMULAS = (
+    r"The roots are \(x_{1,2}\), it costs $5 to $6:",
+    "\n\n\\[x = \\frac{-b \\pm \\sqrt{b^2-4ac}}{2a}\\]\n\n",
+    "$$\\href{javascript:alert(1)}{y}$$",
+)
 _LONG = "x" * 50_000
 _SAYS = {
     "says-hostile": (_HOSTILE,),
     "says-broken": _BROKEN,
+    "says-formulas": _FORMULAS,
     "says-a-megabyte": (_LONG,) * 20,
     "says-a-part": ("What came before ", "what comes after"),
     "says-nothing": (),
@@ -102,6 +108,18 @@ async def test_markdown_that_is_broken_off_is_shown_as_far_as_it_goes(
     await visitor.look("playground-streaming")
     provider.release.set()
     await expect(answer.get_by_role("region", name="Code: python")).to_contain_text("never closed")
+
+
+@pytest.mark.usefixtures("provider")
+async def test_formulas_are_drawn_and_money_is_money(visit: Visit, own: Server) -> None:
+    visitor = await visit(own)
+    await _ask(visitor, "says-formulas")
+    answer = _answers(visitor.page)
+    await expect(answer.locator("math").first).to_be_visible()
+    await expect(answer.locator("math mfrac")).to_have_count(1)
+    await expect(answer).to_contain_text("it costs $5 to $6")
+    await expect(answer.locator("a")).to_have_count(0)
+    await visitor.look("playground-formulas")
 
 
 @pytest.mark.usefixtures("provider")

@@ -1,6 +1,8 @@
-import { Group, Pagination, Table, Text, UnstyledButton } from '@mantine/core';
-import { IconArrowDown, IconArrowUp, IconArrowsSort } from '@tabler/icons-react';
+import { Button, Checkbox, Group, Pagination, Popover, Select, Stack, Table, Text, UnstyledButton } from '@mantine/core';
+import { IconArrowDown, IconArrowUp, IconArrowsSort, IconColumns3 } from '@tabler/icons-react';
 import { type ReactNode, useMemo, useState } from 'react';
+
+import { keepView, keptView, PAGE_SIZES, type TableView } from '@/ui/table-view';
 
 export type Column<Row> = {
   key: string;
@@ -18,11 +20,21 @@ type TableProps<Row> = {
   rowKey: (row: Row) => string;
   pageSize?: number;
   initialSort?: { key: string; descending: boolean };
+  /** Columns that may be hidden; with it, they and the rows on a page can be chosen, and the browser keeps that. */
+  hideable?: readonly string[];
 };
 
+const NONE: readonly string[] = [];
+
 /** A table that sorts and pages by itself, and scrolls sideways where it must. */
-export function DataTable<Row>({ label, columns, rows, rowKey, pageSize = 50, initialSort }: TableProps<Row>) {
+export function DataTable<Row>({ label, columns, rows, rowKey, pageSize: usual = 50, initialSort, hideable = NONE }: TableProps<Row>) {
   const [sort, setSort] = useState(initialSort ?? null);
+  const [{ hidden, pageSize }, view] = useState<TableView>(() => (hideable.length ? keptView(label) : null) ?? { hidden: [], pageSize: usual });
+  const choose = (chosen: TableView): void => {
+    view(chosen);
+    keepView(label, chosen);
+  };
+  const seen = columns.filter(({ key }) => !hidden.includes(key));
   const [wantedPage, setPage] = useState(1);
   const sorted = useMemo(() => sortedRows(rows, columns, sort), [rows, columns, sort]);
   const pages = Math.max(1, Math.ceil(sorted.length / pageSize));
@@ -32,12 +44,13 @@ export function DataTable<Row>({ label, columns, rows, rowKey, pageSize = 50, in
     setSort((now) => (now?.key === key ? { key, descending: !now.descending } : { key, descending: false }));
   return (
     <>
+      {hideable.length > 0 && <ViewMenu columns={columns.filter(({ key }) => hideable.includes(key))} chosen={{ hidden, pageSize }} choose={choose} />}
       {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a region that scrolls takes the focus */}
       <div className="scrolls table-frame" role="region" aria-label={label} tabIndex={0}>
         <Table verticalSpacing="xs" highlightOnHover>
           <Table.Thead>
             <Table.Tr>
-              {columns.map((column) => {
+              {seen.map((column) => {
                 const direction = sort?.key === column.key ? (sort.descending ? 'descending' : 'ascending') : undefined;
                 return (
                   <Table.Th key={column.key} aria-sort={direction} ta={column.isNumber ? 'right' : 'left'}>
@@ -50,7 +63,7 @@ export function DataTable<Row>({ label, columns, rows, rowKey, pageSize = 50, in
           <Table.Tbody>
             {shown.map((row) => (
               <Table.Tr key={rowKey(row)}>
-                {columns.map((column) => (
+                {seen.map((column) => (
                   <Table.Td key={column.key} ta={column.isNumber ? 'right' : 'left'} className={column.isNumber ? 'number' : ''}>
                     {column.cell(row)}
                   </Table.Td>
@@ -76,6 +89,31 @@ export function DataTable<Row>({ label, columns, rows, rowKey, pageSize = 50, in
         </Group>
       )}
     </>
+  );
+}
+
+type ViewProps = { columns: readonly { key: string; title: string }[]; chosen: TableView; choose: (chosen: TableView) => void };
+
+function ViewMenu({ columns, chosen, choose }: ViewProps) {
+  const { hidden, pageSize } = chosen;
+  return (
+    <Group justify="flex-end" gap="xs">
+      <Popover position="bottom-end" withinPortal={false} trapFocus>
+        <Popover.Target>
+          <Button size="xs" variant="subtle" leftSection={<IconColumns3 size={14} aria-hidden />}>
+            Columns and rows
+          </Button>
+        </Popover.Target>
+        <Popover.Dropdown aria-label="Columns and rows">
+          <Stack gap="xs">
+            {columns.map(({ key, title }) => (
+              <Checkbox key={key} label={title} checked={!hidden.includes(key)} onChange={(event) => choose({ pageSize, hidden: event.currentTarget.checked ? hidden.filter((one) => one !== key) : [...hidden, key] })} />
+            ))}
+            <Select label="Rows on a page" data={PAGE_SIZES.map(String)} value={String(pageSize)} onChange={(size) => choose({ hidden, pageSize: Number(size) })} allowDeselect={false} comboboxProps={{ withinPortal: false }} />
+          </Stack>
+        </Popover.Dropdown>
+      </Popover>
+    </Group>
   );
 }
 

@@ -121,8 +121,10 @@ function EndpointTable({ endpoints }: { endpoints: readonly Endpoint[] }) {
     const activity = rows && activityOf(rows, now);
     return columns.map((column) => (column.key === 'activity' ? { ...column, ...activityColumn(activity) } : column));
   }, [rows, now]);
-  return <DataTable label="Serving endpoints" columns={shown} rows={endpoints} rowKey={(one) => one.id} />;
+  return <DataTable label="Serving endpoints" columns={shown} rows={endpoints} rowKey={(one) => one.id} hideable={HIDEABLE} />;
 }
+
+const HIDEABLE = ['state', 'entities', 'activity', 'task', 'changed'];
 
 const activityColumn = (activity: ReadonlyMap<string, Activity> | undefined): Pick<Column<Endpoint>, 'sort' | 'cell'> => ({
   sort: (one) => activity?.get(one.name)?.total ?? 0,

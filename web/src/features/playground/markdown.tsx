@@ -1,6 +1,8 @@
 import { Anchor, Text } from '@mantine/core';
-import { type AnchorHTMLAttributes, type ImgHTMLAttributes, memo, type ReactElement, type ReactNode, lazy, Suspense } from 'react';
-import { defaultRehypePlugins, defaultRemarkPlugins, Streamdown } from 'streamdown';
+import { type AnchorHTMLAttributes, type ImgHTMLAttributes, lazy, memo, type ReactElement, type ReactNode, Suspense, useEffect, useState } from 'react';
+import { defaultRehypePlugins, defaultRemarkPlugins, Streamdown, type StreamdownProps } from 'streamdown';
+
+import { hasFormulas, withDollars } from '@/features/playground/formulas';
 
 const Highlighted = lazy(() => import('@/features/playground/highlighted').then((it) => ({ default: it.Highlighted })));
 
@@ -89,20 +91,35 @@ const components = {
 const remark = [...Object.values(defaultRemarkPlugins), htmlAsText];
 const rehype = [defaultRehypePlugins.sanitize].filter((plugin) => plugin !== undefined);
 
+type Plugins = { remark: NonNullable<StreamdownProps['remarkPlugins']>; rehype: NonNullable<StreamdownProps['rehypePlugins']> };
+let withMath: Promise<Plugins> | undefined;
+const loadMath = (): Promise<Plugins> =>
+  (withMath ??= import('@/features/playground/math').then(({ mathRemark, mathRehype }) => ({ remark: [...remark, ...mathRemark], rehype: [...rehype, ...mathRehype] })));
+
+/** What draws formulas is loaded with the first one. */
+function useMath(isWanted: boolean): Plugins | null {
+  const [loaded, setLoaded] = useState<Plugins | null>(null);
+  useEffect(() => {
+    if (isWanted) void loadMath().then(setLoaded);
+  }, [isWanted]);
+  return isWanted ? loaded : null;
+}
+
 /** A model's Markdown. While it comes, what is not closed yet is closed for it. */
 export const Markdown = memo(function Markdown({ text, isRunning }: { text: string; isRunning: boolean }) {
+  const math = useMath(hasFormulas(text));
   return (
     <Streamdown
       className="answer"
       mode={isRunning ? 'streaming' : 'static'}
       parseIncompleteMarkdown={isRunning}
-      remarkPlugins={remark}
-      rehypePlugins={rehype}
+      remarkPlugins={math?.remark ?? remark}
+      rehypePlugins={math?.rehype ?? rehype}
       components={components}
       controls={false}
       linkSafety={{ enabled: false }}
     >
-      {text}
+      {math ? withDollars(text) : text}
     </Streamdown>
   );
 });
