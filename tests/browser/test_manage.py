@@ -202,9 +202,12 @@ async def test_prices_and_limits_are_set_and_bad_ones_not_sent(visit: Visit, ser
 
 
 async def test_a_share_is_set_for_somebody_and_removed_again(visit: Visit, server: Server) -> None:
-    bearer = {"Authorization": f"Bearer {server.token}"}
-    async with aiohttp.ClientSession(server.url, headers=bearer, raise_for_status=True) as session:
-        await session.post("/api/2.0/preview/scim/v2/Users", json={"userName": "shares@example.com"})
+    bearer, person = {"Authorization": f"Bearer {server.token}"}, {"userName": "shares@example.com"}
+    async with (
+        aiohttp.ClientSession(server.url, headers=bearer) as session,
+        session.post("/api/2.0/preview/scim/v2/Users", json=person) as made,
+    ):
+        assert made.ok, await made.text()
     visitor = await visit(server, "settings?tab=shares")
     page = visitor.page
     await page.get_by_role("button", name="Set a share").click()

@@ -1,6 +1,7 @@
 """What the playground does with a real model's answers: tools, answers that were cut, files."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,10 @@ async def test_an_answer_that_was_cut_goes_on_where_it_ended(visitor: Visitor) -
     assert after.startswith(before)
     assert len(after) > len(before)
     await expect(_answers(page)).to_have_count(1)
+    await page.get_by_role("button", name="Branch into another column").click()
+    branch = page.get_by_role("region", name=re.compile("Column 2:"))
+    await expect(branch.get_by_role("article", name="Answer")).to_contain_text(after)
+    await visitor.look("playground-branch")
 
 
 async def test_a_text_file_becomes_a_part_of_the_prompt_and_others_are_refused(

@@ -41,7 +41,7 @@ def used(start_server: StartServer, tmp_path_factory: pytest.TempPathFactory) ->
 async def _token_of_somebody_new(server: Server, name: str) -> str:
     bearer = {"Authorization": f"Bearer {server.token}"}
     async with aiohttp.ClientSession(server.url, headers=bearer, raise_for_status=True) as session:
-        await session.post("/api/2.0/preview/scim/v2/Users", json={"userName": name})
+        (await session.post("/api/2.0/preview/scim/v2/Users", json={"userName": name})).release()
         behalf = "/api/2.0/token-management/on-behalf-of/tokens"
         made = await (await session.post(behalf, json={"application_id": name, "comment": ""})).json()
         return str(made["token_value"])

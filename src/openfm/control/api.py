@@ -1,5 +1,6 @@
 """The management API as one ASGI application."""
 
+import re
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ from openfm.wire.problems import internal_error, problem
 log = structlog.get_logger(__name__)
 
 # A list of 500 endpoints is 600 kB as JSON. Files are what they are: weights and Parquet do not shrink.
+_FIELD = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _COMPRESSED_FROM_BYTES = 2_000
 _COMPRESSION_LEVEL = 5
 _AS_IT_IS = (*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream", "application/vnd.apache.parquet")
@@ -127,8 +129,10 @@ async def _with_request_id(request: Request, call_next: Callable[[Request], Awai
 
 
 def _api_error(_request: Request, error: ApiError) -> Response:
-    answer = problem(error, ErrorShape.MANAGEMENT)
+    answer = problem(error, ErrorShape.DATABRICKS)
     headers = {name.decode(): value.decode() for name, value in answer.headers}
+    if error.param is not None and _FIELD.fullmatch(error.param):
+        headers["x-openfm-param"] = error.param  # the body is Databricks' own, which has no place for it
     return Response(answer.body, answer.status, headers)
 
 

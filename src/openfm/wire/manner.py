@@ -8,7 +8,6 @@ class ErrorShape(Enum):
 
     OPENAI = "error"
     DATABRICKS = "error_code, message"
-    MANAGEMENT = "error_code, message, details"
     BOTH = "error, error_code, message"
 
 

@@ -39,15 +39,13 @@ def problem(error: ApiError, shape: ErrorShape) -> Problem:
 def error_body(error: ApiError, shape: ErrorShape) -> dict[str, object]:
     """The error's JSON object.
 
-    Databricks' shapes have no key `error`: databricks-sdk would print that instead of the message.
+    The Databricks shape has no key `error`: databricks-sdk would print that instead of the message.
     """
     body: dict[str, object] = {}
     message = _text(error.message)
     if shape is not ErrorShape.OPENAI:
         body |= {"error_code": error.error_code, "message": message}
-    if shape is ErrorShape.MANAGEMENT and error.param is not None:
-        body["details"] = [_bad_field(_text(error.param), message)]
-    if shape in (ErrorShape.OPENAI, ErrorShape.BOTH):
+    if shape is not ErrorShape.DATABRICKS:
         body["error"] = {
             "message": message,
             "type": error.openai_type,
@@ -55,12 +53,6 @@ def error_body(error: ApiError, shape: ErrorShape) -> dict[str, object]:
             "code": error.openai_code,
         }
     return body
-
-
-def _bad_field(field: str, message: str) -> dict[str, object]:
-    """Which field is meant, as databricks-sdk reads it (`get_error_details().bad_request`; google.rpc.BadRequest)."""
-    violation = {"field": field, "description": message}
-    return {"@type": "type.googleapis.com/google.rpc.BadRequest", "field_violations": [violation]}
 
 
 def stream_error(error: ApiError) -> bytes:

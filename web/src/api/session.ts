@@ -104,7 +104,7 @@ export class Session {
 }
 
 export async function problem(answer: Response): Promise<ApiError> {
-  return problemOf(answer.status, await answer.text(), answer.headers.get('x-request-id'));
+  return problemOf(answer.status, await answer.text(), answer.headers.get('x-request-id'), answer.headers.get('x-openfm-param'));
 }
 
 export const session = new Session();

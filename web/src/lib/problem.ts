@@ -23,7 +23,7 @@ const asRecord = (value: unknown): Record<string, unknown> =>
 const asText = (value: unknown): string => (typeof value === 'string' ? value : '');
 
 /** The error that a body tells of, in Databricks' shape or OpenAI's. */
-export function problemOf(status: number, body: string, requestId: string | null): ApiError {
+export function problemOf(status: number, body: string, requestId: string | null, field: string | null = null): ApiError {
   let parsed: Record<string, unknown> = {};
   try {
     parsed = asRecord(JSON.parse(body));
@@ -32,13 +32,7 @@ export function problemOf(status: number, body: string, requestId: string | null
   }
   const inner = asRecord(parsed.error);
   const message = asText(parsed.message) || asText(inner.message) || `The server answered with status ${status} and no reason.`;
-  return new ApiError(message, status, asText(parsed.error_code) || asText(inner.code), requestId, fieldOf(parsed.details));
-}
-
-/** The field that a google.rpc.BadRequest among the details names. */
-function fieldOf(details: unknown): string | null {
-  const violations = (Array.isArray(details) ? details : []).flatMap((one) => asRecord(one).field_violations ?? []);
-  return asText(asRecord(violations[0]).field) || null;
+  return new ApiError(message, status, asText(parsed.error_code) || asText(inner.code), requestId, field);
 }
 
 export const unreachable = (): ApiError =>

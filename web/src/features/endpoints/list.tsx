@@ -135,10 +135,12 @@ const activityColumn = (activity: ReadonlyMap<string, Activity> | undefined): Pi
   },
 });
 
+const firstEntity = (endpoint: Endpoint): string => (endpoint.config ?? endpoint.pending_config)?.served_entities[0]?.entity_name ?? '';
+
 const columns: Column<Endpoint>[] = [
   { key: 'name', title: 'Name', sort: (one) => one.name, cell: (one) => <Name endpoint={one} /> },
   { key: 'state', title: 'State', sort: (one) => stateOf(one.state).words, cell: (one) => <StateBadge state={one.state} /> },
-  { key: 'entities', title: 'Served entities', cell: (one) => <Entities endpoint={one} /> },
+  { key: 'entities', title: 'Served entities', sort: firstEntity, cell: (one) => <Entities endpoint={one} /> },
   { key: 'activity', title: 'Last hour', cell: () => null },
   { key: 'task', title: 'Task', sort: (one) => taskName(one.task), cell: (one) => <Task endpoint={one} /> },
   { key: 'changed', title: 'Last modified', sort: (one) => one.last_updated_timestamp, cell: (one) => <Changed endpoint={one} /> },

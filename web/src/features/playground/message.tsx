@@ -1,5 +1,5 @@
 import { ActionIcon, Box, Button, Group, Paper, Stack, Text, Textarea, Tooltip } from '@mantine/core';
-import { IconCode, IconMarkdown, IconPencil, IconPlayerPlay, IconRefresh, IconTrash } from '@tabler/icons-react';
+import { IconCode, IconGitBranch, IconMarkdown, IconPencil, IconPlayerPlay, IconRefresh, IconTrash } from '@tabler/icons-react';
 import { memo, type ReactNode, useState } from 'react';
 
 import type { Price } from '@/api/usage';
@@ -105,6 +105,9 @@ export const AssistantTurn = memo(function AssistantTurn({ columnId, message, pr
             <Copy value={message.text} label="Copy the answer" />
             <Tool label="Answer again" onClick={() => playground.regenerate(columnId, message.id)} disabled={isBusy}>
               <IconRefresh size={14} />
+            </Tool>
+            <Tool label="Branch into another column" onClick={() => playground.branch(columnId, message.id)}>
+              <IconGitBranch size={14} />
             </Tool>
             {isCut(message) && (
               <Tool label="Let the answer go on" onClick={() => playground.goOn(columnId, message.id)} disabled={isBusy}>

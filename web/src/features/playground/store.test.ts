@@ -101,6 +101,24 @@ describe('The board', () => {
     expect(texts(column(0))).toEqual(['user: Count', 'assistant: one two three four']);
   });
 
+  test('branches a conversation at a message, and what comes then stays apart', () => {
+    const { engine, board, column } = playing();
+    board.setDraft(column(0).id, 'Count');
+    board.send(column(0).id);
+    engine.say(0, 'one');
+    board.setDraft(column(0).id, 'On');
+    board.send(column(0).id);
+    engine.say(1, 'two');
+    board.branch(column(0).id, column(0).messages[1]?.id ?? '');
+    expect(texts(column(1))).toEqual(['user: Count', 'assistant: one']);
+    expect(column(1).endpoint).toBe('one');
+    board.setDraft(column(1).id, 'Back');
+    board.send(column(1).id);
+    engine.say(2, 'zero');
+    expect(texts(column(1))).toEqual(['user: Count', 'assistant: one', 'user: Back', 'assistant: zero']);
+    expect(texts(column(0))).toHaveLength(4);
+  });
+
   test('tells the model what its calls gave, and removes them with the answer that made them', () => {
     const { engine, board, column } = playing();
     board.setDraft(column(0).id, 'Weather?');

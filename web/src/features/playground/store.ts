@@ -63,6 +63,16 @@ export class Playground {
     this.put({ columns: [...columns, newColumn(endpoint, sync.settings ? columns[0] : undefined)] });
   }
 
+  /** The conversation up to this message once more, in a column of its own, to go another way from there. */
+  branch(id: string, messageId: string): void {
+    const { columns, sync } = this.state;
+    const source = columns.find((one) => one.id === id);
+    if (!source || columns.length >= MOST_COLUMNS) return;
+    const messages = source.messages.slice(0, indexOf(source, messageId) + 1).map((one) => ({ ...one, id: newId() }));
+    // Whoever branches wants to ask each branch something else.
+    this.put({ columns: [...columns, { ...newColumn(source.endpoint, source), messages }], sync: { ...sync, prompt: false } });
+  }
+
   removeColumn(id: string): void {
     this.stop(id);
     this.put({ columns: this.state.columns.filter((one) => one.id !== id) });
