@@ -9,7 +9,7 @@ from playwright.async_api import Locator, Page, expect
 
 from tests.browser.conftest import Visit
 from tests.browser.visitor import Visitor
-from tests.conftest import CHAT, Server
+from tests.conftest import CHAT, Server, StartServer
 
 _SLOW_MS = 60_000
 _WEATHER = {"name": "get_weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}
@@ -23,9 +23,15 @@ def _settings(page: Page) -> Locator:
     return page.get_by_role("button", name="Settings")
 
 
+@pytest.fixture(scope="module")
+def own(start_server: StartServer) -> Server:
+    """What is asked here stays out of the cache of the server that all others ask."""
+    return start_server()
+
+
 @pytest.fixture
-async def visitor(visit: Visit, server: Server) -> Visitor:
-    found = await visit(server)
+async def visitor(visit: Visit, own: Server) -> Visitor:
+    found = await visit(own)
     await found.open(f"playground?endpoint={CHAT}")
     await expect(found.page.get_by_role("combobox", name="Endpoint 1")).to_have_value(CHAT)
     await _settings(found.page).click()

@@ -3,16 +3,23 @@
 import json
 from pathlib import Path
 
+import pytest
 from playwright.async_api import expect
 
 from tests.browser.conftest import Visit
-from tests.conftest import CHAT, EMBEDDING, Server
+from tests.conftest import CHAT, EMBEDDING, Server, StartServer
 
 _SLOW_MS = 60_000
 
 
-async def test_a_model_goes_on_with_a_text(visit: Visit, server: Server) -> None:
-    visitor = await visit(server, "playground")
+@pytest.fixture(scope="module")
+def own(start_server: StartServer) -> Server:
+    """What is asked here stays out of the cache of the server that all others ask."""
+    return start_server()
+
+
+async def test_a_model_goes_on_with_a_text(visit: Visit, own: Server) -> None:
+    visitor = await visit(own, "playground")
     page = visitor.page
     await page.get_by_role("radiogroup", name="What to try").get_by_text("Completions").click()
     await page.get_by_role("combobox", name="Endpoint").click()
@@ -33,8 +40,8 @@ async def test_a_model_goes_on_with_a_text(visit: Visit, server: Server) -> None
     await expect(page.get_by_role("region", name="curl code")).to_contain_text("use_raw_prompt")
 
 
-async def test_a_text_that_comes_is_stopped_and_kept(visit: Visit, server: Server) -> None:
-    visitor = await visit(server, f"playground?mode=completions&endpoint={CHAT}")
+async def test_a_text_that_comes_is_stopped_and_kept(visit: Visit, own: Server) -> None:
+    visitor = await visit(own, f"playground?mode=completions&endpoint={CHAT}")
     page = visitor.page
     await page.get_by_label("Max tokens").fill("2000")
     await page.get_by_label("Prompt", exact=True).fill("1, 2, 3, 4,")
@@ -45,8 +52,8 @@ async def test_a_text_that_comes_is_stopped_and_kept(visit: Visit, server: Serve
     await expect(page.get_by_test_id("completion")).not_to_be_empty()
 
 
-async def test_texts_are_compared_by_their_embeddings(visit: Visit, server: Server, tmp_path: Path) -> None:
-    visitor = await visit(server)
+async def test_texts_are_compared_by_their_embeddings(visit: Visit, own: Server, tmp_path: Path) -> None:
+    visitor = await visit(own)
     page = visitor.page
     await page.get_by_role("article", name=EMBEDDING).get_by_role("link", name="Try in Playground").click()
     await expect(page.get_by_role("radio", name="Embeddings")).to_be_checked()

@@ -59,7 +59,8 @@ function Form({ endpoints, asked }: { endpoints: readonly Endpoint[]; asked: str
   const { answer, run, stop, isRunning } = useRun();
   const endpoint = endpoints.find((one) => one.name === name);
   const prices = useQuery(pricesQuery).data ?? [];
-  const price = priceFor(prices, name, endpoint?.config?.served_entities[0]?.entity_name, Date.now());
+  const answering = endpoints.find((one) => one.name === answer?.request.model);
+  const price = priceFor(prices, answering?.name ?? '', answering?.config?.served_entities[0]?.entity_name, Date.now());
   const body = { prompt, ...settings };
   const put = (key: keyof Settings, value: unknown): void =>
     set((now) => {

@@ -20,7 +20,7 @@ import { CodeTabs } from '@/ui/code';
 import { Copy } from '@/ui/copy';
 import { ErrorPanel } from '@/ui/feedback';
 
-type Answer = { texts: string[]; vectors: number[][]; tokens: number; ms: number; requestId: string };
+type Answer = { model: string; texts: string[]; vectors: number[][]; tokens: number; ms: number; requestId: string };
 
 const EXAMPLE = 'The cat sleeps on the sofa.\nA kitten naps on the couch.\nInterest rates rose in March.';
 
@@ -34,7 +34,7 @@ async function embed(model: string, texts: string[]): Promise<Answer> {
   const began = performance.now();
   const { data, response } = await databricksClient.embeddings.create({ model, input: texts, encoding_format: 'float' }).withResponse();
   const vectors = data.data.map((one) => one.embedding);
-  return { texts, vectors, tokens: data.usage.prompt_tokens, ms: performance.now() - began, requestId: response.headers.get('x-request-id') ?? '' };
+  return { model, texts, vectors, tokens: data.usage.prompt_tokens, ms: performance.now() - began, requestId: response.headers.get('x-request-id') ?? '' };
 }
 
 function Form({ endpoints, asked }: { endpoints: readonly Endpoint[]; asked: string | undefined }) {
@@ -79,7 +79,7 @@ function Form({ endpoints, asked }: { endpoints: readonly Endpoint[]; asked: str
         </Button>
       </Group>
       {failure && <ErrorPanel error={new ApiError(failure.message, -1, '', failure.requestId)} title="No answer" />}
-      {answer && <Similarities answer={answer} endpoint={endpoints.find((one) => one.name === name)} />}
+      {answer && <Similarities answer={answer} endpoint={endpoints.find((one) => one.name === answer.model)} />}
       {isCoded && (
         <Modal opened onClose={() => code(false)} title="Get code" size="xl">
           <Text size="sm" c="dimmed" mb="sm">
