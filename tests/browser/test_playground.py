@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ _FORMULAS = (
     "\n\n\\[x = \\frac{-b \\pm \\sqrt{b^2-4ac}}{2a}\\]\n\n",
     "$$\\href{javascript:alert(1)}{y}$$",
 )
+_ENDED = "Your session has ended"
 _LONG = "x" * 50_000
 _SAYS = {
     "says-hostile": (_HOSTILE,),
@@ -58,6 +60,12 @@ async def provider(own: Server) -> AsyncIterator[Provider]:
 
 def _answers(page: Page) -> Locator:
     return page.get_by_role("article", name="Answer")
+
+
+async def _expect_answered(page: Page, number: int = 1) -> None:
+    """So many answers are there, whole."""
+    await expect(page.locator("article[aria-label=Answer][aria-busy=false]")).to_have_count(number, timeout=60_000)
+    await expect(page.get_by_test_id("stats").last).to_contain_text(" out")
 
 
 def _field(page: Page) -> Locator:
@@ -176,24 +184,38 @@ async def test_conversations_are_exported_and_imported_again(
 
 
 async def test_a_session_that_ends_keeps_the_conversation_and_the_draft(visit: Visit, own: Server) -> None:
-    async with aiohttp.ClientSession(own.url, headers={"authorization": f"Bearer {own.token}"}) as session:
-        made = await _post(session, "/api/2.0/token/create", {"comment": "ends soon"})
-        visitor = await visit(own, token=made["token_value"])
+    async with _short_session(own) as (token, end):
+        visitor = await visit(own, token=token)
         page = visitor.page
         await _ask(visitor, CHAT)
-        await expect(page.get_by_test_id("stats")).to_contain_text(" out", timeout=60_000)
-        await _post(session, "/api/2.0/token/delete", {"token_id": made["token_info"]["token_id"]})
-    visitor.expect_error("401")
+        await _expect_answered(page)
+        await _field(page).fill("And now?")
+        visitor.expect_error("401")
+        await end()
+    await _sign_in_again(visitor, own)  # asked for by the page's next look at the endpoints
+    await expect(_field(page)).to_have_value("And now?")
+    await _field(page).press("Enter")
+    await _expect_answered(page, 2)
+
+
+async def test_a_question_that_met_the_end_of_its_session_is_asked_again(visit: Visit, own: Server) -> None:
+    async with _short_session(own) as (token, end):
+        visitor = await visit(own, token=token)
+        page = visitor.page
+        await _ask(visitor, CHAT)
+        await _expect_answered(page)
+        await page.route("**/api/2.0/**", lambda route: route.abort())  # the question is to find it out, not the page
+        visitor.expect_error("ERR_FAILED")
+        visitor.expect_error("401")
+        await end()
     await _field(page).fill("And now?")
-    await page.keyboard.press("Enter")
-    again = page.get_by_role("dialog", name="Your session has ended")
-    await again.get_by_label("Access token", exact=True).fill(own.token)
-    await again.get_by_role("button", name="Sign in").click()
-    await expect(again).to_be_hidden()
+    await _field(page).press("Enter")
+    await expect(page.get_by_role("dialog", name=_ENDED)).to_be_visible()
+    await page.unroute_all()
+    await _sign_in_again(visitor, own)
     await expect(page.get_by_role("article", name="You")).to_have_count(2)
     await _answers(page).last.get_by_role("button", name=re.compile("Answer again|Try again")).first.click()
-    await expect(page.get_by_test_id("stats").last).to_contain_text(" out", timeout=60_000)
-    await expect(_answers(page)).to_have_count(2)
+    await _expect_answered(page, 2)
 
 
 async def test_a_server_that_goes_and_comes_back_is_said_and_loses_nothing(
@@ -203,7 +225,7 @@ async def test_a_server_that_goes_and_comes_back_is_said_and_loses_nothing(
     visitor = await visit(server)
     page = visitor.page
     await _ask(visitor, CHAT)
-    await expect(page.get_by_test_id("stats")).to_contain_text(" out", timeout=60_000)
+    await _expect_answered(page)
     visitor.expect_error("ERR_")
     visitor.expect_error("401")  # the bearer ended with the server; the session brings another
     await asyncio.to_thread(server.end)
@@ -215,7 +237,23 @@ async def test_a_server_that_goes_and_comes_back_is_said_and_loses_nothing(
     await asyncio.to_thread(start_server, "--port", port, home=tmp_path)
     await expect(page.get_by_text("The server cannot be reached", exact=True)).to_be_hidden(timeout=60_000)
     await _answers(page).last.get_by_role("button", name=re.compile("Answer again|Try again")).first.click()
-    await expect(page.get_by_test_id("stats").last).to_contain_text(" out", timeout=60_000)
+    await _expect_answered(page, 2)
+
+
+@asynccontextmanager
+async def _short_session(own: Server) -> AsyncIterator[tuple[str, Callable[[], Awaitable[Any]]]]:
+    """A token, and what ends it."""
+    async with aiohttp.ClientSession(own.url, headers={"authorization": f"Bearer {own.token}"}) as session:
+        made = await _post(session, "/api/2.0/token/create", {"comment": "ends soon"})
+        which = {"token_id": made["token_info"]["token_id"]}
+        yield made["token_value"], lambda: _post(session, "/api/2.0/token/delete", which)
+
+
+async def _sign_in_again(visitor: Visitor, own: Server) -> None:
+    again = visitor.page.get_by_role("dialog", name=_ENDED)
+    await again.get_by_label("Access token", exact=True).fill(own.token, timeout=30_000)
+    await again.get_by_role("button", name="Sign in").click()
+    await expect(again).to_be_hidden()
 
 
 async def _post(session: aiohttp.ClientSession, path: str, body: dict[str, str]) -> Any:

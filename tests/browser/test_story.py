@@ -157,7 +157,9 @@ class Story:
         await self.page.keyboard.press("Enter")
         for endpoint in (CHAT, _ENDPOINT):
             column = self.page.get_by_role("region", name=re.compile(f"Column .: {endpoint}"))
-            await expect(column.get_by_test_id("stats").last).to_contain_text(" out", timeout=_READY_MS)
+            answer = column.get_by_role("article", name="Answer").last
+            await expect(answer).to_have_attribute("aria-busy", "false", timeout=_READY_MS)
+            await expect(answer.get_by_test_id("stats")).to_contain_text(" out")
         await self.picture("compare")
 
     async def read_the_cost(self) -> None:

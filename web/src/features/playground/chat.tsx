@@ -94,12 +94,9 @@ const columnIds = ({ columns }: { columns: readonly Column[] }): string => colum
 const usedEndpoints = ({ columns }: { columns: readonly Column[] }): string => columns.map((one) => one.endpoint).join(' ');
 
 const Composer = memo(function Composer({ columnId, label }: { columnId: string; label: string }) {
-  const draft = usePlayground((state) => (state.sync.prompt ? state.draft : (state.columns.find((one) => one.id === columnId)?.draft ?? '')));
+  const draft = usePlayground(() => playground.draftFor(columnId));
   const isEmpty = usePlayground((state) => state.columns.every((one) => one.messages.length === 0));
-  const isBusy = usePlayground((state) => {
-    const asked = state.sync.prompt ? state.columns : state.columns.filter((one) => one.id === columnId);
-    return asked.every((one) => playground.isRunning(one.id));
-  });
+  const canSend = usePlayground(() => playground.canSend(columnId));
   const field = useRef<HTMLTextAreaElement>(null);
   const attach = (file: File | null): void => {
     if (!file) return;
@@ -164,7 +161,7 @@ const Composer = memo(function Composer({ columnId, label }: { columnId: string;
               Clear
             </Button>
           )}
-          <Button size="xs" leftSection={<IconSend size={14} aria-hidden />} onClick={() => playground.send(columnId)} disabled={draft.trim() === '' || isBusy}>
+          <Button size="xs" leftSection={<IconSend size={14} aria-hidden />} onClick={() => playground.send(columnId)} disabled={!canSend}>
             Send
           </Button>
         </Group>

@@ -42,6 +42,21 @@ describe('The board', () => {
     expect(board.snapshot().draft).toBe('');
   });
 
+  test('keeps the draft until every column that it is for can take it', () => {
+    const { engine, board, column } = playing(2);
+    board.setDraft(column(0).id, 'Hello');
+    board.send(column(0).id);
+    board.setDraft(column(0).id, 'And now?');
+    engine.say(0, 'Hi');
+    board.send(column(0).id);
+    expect(board.snapshot().draft).toBe('And now?');
+    expect(engine.asked).toHaveLength(2);
+    engine.say(1, 'Hi');
+    board.send(column(0).id);
+    expect(board.snapshot().draft).toBe('');
+    expect(engine.asked).toHaveLength(4);
+  });
+
   test('goes on in the others when one column fails', () => {
     const { engine, board, column } = playing(2);
     board.setDraft(column(0).id, 'Hello');

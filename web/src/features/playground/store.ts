@@ -90,6 +90,12 @@ export class Playground {
     this.put({ sync: { ...this.state.sync, ...sync }, columns: this.state.columns.map((one) => ({ ...one, ...same })) });
   };
 
+  /** What is being written to this column: the same for all, where prompts are. */
+  draftFor(id: string): string {
+    const { sync, columns, draft } = this.state;
+    return sync.prompt ? draft : (columns.find((one) => one.id === id)?.draft ?? '');
+  }
+
   setDraft(id: string, draft: string): void {
     if (this.state.sync.prompt) this.put({ draft });
     else this.change(id, () => ({ draft }));
@@ -101,17 +107,20 @@ export class Playground {
     else this.put({ columns: this.state.columns.map((one) => ({ ...one, ...settings })) });
   }
 
+  /** Whether the draft can go out: to all the columns that it is for, none of which is still answering. */
+  canSend(id: string): boolean {
+    return this.draftFor(id).trim() !== '' && this.askedWith(id).every((one) => one.endpoint !== '' && !this.isRunning(one.id));
+  }
+
   /** Ask every column at once, or this one alone where prompts are apart. One that fails stops no other. */
   send(id: string): void {
-    const { sync, columns, draft } = this.state;
-    const asked = sync.prompt ? columns : columns.filter((one) => one.id === id);
-    for (const column of asked) {
-      const text = sync.prompt ? draft : column.draft;
-      if (text.trim() === '' || column.endpoint === '' || this.isRunning(column.id)) continue;
-      this.change(column.id, (now) => ({ messages: [...now.messages, { id: newId(), role: 'user', text }], draft: '' }));
+    if (!this.canSend(id)) return;
+    const text = this.draftFor(id);
+    for (const column of this.askedWith(id)) {
+      this.change(column.id, ({ messages }) => ({ messages: [...messages, { id: newId(), role: 'user', text }] }));
       this.answer(column.id);
     }
-    if (sync.prompt) this.put({ draft: '' });
+    this.setDraft(id, '');
   }
 
   stop(id: string): void {
@@ -163,6 +172,11 @@ export class Playground {
   }
 
   isRunning = (id: string): boolean => this.running.has(id);
+
+  private askedWith(id: string): readonly Column[] {
+    const { sync, columns } = this.state;
+    return sync.prompt ? columns : columns.filter((one) => one.id === id);
+  }
 
   /** Ask for an answer to what the column has; `kept` is the last message, where its answer is to go on. */
   private answer(id: string, kept: AssistantMessage = newAnswer()): void {
