@@ -23,7 +23,7 @@ from rich.table import Table
 from connection import CHAT, UsageError, add_arguments, find_connection
 
 _PROMPTS = (
-    "What is the capital of France?",
+    "Name the capital of France.",
     "Write one sentence about the sea.",
     "Name three fruits.",
 )

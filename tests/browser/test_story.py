@@ -95,7 +95,7 @@ class Story:
         """Talk with the default model."""
         await self.follow("Playground", "Playground")
         await self.ask_briefly()
-        await self.hands.write(self.page.get_by_label("Message", exact=True), "What is the capital of France?")
+        await self.hands.write(self.page.get_by_label("Message", exact=True), "Name the capital of France.")
         await self.page.keyboard.press("Enter")
         await expect(self.page.get_by_role("article", name="Answer")).to_contain_text("Paris")
         await expect(self.page.get_by_test_id("stats")).to_contain_text("tokens/s", timeout=_READY_MS)

@@ -13,7 +13,7 @@ from tests.contract.engine_steps import GREEDY, answer, ask, end_of, text_of, un
 
 
 async def test_an_answer_is_deltas_and_then_one_finished(contender: Contender) -> None:
-    events = await answer(contender.engine, ask("What is the capital of France?"))
+    events = await answer(contender.engine, ask("Name the capital of France."))
     assert text_of(events)
     assert end_of(events).reason in (FinishReason.STOP, FinishReason.LENGTH)
 
@@ -34,7 +34,7 @@ async def test_max_tokens_ends_the_answer(contender: Contender) -> None:
 
 
 async def test_a_stop_string_ends_the_answer_and_never_leaks(contender: Contender) -> None:
-    question = "What is the capital of France?"
+    question = "Name the capital of France."
     whole = text_of(await answer(contender.engine, ask(question)))
     stop = whole[len(whole) // 2 : len(whole) // 2 + 5]
     events = await answer(contender.engine, ask(question, SamplingParams(max_tokens=24, temperature=0, stop=(stop,))))
@@ -48,7 +48,7 @@ async def test_temperature_zero_is_repeatable(contender: Contender) -> None:
 
 
 async def test_logprobs_come_with_as_many_alternatives_as_asked(contender: Contender) -> None:
-    request = ask("What is the capital of France?", SamplingParams(max_tokens=4, temperature=0, top_logprobs=2))
+    request = ask("Name the capital of France.", SamplingParams(max_tokens=4, temperature=0, top_logprobs=2))
     events = await answer(contender.engine, request)
     entries = [entry for event in events if isinstance(event, Delta) for entry in event.logprobs]
     assert "".join(entry.token for entry in entries) == text_of(events)
@@ -56,7 +56,7 @@ async def test_logprobs_come_with_as_many_alternatives_as_asked(contender: Conte
 
 
 async def test_logprobs_without_alternatives_can_be_asked_for(contender: Contender) -> None:
-    request = ask("What is the capital of France?", SamplingParams(max_tokens=4, temperature=0, top_logprobs=0))
+    request = ask("Name the capital of France.", SamplingParams(max_tokens=4, temperature=0, top_logprobs=0))
     events = await answer(contender.engine, request)
     entries = [entry for event in events if isinstance(event, Delta) for entry in event.logprobs]
     assert all(entry.top == () for entry in entries)

@@ -297,7 +297,7 @@ async def test_a_tool_turn_in_the_history_is_seen(llama: LlamaCppEngine) -> None
 
 
 async def test_logit_bias_forbids_a_token(llama: LlamaCppEngine) -> None:
-    question = "What is the capital of France?"
+    question = "Name the capital of France."
     events = await answer(llama, ask(question))
     opening = next(event.text for event in events if isinstance(event, Delta))
     (token,) = await llama.tokenize(CompletionRequest(opening))

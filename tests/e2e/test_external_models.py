@@ -10,7 +10,7 @@ from tests.conftest import CHAT, EMBEDDING, Server, StartServer
 from tests.e2e.load import Management
 
 _ROOT = "/api/2.0/serving-endpoints"
-_QUESTION = {"messages": [{"role": "user", "content": "What is the capital of France?"}], "temperature": 0}
+_QUESTION = {"messages": [{"role": "user", "content": "Name the capital of France."}], "temperature": 0}
 _NOBODY = "http://127.0.0.1:9/v1"
 
 

@@ -32,7 +32,7 @@ def engines(server: Server) -> list[psutil.Process]:
 
 def ask(server: Server, **change: Any) -> dict[str, Any]:
     """One chat answer."""
-    body = {"messages": [{"role": "user", "content": "What is the capital of France?"}], "temperature": 0} | change
+    body = {"messages": [{"role": "user", "content": "Name the capital of France."}], "temperature": 0} | change
     request = urllib.request.Request(  # noqa: S310  # our own server
         f"{server.url}/serving-endpoints/{CHAT}/invocations",
         json.dumps(body).encode(),

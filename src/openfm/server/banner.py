@@ -24,7 +24,7 @@ def welcome(url: str, home: Path, new_token: str | None, endpoints: Sequence[Ser
     lines += [f"  {endpoint.name}  {endpoint.task}" for endpoint in endpoints]
     chat = next((endpoint for endpoint in endpoints if endpoint.task is Task.CHAT), None)
     if chat is not None and token_file.exists():
-        body = '{"messages": [{"role": "user", "content": "What is the capital of France?"}], "temperature": 0}'
+        body = '{"messages": [{"role": "user", "content": "Name the capital of France."}], "temperature": 0}'
         lines.append("Try it, once it is ready:")
         lines.append(
             f"  curl {url}/serving-endpoints/{chat.name}/invocations"

@@ -20,7 +20,7 @@ CHAT_ALIAS = "databricks-llama-2-70b-chat"
 EMBEDDING_ALIAS = "databricks-bge-large-en"
 
 SYSTEM = "You are a helpful assistant."
-QUESTION = "What is the capital of France?"
+QUESTION = "Name the capital of France."
 MESSAGES = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": QUESTION}]
 TOO_LONG = [{"role": "user", "content": "word " * 20_000}]
 MAX_TOKENS = 24

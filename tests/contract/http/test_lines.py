@@ -21,7 +21,7 @@ FRANCE: dict[str, Any] = {
     "model": CHAT,
     "messages": [
         {"role": "system", "content": "You are a helpful assistant."},
-        {"role": "user", "content": "What is the capital of France?"},
+        {"role": "user", "content": "Name the capital of France."},
     ],
     "temperature": 0,
     "max_tokens": 32,
@@ -138,7 +138,7 @@ async def test_line_37_counts_are_the_tokenizers(http: Http, llama: Engine) -> N
     usage = (await http.post(INVOCATIONS, FRANCE)).json["usage"]
     messages = (
         Message(Role.SYSTEM, "You are a helpful assistant."),
-        Message(Role.USER, "What is the capital of France?"),
+        Message(Role.USER, "Name the capital of France."),
     )
     assert usage["prompt_tokens"] == len(await llama.tokenize(ChatRequest(messages)))
     assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]
@@ -203,7 +203,7 @@ async def test_line_48_two_answers_have_two_indices_streamed_or_not(http: Http) 
     chunks = (await http.post(INVOCATIONS, FRANCE | {"n": 2, "stream": True})).events[:-1]
     assert {chunk["choices"][0]["index"] for chunk in chunks} == {0, 1}
     assert chunks[-1]["usage"]["completion_tokens"] == answer["usage"]["completion_tokens"]
-    assert chunks[-1]["usage"]["prompt_tokens"] == answer["usage"]["prompt_tokens"] == 27
+    assert chunks[-1]["usage"]["prompt_tokens"] == answer["usage"]["prompt_tokens"] == 26
 
 
 @pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "get_weather"}}])
@@ -247,7 +247,7 @@ async def test_line_51_logprobs_are_in_openais_layout(http: Http) -> None:
 
 
 async def test_line_52_text_parts_are_taken(http: Http) -> None:
-    parts = [{"type": "text", "text": "What is the capital of France?"}]
+    parts = [{"type": "text", "text": "Name the capital of France."}]
     body = FRANCE | {"messages": [FRANCE["messages"][0], {"role": "user", "content": parts}]}
     assert "Paris" in content(await http.post(INVOCATIONS, body))
 

@@ -61,5 +61,5 @@ export function managementSamples(
 export function exampleBody(task: string): Record<string, unknown> {
   if (task === 'llm/v1/embeddings') return { input: ['What is a serving endpoint?', 'An address at which a model answers.'] };
   if (task === 'llm/v1/completions') return { prompt: 'The capital of France is', max_tokens: 16 };
-  return { messages: [{ role: 'user', content: 'What is the capital of France?' }], max_tokens: 64, temperature: 0 };
+  return { messages: [{ role: 'user', content: 'Name the capital of France.' }], max_tokens: 64, temperature: 0 };
 }
