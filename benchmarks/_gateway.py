@@ -36,6 +36,7 @@ from openfm.limits.in_process import InProcessLimits
 from openfm.limits.limiter import FreeAllowance, Limiter
 from openfm.metering.journal import open_journal
 from openfm.metering.journal_folder import JournalFolder
+from openfm.server.background import keep_what_is_here
 from openfm.telemetry.endpoint_metrics import EndpointCounters
 from openfm.telemetry.logging import LogFormat, configure_logging
 from openfm.telemetry.metrics import Metrics
@@ -125,6 +126,7 @@ class _Lazy:
             return
         if self._app is None:
             self._app = self._make()
+            keep_what_is_here()
         await self._app(scope, receive, send)
 
 

@@ -22,7 +22,7 @@ from openfm.gateway.exchange import ExchangeLog, Sinks
 from openfm.gateway.routes import DataPlane
 from openfm.limits.opening import CannotShareLimits, open_counts
 from openfm.metering.payloads import PayloadWriter
-from openfm.server.background import cancelled, measure_lag, started
+from openfm.server.background import cancelled, keep_what_is_here, measure_lag, started
 from openfm.server.books import open_gateway_books
 from openfm.server.control_link import ControlLink, ControlUnreachable, control_link
 from openfm.server.elsewhere import Elsewhere
@@ -80,8 +80,7 @@ async def _serve(settings: Settings, token: str) -> None:
         metrics.watch_provisioned(gateway.admission.provisions.utilisations)
         payloads = PayloadWriter(database, metrics.payload_dropped)
         exchanges = ExchangeLog(books.journal, books.attempts, Sinks(sinks, payloads), metrics, time.time)
-        options = wire_options(settings)
-        data = DataPlane(gateway, state.access.token_book, exchanges, state.prices, options)
+        data = DataPlane(gateway, state.access.token_book, exchanges, state.prices, wire_options(settings))
         asked, host = Elsewhere(_ASK_THE_CONTROL), await asyncio.to_thread(state.workspace_id)
         page, described = _metrics_page(settings, state, metrics), HostDescription(host, settings.public_url)
         door = FrontDoor(Planes(data, management=asked, gateways=asked, pages=asked), fleet, page, described)
@@ -96,6 +95,7 @@ async def _serve(settings: Settings, token: str) -> None:
         }
         background = [started(one, name) for name, one in work.items()]
         await fleet.joined()
+        keep_what_is_here()
         print(f"openfm {__version__} gateway listens on {url_of(listening, tls)}", flush=True)
         await server.serve(sockets=[listening])
         await cancelled(background)

@@ -82,16 +82,16 @@ class Limit:
 _PERIODS = {1: "second", 60: "minute", 3600: "hour", 86_400: "day"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: a request makes several, and frozen they take three times as long
 class Claim:
-    """What one request takes of one limit. Claims of the same `key` draw on the same count."""
+    """What one request takes of one limit. Claims of the same `key` draw on the same count. Never changed."""
 
     key: str
     limit: Limit
     amount: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # as `Claim`
 class Standing:
     """How a limit stands after a request was admitted or refused. `reset_s`: until it is wholly free again."""
 
@@ -127,26 +127,28 @@ class SteadyTime:
 class SlidingWindow:
     """What was admitted lately, by ticks. `now` is seconds of one clock that never goes back (`SteadyTime`)."""
 
-    __slots__ = ("_amounts", "_tick_s", "_used", "_window_s")
+    __slots__ = ("_amounts", "_next_expiry", "_tick_s", "_used", "_window_s")
 
     def __init__(self, window_s: int) -> None:
         self._window_s = window_s
         self._tick_s = window_s / TICKS
         self._amounts: dict[int, int] = {}  # in the order of time
+        self._next_expiry = math.inf
         self._used = 0
 
     def used(self, now: float) -> int:
         """What counts now."""
-        while self._amounts:
-            tick = next(iter(self._amounts))
-            if self._expiry(tick) > now:
-                break
-            self._used -= self._amounts.pop(tick)
+        while self._next_expiry <= now:
+            self._used -= self._amounts.pop(next(iter(self._amounts)))
+            first = next(iter(self._amounts), None)
+            self._next_expiry = math.inf if first is None else self._expiry(first)
         return self._used
 
     def add(self, amount: int, now: float) -> int:
         """Count more; the tick it counts in."""
         tick = math.floor(now / self._tick_s)
+        if not self._amounts:
+            self._next_expiry = self._expiry(tick)
         self._amounts[tick] = self._amounts.get(tick, 0) + amount
         self._used += amount
         return tick
@@ -173,8 +175,10 @@ class SlidingWindow:
 
     def reset_s(self, now: float) -> float:
         """Seconds until nothing is used, if nothing comes."""
-        last = next((tick for tick, amount in reversed(self._amounts.items()) if amount), None)
-        return 0.0 if last is None else max(0.0, self._expiry(last) - now)
+        for tick, amount in reversed(self._amounts.items()):
+            if amount:
+                return max(0.0, self._expiry(tick) - now)
+        return 0.0
 
     def _expiry(self, tick: int) -> float:
         return (tick + 1) * self._tick_s + self._window_s
@@ -182,4 +186,6 @@ class SlidingWindow:
 
 def tightest(standings: Sequence[Standing]) -> Standing | None:
     """The one with the least left, as a share of its amount."""
-    return min(standings, key=lambda standing: standing.remaining / standing.limit.amount, default=None)
+    if len(standings) > 1:
+        return min(standings, key=lambda standing: standing.remaining / standing.limit.amount)
+    return standings[0] if standings else None

@@ -1,12 +1,38 @@
 """Counts of one process. Nothing here waits, so no two requests are between looking and taking."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 from openfm.core.limits import Claim, Measure, SlidingWindow, Standing, SteadyTime
-from openfm.limits.store import PLACE_WAIT_S, Reservation, Taken, Verdict, refusal
+from openfm.limits.store import PLACE_WAIT_S, Reservation, Verdict, refusal
 
 _SWEPT_PER_TAKE = 4
+_SWEEP_EVERY_S = 1.0
+
+
+class _Places:
+    """Requests under way; counts as `SlidingWindow` does, but what is taken stays so until it is given back."""
+
+    __slots__ = ("taken",)
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    def used(self, now: float) -> int:
+        del now
+        return self.taken
+
+    def add(self, amount: int, now: float) -> int:
+        del now
+        self.taken += amount
+        return 0
+
+    def wait_s(self, room: int, now: float) -> float:
+        del room, now
+        return PLACE_WAIT_S
+
+    def reset_s(self, now: float) -> float:
+        del now
+        return 0.0
 
 
 class InProcessLimits:
@@ -14,83 +40,66 @@ class InProcessLimits:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = SteadyTime(clock)
-        self._windows: dict[str, SlidingWindow] = {}
-        self._running: dict[str, int] = {}
+        self._counts: dict[str, SlidingWindow | _Places] = {}
         self._unswept: list[str] = []
+        self._next_sweep = 0.0
 
     async def reserve(self, claims: Sequence[Claim]) -> Reservation:
         """See `LimitStore`."""
         now = self._clock()
         self._sweep(now)
-        verdicts = [self._verdict(claim, now) for claim in claims]
-        if not all(verdict.is_admitted for verdict in verdicts):
-            raise refusal([replace(verdict, reset_s=self._reset_s(verdict.claim, now)) for verdict in verdicts])
-        taken = tuple(Taken(claim, self._take(claim, now)) for claim in claims)
-        return Reservation(taken, tuple(self._standing(verdict, now) for verdict in verdicts))
+        counts = [self._count(claim) for claim in claims]
+        used = [count.used(now) for count in counts]
+        for claim, before in zip(claims, used, strict=True):
+            if before + claim.amount > claim.limit.amount:
+                raise refusal([_verdict(*one, now) for one in zip(claims, counts, strict=True)])
+        marks = [count.add(claim.amount, now) for claim, count in zip(claims, counts, strict=True)]
+        standings = [
+            Standing(claim.limit, before + claim.amount, count.reset_s(now))
+            for claim, count, before in zip(claims, counts, used, strict=True)
+        ]
+        return Reservation(claims, marks, standings)
 
     async def settle(self, reservation: Reservation, used: Mapping[Measure, int]) -> None:
         """See `LimitStore`."""
-        for one in reservation.taken:
-            claim = one.claim
-            if claim.limit.measure is Measure.CONCURRENCY:
-                self._leave(claim.key)
+        for claim, mark in zip(reservation.claims, reservation.marks, strict=True):
+            count = self._counts.get(claim.key)
+            if isinstance(count, _Places):
+                count.taken -= claim.amount
+                if count.taken == 0:
+                    del self._counts[claim.key]
                 continue
             rest = claim.amount - used.get(claim.limit.measure, claim.amount)
-            window = self._windows.get(claim.key)
-            if rest > 0 and window is not None:
-                window.give_back(int(one.mark), rest)
+            if rest > 0 and count is not None:
+                count.give_back(int(mark), rest)
             elif rest < 0:
-                self._window(claim).add(-rest, self._clock())
+                self._count(claim).add(-rest, self._clock())
 
     @property
     def counts(self) -> int:
         """How many counts are kept."""
-        return len(self._windows) + len(self._running)
+        return len(self._counts)
 
-    def _verdict(self, claim: Claim, now: float) -> Verdict:
-        limit = claim.limit
-        if limit.measure is Measure.CONCURRENCY:
-            return Verdict(claim, self._running.get(claim.key, 0), PLACE_WAIT_S, 0.0)
-        window = self._windows.get(claim.key)
-        if window is None:
-            return Verdict(claim, 0, 0.0, 0.0)
-        used = window.used(now)
-        is_fitting = used + claim.amount <= limit.amount
-        return Verdict(claim, used, 0.0 if is_fitting else window.wait_s(limit.amount - claim.amount, now), 0.0)
-
-    def _standing(self, verdict: Verdict, now: float) -> Standing:
-        claim = verdict.claim
-        return Standing(claim.limit, verdict.used + claim.amount, self._reset_s(claim, now))
-
-    def _reset_s(self, claim: Claim, now: float) -> float:
-        window = self._windows.get(claim.key)
-        return 0.0 if window is None else window.reset_s(now)
-
-    def _take(self, claim: Claim, now: float) -> int:
-        if claim.limit.measure is Measure.CONCURRENCY:
-            self._running[claim.key] = self._running.get(claim.key, 0) + 1
-            return 0
-        return self._window(claim).add(claim.amount, now)
-
-    def _window(self, claim: Claim) -> SlidingWindow:
-        window = self._windows.get(claim.key)
-        if window is None:
-            window = self._windows[claim.key] = SlidingWindow(claim.limit.window_s or 1)
-        return window
-
-    def _leave(self, key: str) -> None:
-        running = self._running[key] - 1
-        if running:
-            self._running[key] = running
-        else:
-            del self._running[key]
+    def _count(self, claim: Claim) -> SlidingWindow | _Places:
+        count = self._counts.get(claim.key)
+        if count is None:
+            is_of_places = claim.limit.measure is Measure.CONCURRENCY
+            count = self._counts[claim.key] = _Places() if is_of_places else SlidingWindow(claim.limit.window_s or 1)
+        return count
 
     def _sweep(self, now: float) -> None:
-        """Look at a few windows each time, and forget those in which nothing counts any more: callers come and go."""
+        """Look at a few counts each time, and forget those in which nothing counts any more: callers come and go."""
         if not self._unswept:
-            self._unswept = list(self._windows)
+            if now < self._next_sweep:
+                return
+            self._unswept, self._next_sweep = list(self._counts), now + _SWEEP_EVERY_S
         for _ in range(min(_SWEPT_PER_TAKE, len(self._unswept))):
             key = self._unswept.pop()
-            window = self._windows.get(key)
-            if window is not None and window.used(now) == 0:
-                del self._windows[key]
+            count = self._counts.get(key)
+            if count is not None and count.used(now) == 0:
+                del self._counts[key]
+
+
+def _verdict(claim: Claim, count: SlidingWindow | _Places, now: float) -> Verdict:
+    wait_s = count.wait_s(claim.limit.amount - claim.amount, now)
+    return Verdict(claim, count.used(now), wait_s, count.reset_s(now))

@@ -7,7 +7,7 @@ from openfm.core.endpoint import ServingEndpoint
 from openfm.core.limits import Claim, LimitRule, Measure, Standing
 from openfm.core.principal import Principal
 from openfm.core.usage import Demand, TokenCounts
-from openfm.limits.policy import Binding, amount_of, binding, claims_on
+from openfm.limits.policy import Binding, binding, claims_on
 from openfm.limits.store import LimitStore, Reservation
 
 
@@ -26,9 +26,12 @@ class TakenAllowance:
 
     async def settle(self, used: TokenCounts) -> None:
         """See `Allowance`."""
-        demand = Demand(used.prompt, used.completion)
-        tokens = (Measure.INPUT_TOKENS, Measure.OUTPUT_TOKENS, Measure.TOKENS)
-        await self.store.settle(self.reservation, {measure: amount_of(measure, demand) for measure in tokens})
+        tokens = {
+            Measure.INPUT_TOKENS: used.prompt,
+            Measure.OUTPUT_TOKENS: used.completion,
+            Measure.TOKENS: used.total,
+        }
+        await self.store.settle(self.reservation, tokens)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from openfm.core.errors import InvalidParameterValue, Unavailable
 from openfm.core.limits import Claim, Limit, Measure
 from openfm.limits.budget_redis import RedisBudgets
 from openfm.limits.redis_scripts import Argument, Scripts
-from openfm.limits.store import PLACE_WAIT_S, Reservation, Taken, Verdict, refusal
+from openfm.limits.store import PLACE_WAIT_S, Reservation, Verdict, refusal
 
 log = structlog.get_logger(__name__)
 
@@ -158,11 +158,8 @@ class RedisLimits:
         if not answer[0]:
             raise refusal(verdicts)
         self._leases.update((self._count(claim), lease) for claim in claims if _is_place(claim.limit))
-        taken = tuple(
-            Taken(claim, lease if _is_place(claim.limit) else part[-1])
-            for claim, part in zip(claims, parts, strict=True)
-        )
-        return Reservation(taken, tuple(verdict.standing(verdict.claim.amount) for verdict in verdicts))
+        marks = [lease if _is_place(claim.limit) else part[-1] for claim, part in zip(claims, parts, strict=True)]
+        return Reservation(claims, marks, [verdict.standing(verdict.claim.amount) for verdict in verdicts])
 
     def _undo(self, claims: Sequence[Claim], lease: str, asked: asyncio.Future[list[int]]) -> None:
         """The client left while we asked; nothing else knows of what was taken."""
@@ -173,18 +170,18 @@ class RedisLimits:
         """Under way; None where there is nothing to do."""
         arguments: list[Argument] = [self._now(), ""]
         is_due = False
-        for one in reservation.taken:
-            limit = one.claim.limit
+        for claim, mark in zip(reservation.claims, reservation.marks, strict=True):
+            limit = claim.limit
             if _is_place(limit):
-                arguments[1] = one.mark
-                self._leases.discard((self._count(one.claim), str(one.mark)))
+                arguments[1] = mark
+                self._leases.discard((self._count(claim), str(mark)))
                 arguments += ["c", 0, 0, 0]
                 is_due = True
                 continue
-            rest = one.claim.amount - used.get(limit.measure, one.claim.amount)
+            rest = claim.amount - used.get(limit.measure, claim.amount)
             is_due = is_due or rest != 0
-            arguments += ["w", one.mark, rest, _span_us(limit)]
-        keys = self._keys([one.claim for one in reservation.taken])
+            arguments += ["w", mark, rest, _span_us(limit)]
+        keys = self._keys(reservation.claims)
         return self._scripts.call("settle", keys, arguments) if is_due else None
 
     async def _told(self, telling: asyncio.Future[list[int]]) -> None:

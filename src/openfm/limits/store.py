@@ -12,19 +12,15 @@ PLACE_WAIT_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """A claim that was admitted; `mark` is the tick it counts in, or for CONCURRENCY its lease."""
-
-    claim: Claim
-    mark: str | int
-
-
-@dataclass(frozen=True, slots=True)
 class Reservation:
-    """All claims of one request, admitted together."""
+    """All claims of one request, admitted together.
 
-    taken: tuple[Taken, ...]
-    standings: tuple[Standing, ...]
+    `marks` has for each the tick that it counts in, or for CONCURRENCY its lease; `standings` how its limit stands.
+    """
+
+    claims: Sequence[Claim]
+    marks: Sequence[str | int]
+    standings: Sequence[Standing]
 
 
 class LimitStore(Protocol):

@@ -73,7 +73,7 @@ class Journal:
             except OSError as error:
                 log.error("ledger.unavailable", reason=str(error), waiting=len(self._backlog))  # noqa: TRY400
                 raise _unavailable() from error
-        self.has_work.set()
+        self._call_for_sync()
 
     def note(self, checkpoint: Checkpoint) -> None:
         """What was delivered so far. Where the disk does not take it, the next one may."""
@@ -86,7 +86,7 @@ class Journal:
             except OSError as error:
                 log.warning("ledger.checkpoint_skipped", reason=str(error))
                 return
-        self.has_work.set()
+        self._call_for_sync()
 
     def settle(self, settlement: Settlement) -> None:
         """How the request ended. Kept in memory as long as the disk does not take it."""
@@ -98,7 +98,7 @@ class Journal:
                     self._write_backlog()
                 except OSError as error:
                     log.warning("ledger.settlement_waits", reason=str(error), waiting=len(self._backlog))
-        self.has_work.set()
+        self._call_for_sync()
 
     def sync(self) -> None:
         """Write what waits, and make all that was written survive a loss of power. One thread at a time; waits."""
@@ -132,6 +132,10 @@ class Journal:
             for descriptor in (*self._retired, *([] if self._descriptor is None else [self._descriptor])):
                 self._disk.close(descriptor)
             self._descriptor, self._retired, self._is_trusted = None, [], False
+
+    def _call_for_sync(self) -> None:
+        if not self.has_work.is_set():  # asking is a tenth of the work of setting it once more
+            self.has_work.set()
 
     def _append(self, line: bytes) -> None:
         if self._descriptor is None:

@@ -6,19 +6,24 @@ from collections.abc import Sequence
 from openfm.core.limits import Measure, Standing, tightest
 
 _TOKENS = (Measure.TOKENS, Measure.INPUT_TOKENS, Measure.OUTPUT_TOKENS)
-_KINDS = ((b"requests", (Measure.REQUESTS,)), (b"tokens", _TOKENS))
+_NAMES = {
+    kind: (b"x-ratelimit-limit-" + kind, b"x-ratelimit-remaining-" + kind, b"x-ratelimit-reset-" + kind)
+    for kind in (b"requests", b"tokens")
+}
 
 
 def rate_limit_headers(standings: Sequence[Standing]) -> list[tuple[bytes, bytes]]:
     """`x-ratelimit-{limit,remaining,reset}-{requests,tokens}` of the tightest limit of each kind."""
+    requests = tightest([one for one in standings if one.limit.measure is Measure.REQUESTS])
+    tokens = tightest([one for one in standings if one.limit.measure in _TOKENS])
     headers = []
-    for kind, measures in _KINDS:
-        standing = tightest([one for one in standings if one.limit.measure in measures])
+    for kind, standing in ((b"requests", requests), (b"tokens", tokens)):
         if standing is not None:
+            limit, remaining, reset = _NAMES[kind]
             headers += [
-                (b"x-ratelimit-limit-" + kind, b"%d" % standing.limit.amount),
-                (b"x-ratelimit-remaining-" + kind, b"%d" % standing.remaining),
-                (b"x-ratelimit-reset-" + kind, _duration(standing.reset_s).encode()),
+                (limit, b"%d" % standing.limit.amount),
+                (remaining, b"%d" % standing.remaining),
+                (reset, _duration(standing.reset_s)),
             ]
     return headers
 
@@ -33,14 +38,14 @@ def provision_headers(utilisation: float | None, spilled_to: str | None) -> list
     return headers
 
 
-def _duration(seconds: float) -> str:
+def _duration(seconds: float) -> bytes:
     """Like 120ms, 1.2s, 6m0s, 1h0m0s; never shorter than it is."""
     milliseconds = math.ceil(seconds * 1000)
     if milliseconds < 1000:
-        return f"{milliseconds}ms"
+        return b"%dms" % milliseconds
     tenths = math.ceil(milliseconds / 100)
     if tenths < 600:
-        return f"{tenths / 10:g}s"
+        return b"%gs" % (tenths / 10)
     minutes, rest = divmod(math.ceil(tenths / 10), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}h{minutes}m{rest}s" if hours else f"{minutes}m{rest}s"
+    return b"%dh%dm%ds" % (hours, minutes, rest) if hours else b"%dm%ds" % (minutes, rest)

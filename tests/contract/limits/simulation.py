@@ -105,14 +105,14 @@ class World:
             return
         one = self.running.pop(which % len(self.running))
         used: dict[Measure, int] = {}
-        for taken in one.reservation.taken:
-            measure = taken.claim.limit.measure
+        for claim in one.reservation.claims:
+            measure = claim.limit.measure
             if measure not in (Measure.REQUESTS, Measure.CONCURRENCY):
-                used.setdefault(measure, int(taken.claim.amount * share))
+                used.setdefault(measure, int(claim.amount * share))
         await one.gateway.settle(one.reservation, used)
-        for taken in one.reservation.taken:
-            limit, name = taken.claim.limit, taken.claim.key
-            rest = taken.claim.amount - used.get(limit.measure, taken.claim.amount)
+        for claim in one.reservation.claims:
+            limit, name = claim.limit, claim.key
+            rest = claim.amount - used.get(limit.measure, claim.amount)
             if name in one.events and rest > 0:
                 self.counted[name].give_back(one.events[name], rest)
             elif name in self.counted and rest < 0:
