@@ -33,6 +33,7 @@ from openfm.gateway.invoke import Gateway
 from openfm.gateway.ports import Ledger, Replica
 from openfm.gateway.routes import DataPlane
 from openfm.limits.in_process import InProcessLimits
+from openfm.limits.key_store import InProcessKeys
 from openfm.limits.limiter import FreeAllowance, Limiter
 from openfm.metering.journal import open_journal
 from openfm.metering.journal_folder import JournalFolder
@@ -137,7 +138,7 @@ def _data_plane(limiter: gateway_ports.Limiter, ledger: Ledger) -> DataPlane:
     gateway = Gateway(EndpointDirectory(_Everybody(), [_endpoint()]), roster, admission, Guards(limiter), lambda: 0.0)
     metrics = Metrics()
     sinks = Sinks((UsageLog(), metrics, EndpointCounters(time.time)))
-    exchanges = ExchangeLog(ledger, Attempts(time.time), sinks, metrics, time.time)
+    exchanges = ExchangeLog(ledger, Attempts(InProcessKeys(time.time)), sinks, metrics, time.time)
     return DataPlane(gateway, TokenBook({TOKEN: ADMIN}), exchanges, PriceBook(()))
 
 

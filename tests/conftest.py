@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from openfm.catalog.catalog import load_catalog
 from openfm.ops.index_config import index_config
@@ -23,6 +24,11 @@ from openfm.ops.pull import PullTools, pull
 _ROOT = Path(__file__).parent.parent
 _START_LIMIT_S = 120.0
 _STOP_LIMIT_S = 30.0
+
+# How long an example takes says more of who else uses the machine than of the code.
+_PARENT = settings.get_profile(settings.get_current_profile_name())
+settings.register_profile("shared machine", _PARENT, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared machine")
 
 CHAT = "openfm-smollm2-135m-instruct"
 EMBEDDING = "openfm-minilm-l6-v2"

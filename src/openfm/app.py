@@ -22,6 +22,7 @@ from openfm.control.limits.platform import Platform
 from openfm.core.endpoint import EndpointType, ServingEndpoint
 from openfm.engine_wiring import engine_room, engine_threads, log_dir
 from openfm.gateway.exchange import ExchangeLog, Sinks
+from openfm.gateway.idempotency import Attempts
 from openfm.gateway.ports import UsageSink
 from openfm.gateway.routes import DataPlane
 from openfm.limits.budget_store import BudgetStore
@@ -104,7 +105,7 @@ async def _serve(settings: Settings) -> None:
         usage_sinks(settings, metrics, counters) as sinks,
         _opened_state(settings, catalog, token) as state,
         open_books(state.database, settings.home) as books,
-        open_counts(settings.url_of_limits) as counts,
+        open_counts(settings.url_of_limits, books.known) as counts,
         _usage(settings, state) as sql,
         engine_room(settings, catalog, state) as room,
         open_accounts(state, room, _budgets(settings, counts), _retention(settings, state), metrics) as accounts,
@@ -228,7 +229,8 @@ def _front(settings: Settings, state: State, room: EngineRoom, instruments: _Ins
         return _Front(Elsewhere(_ASK_A_GATEWAY), desk, desk.run)
     books, metrics = instruments.books, instruments.metrics
     sinks = Sinks(instruments.sinks, instruments.accounts.payloads)
-    exchanges = ExchangeLog(books.journal, books.attempts, sinks, metrics, time.time)
+    attempts = Attempts(instruments.counts.keys, books.replays)
+    exchanges = ExchangeLog(books.journal, attempts, sinks, metrics, time.time)
     guards = make_guards(instruments.counts, lambda: state.limits.rules, lambda: state.budgets.state, state.prices)
     gateway = make_gateway(state.directory, room.fleet, make_admission(settings, state.weights, promises), guards)
     room.scaler.connect(promises, gateway.admission.provisions.asked_per_s)

@@ -19,6 +19,7 @@ from openfm.control.identity.admin_token import ADMIN_TOKEN_FILE
 from openfm.engines.catalog import make_launcher
 from openfm.gateway.admission import Admission
 from openfm.gateway.exchange import ExchangeLog, Sinks
+from openfm.gateway.idempotency import Attempts
 from openfm.gateway.routes import DataPlane
 from openfm.limits.opening import CannotShareLimits, open_counts
 from openfm.metering.payloads import PayloadWriter
@@ -70,7 +71,7 @@ async def _serve(settings: Settings, token: str) -> None:
         usage_sinks(settings, metrics, EndpointCounters(time.time)) as sinks,
         _database(settings) as database,
         open_gateway_books(database, settings.home) as books,
-        open_counts(settings.url_of_limits) as counts,
+        open_counts(settings.url_of_limits, books.known) as counts,
         control_link(settings.home, settings.control_url, token, settings.cold_start_deadline_s) as control,
     ):
         state = await asyncio.to_thread(_state, settings, database, token)
@@ -79,7 +80,8 @@ async def _serve(settings: Settings, token: str) -> None:
         gateway = make_gateway(state.directory, fleet, _admission(settings, state, fleet), guards)
         metrics.watch_provisioned(gateway.admission.provisions.utilisations)
         payloads = PayloadWriter(database, metrics.payload_dropped)
-        exchanges = ExchangeLog(books.journal, books.attempts, Sinks(sinks, payloads), metrics, time.time)
+        attempts = Attempts(counts.keys, books.replays)
+        exchanges = ExchangeLog(books.journal, attempts, Sinks(sinks, payloads), metrics, time.time)
         data = DataPlane(gateway, state.access.token_book, exchanges, state.prices, wire_options(settings))
         asked, host = Elsewhere(_ASK_THE_CONTROL), await asyncio.to_thread(state.workspace_id)
         page, described = _metrics_page(settings, state, metrics), HostDescription(host, settings.public_url)

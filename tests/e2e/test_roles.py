@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import secrets
 import subprocess
 import sys
 import time
@@ -103,6 +104,24 @@ async def test_a_token_works_on_every_gateway_at_once_and_a_revoked_one_nowhere(
     await management.ask("POST", "/api/2.0/token/delete", {"token_id": identifier})
     for gateway in workspace.gateways:
         assert await until_status(session, gateway, CHAT, 401, token) < _CHANGES_ARRIVE_S
+
+
+async def test_a_key_is_good_for_one_answer_whichever_gateway_is_asked(
+    workspace: Workspace, session: aiohttp.ClientSession
+) -> None:
+    body, key = {"messages": [{"role": "user", "content": "Hi."}], "max_tokens": 3}, secrets.token_hex(16)
+
+    async def once(server: Server) -> tuple[int, str, str]:
+        headers = {"authorization": f"Bearer {server.token}", "idempotency-key": key}
+        url = f"{server.url}/serving-endpoints/{CHAT}/invocations"
+        async with session.post(url, json=body, headers=headers) as answer:
+            return answer.status, answer.headers["x-request-id"], await answer.text()
+
+    answers = await asyncio.gather(*(once(server) for server in workspace.gateways * 4))
+    (first,) = [request_id for status, request_id, _ in answers if status == 200]
+    others = [(status, text) for status, request_id, text in answers if request_id != first]
+    assert {status for status, _ in others} == {409}
+    assert all(first in text for _, text in others)
 
 
 async def test_a_rolling_update_fails_no_request_on_any_gateway(

@@ -24,6 +24,7 @@ from openfm.gateway.idempotency import AlreadyTaken, Attempts
 from openfm.limits.budget_store import InProcessBudgets
 from openfm.limits.budgets import BudgetState
 from openfm.limits.in_process import InProcessLimits
+from openfm.limits.key_store import InProcessKeys
 from openfm.limits.store import Reservation
 from openfm.metering.day_sums import SumKeeper
 from openfm.metering.journal import Journal
@@ -79,11 +80,9 @@ class Gateway:
     journal: Journal
     disk: FailingDisk
     lock: int
-    attempts: Attempts
     state: BudgetState
     running: list[Running] = field(default_factory=list)
     waiting: dict[str, Running] = field(default_factory=dict)
-    keys: list[Attempt] = field(default_factory=list)
 
 
 class Gauge:
@@ -121,6 +120,7 @@ class World:
         self.database.migrate()
         self.folder = JournalFolder(folder / "ledger")
         self.limits, self.budgets = InProcessLimits(lambda: self.now), InProcessBudgets()
+        self.attempts, self.keys = Attempts(InProcessKeys(lambda: self.now)), list[Attempt]()
         self.windows = {name: Counted(one.window_s) for name, one in LIMITS.items() if one.window_s is not None}
         self.orphans: list[tuple[float, Reservation]] = []
         self.closed: dict[str, int] = {}
@@ -156,12 +156,12 @@ class World:
         name, disk = f"g{self.count.gateways}", FailingDisk()
         lock = self.folder.hold(name)
         journal = Journal(name, self.folder, disk, 1 << 20)
-        return Gateway(name, journal, disk, lock, Attempts(lambda: self.now), self.book.state)
+        return Gateway(name, journal, disk, lock, self.book.state)
 
     async def come(self, gateway: Gateway) -> None:
         """A request comes: from what it takes to what is on record, or back out by the same way."""
         chance = self.chance
-        key = self._key(gateway)
+        key = await self._key()
         if key is None:
             return
         prompt, most = chance.randrange(5, 120), chance.randrange(1, 64)
@@ -171,7 +171,7 @@ class World:
             reservation = await self.limits.reserve(claims)
         except RateLimited:
             self.count.limited += 1
-            gateway.attempts.forget(key)
+            await self.attempts.forget(key)
             return
         events = {
             one.key: self.windows[one.key].add(self.time, one.amount) for one in claims if one.key in self.windows
@@ -179,27 +179,27 @@ class World:
         worst = prompt * MICRO + most * 3 * MICRO
         one = Running(request_id, reservation, events, self._claims(gateway, worst), worst, prompt, most)
         if not await self._put_on_record(gateway, one):
-            gateway.attempts.forget(key)
+            await self.attempts.forget(key)
             await self._give_back(one, 0, 0)
             return
         self._judge(one)
         gateway.running.append(one)
-        gateway.keys.append(key)
+        self.keys.append(key)
         self.count.admitted += 1
 
-    def _key(self, gateway: Gateway) -> Attempt | None:
+    async def _key(self) -> Attempt | None:
         """A new key; None where a client sends one again, which is taken once."""
-        if gateway.keys and self.chance.random() < 0.05:
-            again = self.chance.choice(gateway.keys)
+        if self.keys and self.chance.random() < 0.05:
+            again = self.chance.choice(self.keys)
             try:
-                gateway.attempts.begin(again, "again")
+                await self.attempts.begin(again, "again")
             except AlreadyTaken:
                 self.count.repeated += 1
                 return None
-            gateway.attempts.forget(again)  # it was longer ago than keys are remembered: clocks jump
+            await self.attempts.forget(again)  # it was longer ago than keys are remembered: clocks jump
             return None
         key = Attempt(f"k{self.count.operations}", "body")
-        gateway.attempts.begin(key, key.key)
+        await self.attempts.begin(key, key.key)
         return key
 
     def _claims(self, gateway: Gateway, worst: int) -> Sequence[BudgetClaim]:

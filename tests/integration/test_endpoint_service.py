@@ -315,7 +315,7 @@ bad_configs = st.fixed_dictionaries(
 
 
 @given(bad_configs)
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_change_that_is_refused_leaves_everything_as_it_was(desk: Desk, body: dict[str, Any]) -> None:
     if not desk.directory.endpoints:
         serving(desk)

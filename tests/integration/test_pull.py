@@ -72,7 +72,7 @@ async def test_stored_and_deflated_members_are_read(tmp_path: Path, compression:
         assert paths["model"].read_bytes() == CONTENT
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(cut_after=st.integers(min_value=500, max_value=50_000))
 async def test_a_connection_cut_at_any_byte_is_taken_up_there(cut_after: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -82,7 +82,7 @@ async def test_a_connection_cut_at_any_byte_is_taken_up_there(cut_after: int) ->
             assert index.body_bytes < len(CONTENT) + 66_000  # no byte of the weights twice
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(cut_after=st.integers(min_value=0, max_value=300_000))
 async def test_a_whole_wheel_that_is_cut_is_fetched_anew(cut_after: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -91,7 +91,7 @@ async def test_a_whole_wheel_that_is_cut_is_fetched_anew(cut_after: int) -> None
             assert paths["model"].read_bytes() == CONTENT
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(cut_after=st.integers(min_value=1, max_value=39_000))
 async def test_the_next_run_goes_on_where_a_failed_one_stopped(cut_after: int) -> None:
     with tempfile.TemporaryDirectory() as folder:

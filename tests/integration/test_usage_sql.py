@@ -333,7 +333,7 @@ def day_of_row(row: dict[str, Any]) -> str:
     return datetime.fromtimestamp(row["received_us"] / 10**6, UTC).date().isoformat()
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=strategies.data())
 def test_sums_by_any_columns_are_those_of_a_naive_computation(world: World, data: strategies.DataObject) -> None:
     rows = drawn_once(world)

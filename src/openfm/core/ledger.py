@@ -32,6 +32,15 @@ class Attempt:
     body: str
 
 
+@dataclass(frozen=True, slots=True)
+class KnownAttempt:
+    """One that was made: by the request of this id, which came at this time (epoch seconds)."""
+
+    attempt: Attempt
+    request_id: str
+    at_s: float
+
+
 @dataclass(slots=True)  # not frozen: each request makes one, and frozen it takes twice as long
 class LedgerEntry:
     """A request on its way to an engine: who pays for what. Never changed.

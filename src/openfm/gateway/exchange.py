@@ -50,6 +50,7 @@ class Exchange:
     error: ApiError | None = None
     recording: Recording | None = None
     _invocation: Invocation | None = None
+    _has_key: bool = False
     _id_prefix: str = ""
 
     @property
@@ -98,17 +99,23 @@ class Exchange:
             headers = (*headers, *rate_limit_headers(self._invocation.allowance.standings))
         return (*headers, (b"served-model-name", self._invocation.entity.name.encode()))
 
-    def start(self, invocation: Invocation, body: Tracked, id_prefix: str) -> None:
+    async def start(self, invocation: Invocation, body: Tracked, id_prefix: str) -> None:
         """The request is understood, and goes to a served entity. Raises what `Attempts.begin` does."""
         if self.idempotency_key is not None:
             one = attempt(self.principal.id, invocation.endpoint.id, self.idempotency_key, self.raw)
-            self.attempts.begin(one, self.request_id)
-            self.bill.attempt = one
+            await self.attempts.begin(one, self.request_id)
+            self.bill.attempt, self._has_key = one, True
         self._invocation = invocation
         invocation.raw = self.raw
         self.bill.client_request_id = body.client_request_id
         self.bill.usage_context = body.usage_context or {}
         self._id_prefix = id_prefix
+
+    async def release_key(self) -> None:
+        """Its `Idempotency-Key` is free again if the request came to nothing; its client may know only then."""
+        if self._has_key and self.bill.attempt is not None and not self.bill.is_charged:
+            self._has_key = False
+            await self.attempts.forget(self.bill.attempt)
 
     async def keep(self, body: bytes) -> None:
         """Keep the answer, before it is sent, for whoever sends the request again; where the endpoint wants that."""
@@ -145,10 +152,11 @@ class Exchange:
     async def settle(self) -> None:
         """The request left: give back what it did not use, and close its bill."""
         self.bill.close(self.status)
-        if self.bill.attempt is not None and not self.bill.is_charged:
-            self.attempts.forget(self.bill.attempt)
-        if self._invocation is not None:
-            await self._invocation.settle()
+        try:
+            if self._invocation is not None:
+                await self._invocation.settle()
+        finally:
+            await self.release_key()
 
     def fail(self, error: ApiError) -> None:
         """The answer is an error, or ends with one."""

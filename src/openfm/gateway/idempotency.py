@@ -1,27 +1,16 @@
 """`Idempotency-Key`: one generation and one charge for each key, however often its request is sent."""
 
 import hashlib
-from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
 from openfm.core.errors import Conflict, InvalidRequest, Unprocessable
 from openfm.core.ledger import Attempt
 from openfm.gateway.asgi import Header
+from openfm.limits.key_store import KeyStore
 
-REMEMBERED_S = 24 * 3600.0
-_MOST = 1_000_000
 _LONGEST = 255
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A request that was sent with a key: its body's hash, its id, and when it came (epoch seconds)."""
-
-    body: str
-    request_id: str
-    at_s: float
 
 
 def key_in(headers: Iterable[Header]) -> str | None:
@@ -86,34 +75,22 @@ _NO_REPLAYS = NoReplays()
 
 
 class Attempts:
-    """Requests by key, for a day; of more than a million the oldest are forgotten. `clock` gives epoch seconds.
+    """Requests by key. `replays` keeps the answers of endpoints that want it."""
 
-    `replays` keeps the answers of endpoints that want it.
-    """
-
-    def __init__(
-        self,
-        clock: Callable[[], float],
-        known: Iterable[tuple[Attempt, str, float]] = (),
-        replays: Replays = _NO_REPLAYS,
-    ) -> None:
+    def __init__(self, keys: KeyStore, replays: Replays = _NO_REPLAYS) -> None:
         self.replays = replays
-        self._clock = clock
-        self._known: OrderedDict[str, Known] = OrderedDict()
-        for one, request_id, at_s in sorted(known, key=lambda entry: entry[2]):
-            self._known[one.key] = Known(one.body, request_id, at_s)
+        self._keys = keys
 
-    def begin(self, one: Attempt, request_id: str) -> None:
+    async def begin(self, one: Attempt, request_id: str) -> None:
         """Remember the request.
 
-        Raises `AlreadyTaken` for one that was sent before, `Unprocessable` if that was another.
+        Raises `AlreadyTaken` for one that was sent before, `Unprocessable` if that was another, and what the store
+        does.
         """
-        self._forget_old()
-        known = self._known.get(one.key)
+        known = await self._keys.take(one, request_id)
         if known is None:
-            self._known[one.key] = Known(one.body, request_id, self._clock())
             return
-        if known.body != one.body:
+        if known.attempt.body != one.body:
             raise Unprocessable(
                 f"This Idempotency-Key was sent with another body before (request id {known.request_id}). Send a new "
                 "key with a new request."
@@ -124,14 +101,6 @@ class Attempts:
             one,
         )
 
-    def forget(self, one: Attempt) -> None:
+    async def forget(self, one: Attempt) -> None:
         """The request came to nothing, and cost nothing: it may be sent again."""
-        self._known.pop(one.key, None)
-
-    def _forget_old(self) -> None:
-        oldest_kept = self._clock() - REMEMBERED_S
-        while self._known:
-            first = next(iter(self._known))
-            if self._known[first].at_s >= oldest_kept and len(self._known) < _MOST:
-                return
-            del self._known[first]
+        await self._keys.release(one)

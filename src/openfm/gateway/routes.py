@@ -45,6 +45,7 @@ _COMPLETION_BODY = msgspec.json.Decoder(CompletionBody)
 _EMBEDDING_BODY = msgspec.json.Decoder(EmbeddingBody)
 
 Response = JsonResponse | EventStreamResponse
+Handler = Callable[[Exchange, bytes], Awaitable[Response]]
 Chunks = ChatChunks | CompletionChunks
 
 
@@ -74,7 +75,7 @@ class DataPlane:
         self._exchanges = exchanges
         self._prices = prices
         self._options = options
-        self._by_path: dict[str, Callable[[Exchange, bytes], Response]] = {
+        self._by_path: dict[str, Handler] = {
             "/chat/completions": self._chat_completions,
             "/completions": self._completions,
             "/embeddings": self._embeddings,
@@ -139,10 +140,8 @@ class DataPlane:
                 return self._models(exchange, match[1])
         raise NotFound(f"There is no route {scope['path']}. The README lists the routes.")
 
-    async def _with_body(
-        self, scope: Scope, exchange: Exchange, receive: Receive, handler: Callable[[Exchange, bytes], Response]
-    ) -> Response:
-        return handler(exchange, await self._body(scope, exchange, receive))
+    async def _with_body(self, scope: Scope, exchange: Exchange, receive: Receive, handler: Handler) -> Response:
+        return await handler(exchange, await self._body(scope, exchange, receive))
 
     async def _body(self, scope: Scope, exchange: Exchange, receive: Receive) -> bytes:
         exchange.raw = await read_body(scope["headers"], receive, self._options.body_limits)
@@ -152,28 +151,28 @@ class DataPlane:
         endpoint = self._gateway.endpoint(exchange.principal, name)
         raw = await self._body(scope, exchange, receive)
         if endpoint.task is Task.EMBEDDINGS:
-            return self._embed(exchange, endpoint, self._decoded_embedding(raw))
+            return await self._embed(exchange, endpoint, self._decoded_embedding(raw))
         if endpoint.task is Task.COMPLETIONS:
-            return self._complete(exchange, endpoint, self._decoded_completion(raw))
+            return await self._complete(exchange, endpoint, self._decoded_completion(raw))
         is_strict = self._options.is_strict
         chat = decode(raw, _CHAT_BODY, fields.CHAT_FIELDS, is_strict=False)
         if chat.messages is None and chat.prompt is not None:
-            return self._complete(exchange, endpoint, self._decoded_completion(raw))
+            return await self._complete(exchange, endpoint, self._decoded_completion(raw))
         if is_strict:
             fields.refuse_unknown(raw, fields.CHAT_FIELDS)
-        return self._chat(exchange, endpoint, chat)
+        return await self._chat(exchange, endpoint, chat)
 
-    def _chat_completions(self, exchange: Exchange, raw: bytes) -> Response:
+    async def _chat_completions(self, exchange: Exchange, raw: bytes) -> Response:
         body = decode(raw, _CHAT_BODY, fields.CHAT_FIELDS, is_strict=self._options.is_strict)
-        return self._chat(exchange, self._named(exchange, body.model), body)
+        return await self._chat(exchange, self._named(exchange, body.model), body)
 
-    def _completions(self, exchange: Exchange, raw: bytes) -> Response:
+    async def _completions(self, exchange: Exchange, raw: bytes) -> Response:
         body = self._decoded_completion(raw)
-        return self._complete(exchange, self._named(exchange, body.model), body)
+        return await self._complete(exchange, self._named(exchange, body.model), body)
 
-    def _embeddings(self, exchange: Exchange, raw: bytes) -> Response:
+    async def _embeddings(self, exchange: Exchange, raw: bytes) -> Response:
         body = self._decoded_embedding(raw)
-        return self._embed(exchange, self._named(exchange, body.model), body)
+        return await self._embed(exchange, self._named(exchange, body.model), body)
 
     def _decoded_completion(self, raw: bytes) -> CompletionBody:
         return decode(raw, _COMPLETION_BODY, fields.COMPLETION_FIELDS, is_strict=self._options.is_strict)
@@ -186,9 +185,9 @@ class DataPlane:
             raise InvalidRequest("model is missing: send the endpoint's name.", param="model")
         return self._gateway.endpoint(exchange.principal, name)
 
-    def _chat(self, exchange: Exchange, endpoint: ServingEndpoint, body: ChatBody) -> Response:
+    async def _chat(self, exchange: Exchange, endpoint: ServingEndpoint, body: ChatBody) -> Response:
         job = chat_job(body, is_strict=self._options.is_strict)
-        exchange.start(self._invocation(exchange, endpoint, job.task), body, "chatcmpl")
+        await exchange.start(self._invocation(exchange, endpoint, job.task), body, "chatcmpl")
         style = self._options.reasoning_style if exchange.manner is not Manner.OPENAI else ReasoningStyle.TEXT
         if body.stream:
             stream_style = _stream_style(exchange, body, style)
@@ -200,10 +199,10 @@ class DataPlane:
 
         return JsonResponse(work, exchange.headers, exchange.meter.mark_delivered)
 
-    def _complete(self, exchange: Exchange, endpoint: ServingEndpoint, body: CompletionBody) -> Response:
+    async def _complete(self, exchange: Exchange, endpoint: ServingEndpoint, body: CompletionBody) -> Response:
         options = self._options
         job = completion_job(body, exchange.manner, options.batch_limits, is_strict=options.is_strict)
-        exchange.start(self._invocation(exchange, endpoint, job.task), body, "cmpl")
+        await exchange.start(self._invocation(exchange, endpoint, job.task), body, "cmpl")
         echoes = job.text_prompts if body.echo else ()
         suffix = body.suffix or ""
         if body.stream:
@@ -219,10 +218,10 @@ class DataPlane:
 
         return JsonResponse(work, exchange.headers, exchange.meter.mark_delivered)
 
-    def _embed(self, exchange: Exchange, endpoint: ServingEndpoint, body: EmbeddingBody) -> Response:
+    async def _embed(self, exchange: Exchange, endpoint: ServingEndpoint, body: EmbeddingBody) -> Response:
         request: EmbeddingRequest = embedding_request(body, self._options.batch_limits)
         invocation = self._invocation(exchange, endpoint, Task.EMBEDDINGS)
-        exchange.start(invocation, body, "embd")
+        await exchange.start(invocation, body, "embd")
 
         async def work() -> bytes:
             result = await self._gateway.embed(invocation, request)
@@ -319,6 +318,7 @@ def _stream_style(exchange: Exchange, body: SamplingBody, reasoning: ReasoningSt
 
 async def _send_problem(exchange: Exchange, error: ApiError, send: Send) -> None:
     exchange.fail(error)
+    await exchange.release_key()
     answer = problem(error, exchange.manner.error_shape)
     await send_body(send, answer.status, (*answer.headers, *exchange.headers()), answer.body)
 

@@ -2,13 +2,15 @@
 
 import importlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from openfm.core.errors import InvalidParameterValue
+from openfm.core.ledger import KnownAttempt
 from openfm.limits.budget_store import BudgetStore, InProcessBudgets
 from openfm.limits.in_process import InProcessLimits
+from openfm.limits.key_store import InProcessKeys, KeyStore
 from openfm.limits.store import LimitStore
 
 
@@ -18,20 +20,22 @@ class CannotShareLimits(Exception):  # the message is for people
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The counts of limits, and the reservations of budgets."""
+    """The counts of limits, the reservations of budgets, and the `Idempotency-Key`s that were used."""
 
     limits: LimitStore
     budgets: BudgetStore
+    keys: KeyStore
 
 
 @asynccontextmanager
-async def open_counts(url: str | None) -> AsyncIterator[Counts]:
+async def open_counts(url: str | None, known: Iterable[KnownAttempt] = ()) -> AsyncIterator[Counts]:
     """Counts in the Redis-compatible server at `url`, for all gateways; without one, in this process.
 
-    Raises `CannotShareLimits` for a URL of another kind, or without the client's package, which is an extra.
+    `known` are keys that were used before. Raises `CannotShareLimits` for a URL of another kind, or without the
+    client's package, which is an extra.
     """
     if url is None:
-        yield Counts(InProcessLimits(time.monotonic), InProcessBudgets())
+        yield Counts(InProcessLimits(time.monotonic), InProcessBudgets(), InProcessKeys(time.time, known))
         return
     try:
         shared = importlib.import_module("openfm.limits.redis")
@@ -41,7 +45,7 @@ async def open_counts(url: str | None) -> AsyncIterator[Counts]:
         ) from None
     async with AsyncExitStack() as stack:
         try:
-            limits, budgets = await stack.enter_async_context(shared.redis_counts(url))
+            found = await stack.enter_async_context(shared.redis_counts(url, known=known))
         except InvalidParameterValue as error:
             raise CannotShareLimits(error.message) from None
-        yield Counts(limits, budgets)
+        yield Counts(found.limits, found.budgets, found.keys)

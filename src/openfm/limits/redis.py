@@ -6,7 +6,7 @@ free again when it ends. All keys are in one slot, as a script wants it: of a cl
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -19,8 +19,10 @@ from redis.exceptions import ConnectionError as NotConnected
 from redis.exceptions import RedisError
 
 from openfm.core.errors import InvalidParameterValue, Unavailable
+from openfm.core.ledger import KnownAttempt
 from openfm.core.limits import Claim, Limit, Measure
 from openfm.limits.budget_redis import RedisBudgets
+from openfm.limits.key_redis import RedisKeys
 from openfm.limits.redis_scripts import Argument, Scripts
 from openfm.limits.store import PLACE_WAIT_S, Reservation, Verdict, refusal
 
@@ -46,17 +48,17 @@ class RedisOptions:
 @asynccontextmanager
 async def redis_limits(url: str, options: RedisOptions | None = None) -> AsyncIterator["RedisLimits"]:
     """The limits of `redis_counts` alone."""
-    async with redis_counts(url, options) as (limits, _):
-        yield limits
+    async with redis_counts(url, options) as counts:
+        yield counts.limits
 
 
 @asynccontextmanager
 async def redis_counts(
-    url: str, options: RedisOptions | None = None
-) -> AsyncIterator[tuple["RedisLimits", RedisBudgets]]:
+    url: str, options: RedisOptions | None = None, known: Iterable[KnownAttempt] = ()
+) -> AsyncIterator["RedisCounts"]:
     """Counts in the server at a URL as redis://host:6379/0 (rediss:// with TLS, unix:// for a socket).
 
-    Raises `InvalidParameterValue` for a URL of another kind.
+    `known` are keys that were used before. Raises `InvalidParameterValue` for a URL of another kind.
     """
     options = options or RedisOptions()
     async with Redis(connection_pool=_pool(url)) as client:
@@ -64,7 +66,8 @@ async def redis_counts(
         limits = RedisLimits(scripts, options)
         keeping = asyncio.create_task(limits.keep())
         try:
-            yield limits, RedisBudgets(client, scripts, options.prefix)
+            budgets = RedisBudgets(client, scripts, options.prefix)
+            yield RedisCounts(limits, budgets, RedisKeys(client, options.prefix, known))
         finally:
             keeping.cancel()
             with suppress(asyncio.CancelledError):
@@ -201,6 +204,15 @@ class RedisLimits:
 
     def _now(self) -> str | int:
         return "" if self._options.clock_us is None else self._options.clock_us()
+
+
+@dataclass(frozen=True, slots=True)
+class RedisCounts:
+    """All that gateways count together."""
+
+    limits: RedisLimits
+    budgets: RedisBudgets
+    keys: RedisKeys
 
 
 def _is_place(limit: Limit) -> bool:

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 from sqlalchemy import or_, select
 
-from openfm.core.ledger import Attempt, LedgerState
+from openfm.core.ledger import Attempt, KnownAttempt, LedgerState
 from openfm.store.database import Database
 from openfm.store.ledger_tables import ledger
 
 
-def recent_attempts(database: Database, since_us: int) -> Sequence[tuple[Attempt, str, float]]:
-    """Attempt, request id and time (epoch seconds) of requests that were billed something, or run still. Blocks."""
+def recent_attempts(database: Database, since_us: int) -> Sequence[KnownAttempt]:
+    """Those of requests that were billed something, or run still. Blocks."""
     columns = ledger.c
     counts = or_(columns.billed_prompt > 0, columns.billed_completion > 0, columns.state == LedgerState.RESERVED.value)
     query = select(columns.idempotency_key, columns.idempotency_body, columns.request_id, columns.received_us).where(
@@ -18,4 +18,4 @@ def recent_attempts(database: Database, since_us: int) -> Sequence[tuple[Attempt
     )
     with database.transaction() as connection:
         rows = connection.execute(query).all()
-    return [(Attempt(row[0], row[1]), row[2], row[3] / 1_000_000) for row in rows]
+    return [KnownAttempt(Attempt(row[0], row[1]), row[2], row[3] / 1_000_000) for row in rows]

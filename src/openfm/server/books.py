@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from openfm.control.secrets.cipher import Cipher, ensure_secret_key
 from openfm.control.usage.routes import UsageDesk
-from openfm.gateway.idempotency import REMEMBERED_S, Attempts
+from openfm.core.ledger import KnownAttempt
+from openfm.limits.key_store import REMEMBERED_S
 from openfm.metering.attempts import recent_attempts
 from openfm.metering.corrections import CorrectionDesk
 from openfm.metering.invoices import InvoiceDesk
@@ -36,13 +37,14 @@ _LEDGER, _REPLAYS = "ledger", "replays"
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """What the gateway works on: the journal, and the `Idempotency-Key`s that were used.
+    """What the gateway works on: the journal, and which `Idempotency-Key`s the ledger knows, with kept answers.
 
     `lag_bytes` tells how much of the journals is not in the database yet.
     """
 
     journal: OpenJournal
-    attempts: Attempts
+    known: Sequence[KnownAttempt]
+    replays: FileReplays
     lag_bytes: Callable[[], int]
 
 
@@ -56,13 +58,13 @@ async def open_books(database: Database, home: Path) -> AsyncIterator[Books]:
     writer = LedgerWriter(database, journals)
     await asyncio.to_thread(writer.drain)
     replays = await asyncio.to_thread(_replays, home)
-    attempts = await _attempts(database, replays)
+    known = await _known(database)
     journal = await asyncio.to_thread(open_journal, journals, _now_us)
     writing = asyncio.create_task(writer.run())
     writing.add_done_callback(_tell)
     tidying = [started(housekeeping([replays.tidy]), "replays")]
     try:
-        yield Books(journal, attempts, lambda: writer.lag_bytes)
+        yield Books(journal, known, replays, lambda: writer.lag_bytes)
     finally:
         await cancelled(tidying)
         await asyncio.to_thread(journal.close)
@@ -78,10 +80,10 @@ async def open_books(database: Database, home: Path) -> AsyncIterator[Books]:
 async def open_gateway_books(database: Database, home: Path) -> AsyncIterator[Books]:
     """The books of a gateway whose control server writes them into the database. Raises `OSError`."""
     journals = JournalFolder(home / _LEDGER)
-    attempts = await _attempts(database, await asyncio.to_thread(_replays, home))
+    known, replays = await _known(database), await asyncio.to_thread(_replays, home)
     journal = await asyncio.to_thread(open_journal, journals, _now_us)
     try:
-        yield Books(journal, attempts, lambda: 0)
+        yield Books(journal, known, replays, lambda: 0)
     finally:
         await asyncio.to_thread(journal.close)
 
@@ -90,9 +92,9 @@ def _replays(home: Path) -> FileReplays:
     return FileReplays(home / _REPLAYS, Cipher(ensure_secret_key(home)), time.time)
 
 
-async def _attempts(database: Database, replays: FileReplays) -> Attempts:
+async def _known(database: Database) -> Sequence[KnownAttempt]:
     since_us = _now_us() - int(REMEMBERED_S * 1_000_000)
-    return Attempts(time.time, await asyncio.to_thread(recent_attempts, database, since_us), replays)
+    return await asyncio.to_thread(recent_attempts, database, since_us)
 
 
 def _tell(writing: asyncio.Task[None]) -> None:

@@ -12,7 +12,8 @@ import structlog
 
 from openfm.core.errors import InvalidParameterValue
 from openfm.core.ledger import Attempt
-from openfm.gateway.idempotency import REMEMBERED_S, KeptAnswer
+from openfm.gateway.idempotency import KeptAnswer
+from openfm.limits.key_store import REMEMBERED_S
 
 log = structlog.get_logger(__name__)
 

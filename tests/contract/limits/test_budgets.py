@@ -28,8 +28,8 @@ async def budgets(request: pytest.FixtureRequest, prefix: str) -> AsyncIterator[
         yield InProcessBudgets()
         return
     server: RedisServer = request.getfixturevalue("redis_server")
-    async with redis_counts(server.url, RedisOptions(prefix)) as (_, found):
-        yield found
+    async with redis_counts(server.url, RedisOptions(prefix)) as found:
+        yield found.budgets
 
 
 UNKNOWN = Spent(0, 0)
@@ -131,7 +131,8 @@ async def test_periods_of_long_ago_are_forgotten(budgets: BudgetStore) -> None:
 
 
 async def test_a_client_that_leaves_while_redis_is_asked_holds_nothing(redis_server: RedisServer, prefix: str) -> None:
-    async with redis_counts(redis_server.url, RedisOptions(prefix)) as (_, found):
+    async with redis_counts(redis_server.url, RedisOptions(prefix)) as counts:
+        found = counts.budgets
         asking = asyncio.create_task(found.take("r1", [claim(100)], NOON_US))
         await asyncio.sleep(0)
         asking.cancel()
@@ -232,7 +233,7 @@ class Simulation(RuleBasedStateMachine):
 
 
 def test_no_budget_is_passed_in_this_process() -> None:
-    run_state_machine_as_test(Simulation, settings=settings(max_examples=200, stateful_step_count=50, deadline=None))
+    run_state_machine_as_test(Simulation, settings=settings(max_examples=200, stateful_step_count=50))
 
 
 def test_no_budget_is_passed_by_gateways_on_one_redis(redis_server: RedisServer) -> None:
@@ -246,7 +247,7 @@ def test_no_budget_is_passed_by_gateways_on_one_redis(redis_server: RedisServer)
 
             async def opened() -> list[RedisBudgets]:
                 opening = [redis_counts(redis_server.url, options) for _ in range(gateways)]
-                return [(await self.stack.enter_async_context(one))[1] for one in opening]
+                return [(await self.stack.enter_async_context(one)).budgets for one in opening]
 
             return list(self.runner.run(opened()))
 
@@ -255,7 +256,5 @@ def test_no_budget_is_passed_by_gateways_on_one_redis(redis_server: RedisServer)
 
     run_state_machine_as_test(
         OnRedis,
-        settings=settings(
-            max_examples=20, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
+        settings=settings(max_examples=20, stateful_step_count=40, suppress_health_check=list(HealthCheck)),
     )

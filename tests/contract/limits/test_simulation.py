@@ -114,12 +114,12 @@ class SharedMachine(Machine):
 
 
 def test_one_gateway_keeps_its_limits_whatever_happens() -> None:
-    run_state_machine_as_test(Machine, settings=settings(max_examples=60, stateful_step_count=60, deadline=None))
+    run_state_machine_as_test(Machine, settings=settings(max_examples=60, stateful_step_count=60))
 
 
 def test_gateways_together_keep_their_limits_whatever_happens(redis_server: RedisServer) -> None:
     SharedMachine.url = redis_server.url
-    run_state_machine_as_test(SharedMachine, settings=settings(max_examples=15, stateful_step_count=50, deadline=None))
+    run_state_machine_as_test(SharedMachine, settings=settings(max_examples=15, stateful_step_count=50))
 
 
 @pytest.mark.parametrize("seeds", [range(4), pytest.param(range(4, 40), marks=pytest.mark.slow)])

@@ -126,6 +126,4 @@ def _has_ended(engine: RunningScript) -> bool:
 
 
 TestFleet = FleetMachine.TestCase
-TestFleet.settings = settings(
-    max_examples=150, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+TestFleet.settings = settings(max_examples=150, stateful_step_count=30, suppress_health_check=[HealthCheck.too_slow])

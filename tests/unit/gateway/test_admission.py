@@ -78,7 +78,7 @@ async def test_lines_of_different_entities_do_not_meet() -> None:
         assert admission.outstanding == 2
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     places=st.integers(1, 4),
     callers=st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=1, max_size=40),

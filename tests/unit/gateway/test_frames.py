@@ -22,6 +22,7 @@ from openfm.gateway.guards import Guards
 from openfm.gateway.idempotency import Attempts
 from openfm.gateway.invoke import Gateway
 from openfm.gateway.routes import DataPlane
+from openfm.limits.key_store import InProcessKeys
 from openfm.telemetry.metrics import Metrics
 from openfm.telemetry.usage_log import UsageLog
 from tests.unit.gateway.fakes import FakeDirectory, FakeLedger, FakeLimiter, FakeReplica, FakeRoster
@@ -79,7 +80,7 @@ def plane_over(engine: ScriptedEngine, ledger: FakeLedger) -> DataPlane:
         Guards(FakeLimiter()),
         lambda: 0.0,
     )
-    exchanges = ExchangeLog(ledger, Attempts(time.time), Sinks((UsageLog(),)), Metrics(), time.time)
+    exchanges = ExchangeLog(ledger, Attempts(InProcessKeys(time.time)), Sinks((UsageLog(),)), Metrics(), time.time)
     return DataPlane(gateway, TokenBook({"t": ADMIN}), exchanges, PriceBook(()))
 
 

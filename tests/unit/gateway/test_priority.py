@@ -105,7 +105,7 @@ async def test_a_promised_request_that_is_given_up_lets_the_others_go_on() -> No
     await other.ends()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 4), st.booleans()), min_size=1, max_size=40))
 def test_whatever_comes_and_leaves_nobody_is_forgotten(callers: list[tuple[bool, int, bool]]) -> None:
     async def run() -> None:

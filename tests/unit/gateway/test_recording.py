@@ -20,6 +20,7 @@ from openfm.gateway.idempotency import Attempts
 from openfm.gateway.invoke import Gateway
 from openfm.gateway.recording import Recording
 from openfm.gateway.routes import DataPlane
+from openfm.limits.key_store import InProcessKeys
 from openfm.telemetry.metrics import Metrics
 from tests.unit.gateway.fakes import FakeDirectory, FakeLedger, FakeLimiter, FakeReplica, FakeRoster
 from tests.unit.gateway.test_frames import ENDPOINT, SCOPE
@@ -63,7 +64,11 @@ async def asked(
     )
     times = itertools.count(1000)
     exchanges = ExchangeLog(
-        ledger or FakeLedger(), Attempts(lambda: 0.0), Sinks((), kept), Metrics(), lambda: float(next(times))
+        ledger or FakeLedger(),
+        Attempts(InProcessKeys(lambda: 0.0)),
+        Sinks((), kept),
+        Metrics(),
+        lambda: float(next(times)),
     )
     await DataPlane(gateway, TokenBook({"t": ADMIN}), exchanges, PriceBook(()))(SCOPE, receive, send)
     return kept.rows, b"".join(sent)

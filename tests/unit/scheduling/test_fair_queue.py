@@ -94,7 +94,7 @@ class Machine(RuleBasedStateMachine):
         self.careful.expect(principal, cost)
 
 
-Machine.TestCase.settings = settings(max_examples=200, stateful_step_count=60, deadline=None)
+Machine.TestCase.settings = settings(max_examples=200, stateful_step_count=60)
 TestMachine = Machine.TestCase
 
 

@@ -86,4 +86,4 @@ class Fleet(RuleBasedStateMachine):
 
 
 TestFleet = Fleet.TestCase
-TestFleet.settings = settings(max_examples=200, stateful_step_count=30, deadline=None)
+TestFleet.settings = settings(max_examples=200, stateful_step_count=30)

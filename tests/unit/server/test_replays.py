@@ -5,7 +5,8 @@ from cryptography.fernet import Fernet
 
 from openfm.control.secrets.cipher import Cipher
 from openfm.core.ledger import Attempt
-from openfm.gateway.idempotency import REMEMBERED_S, KeptAnswer
+from openfm.gateway.idempotency import KeptAnswer
+from openfm.limits.key_store import REMEMBERED_S
 from openfm.server.replays import FileReplays
 
 ONE = Attempt("a" * 64, "b" * 64)

@@ -293,7 +293,7 @@ def test_hostile_chat_templates(tmp_path: Path, name: str) -> None:
     assert time.monotonic() - began < 5
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_changed_byte_brings_another_error(tmp_path: Path, data: st.DataObject) -> None:
     """Whatever is flipped, the answer is facts or one of the three errors."""
