@@ -21,8 +21,7 @@ from openfm.control.identity.admin_token import ensure_admin_token
 from openfm.control.limits.platform import Platform
 from openfm.core.endpoint import EndpointType, ServingEndpoint
 from openfm.engine_wiring import engine_room, engine_threads, log_dir
-from openfm.gateway.exchange import ExchangeLog, Sinks
-from openfm.gateway.idempotency import Attempts
+from openfm.gateway.exchange import Sinks
 from openfm.gateway.ports import UsageSink
 from openfm.gateway.routes import DataPlane
 from openfm.limits.budget_store import BudgetStore
@@ -70,6 +69,7 @@ from openfm.telemetry.metrics import Metrics
 from openfm.wiring import (
     CannotTrace,
     make_admission,
+    make_exchanges,
     make_gateway,
     make_guards,
     platform_limits,
@@ -229,8 +229,7 @@ def _front(settings: Settings, state: State, room: EngineRoom, instruments: _Ins
         return _Front(Elsewhere(_ASK_A_GATEWAY), desk, desk.run)
     books, metrics = instruments.books, instruments.metrics
     sinks = Sinks(instruments.sinks, instruments.accounts.payloads)
-    attempts = Attempts(instruments.counts.keys, books.replays)
-    exchanges = ExchangeLog(books.journal, attempts, sinks, metrics, time.time)
+    exchanges = make_exchanges(books, instruments.counts, sinks, metrics)
     guards = make_guards(instruments.counts, lambda: state.limits.rules, lambda: state.budgets.state, state.prices)
     gateway = make_gateway(state.directory, room.fleet, make_admission(settings, state.weights, promises), guards)
     room.scaler.connect(promises, gateway.admission.provisions.asked_per_s)

@@ -18,8 +18,7 @@ from openfm.control.budgets.bookkeeping import BudgetBookkeeper
 from openfm.control.identity.admin_token import ADMIN_TOKEN_FILE
 from openfm.engines.catalog import make_launcher
 from openfm.gateway.admission import Admission
-from openfm.gateway.exchange import ExchangeLog, Sinks
-from openfm.gateway.idempotency import Attempts
+from openfm.gateway.exchange import Sinks
 from openfm.gateway.routes import DataPlane
 from openfm.limits.opening import CannotShareLimits, open_counts
 from openfm.metering.payloads import PayloadWriter
@@ -39,7 +38,16 @@ from openfm.store.database import CannotOpenDatabase, Database
 from openfm.telemetry.endpoint_metrics import EndpointCounters
 from openfm.telemetry.logging import configure_logging
 from openfm.telemetry.metrics import Metrics
-from openfm.wiring import CannotTrace, make_admission, make_gateway, make_guards, tls_of, usage_sinks, wire_options
+from openfm.wiring import (
+    CannotTrace,
+    make_admission,
+    make_exchanges,
+    make_gateway,
+    make_guards,
+    tls_of,
+    usage_sinks,
+    wire_options,
+)
 
 _ASK_THE_CONTROL = "This is a gateway (role gateway), which only answers queries. Send this to the control server."
 
@@ -80,8 +88,7 @@ async def _serve(settings: Settings, token: str) -> None:
         gateway = make_gateway(state.directory, fleet, _admission(settings, state, fleet), guards)
         metrics.watch_provisioned(gateway.admission.provisions.utilisations)
         payloads = PayloadWriter(database, metrics.payload_dropped)
-        attempts = Attempts(counts.keys, books.replays)
-        exchanges = ExchangeLog(books.journal, attempts, Sinks(sinks, payloads), metrics, time.time)
+        exchanges = make_exchanges(books, counts, Sinks(sinks, payloads), metrics)
         data = DataPlane(gateway, state.access.token_book, exchanges, state.prices, wire_options(settings))
         asked, host = Elsewhere(_ASK_THE_CONTROL), await asyncio.to_thread(state.workspace_id)
         page, described = _metrics_page(settings, state, metrics), HostDescription(host, settings.public_url)

@@ -11,7 +11,9 @@ from openfm.control.limits.platform import FIXED, PlatformLimit
 from openfm.core.limits import LimitRule
 from openfm.gateway.admission import Admission, QueueLimits
 from openfm.gateway.body import BodyLimits
+from openfm.gateway.exchange import ExchangeLog, Sinks
 from openfm.gateway.guards import Guards
+from openfm.gateway.idempotency import Attempts
 from openfm.gateway.invoke import Gateway
 from openfm.gateway.ports import Directory, Prices, Roster, ThroughputBook, UsageSink
 from openfm.gateway.provision import Provisions
@@ -19,8 +21,10 @@ from openfm.gateway.routes import WireOptions
 from openfm.limits.budgets import BudgetKeeper, BudgetState
 from openfm.limits.limiter import Limiter
 from openfm.limits.opening import Counts
+from openfm.server.books import Books
 from openfm.server.listener import Tls
 from openfm.settings import Settings
+from openfm.telemetry.metrics import Metrics
 from openfm.telemetry.usage_log import UsageLog
 from openfm.wire.to_core import BatchLimits
 
@@ -43,6 +47,11 @@ def make_guards(
 ) -> Guards:
     """What each request takes before it is dispatched; `rules` and `budgets` are as they are now."""
     return Guards(Limiter(counts.limits, rules), BudgetKeeper(counts.budgets, budgets, prices))
+
+
+def make_exchanges(books: Books, counts: Counts, sinks: Sinks, metrics: Metrics) -> ExchangeLog:
+    """Begins and ends requests."""
+    return ExchangeLog(books.journal, Attempts(counts.keys, books.replays), sinks, metrics, time.time)
 
 
 def wire_options(settings: Settings) -> WireOptions:
