@@ -22,7 +22,7 @@ def print_profile(profile: Facts) -> None:
             ("measured", f"{datetime.fromtimestamp(setting['measured_at'] / 1000, UTC):%Y-%m-%d %H:%M} UTC"),
             ("hardware", _hardware(hardware)),
             ("engine", f"{engine['name']} {engine['version']}, {engine['slots']} slots, {engine['threads']} threads"),
-            ("objective", _objective(objective)),
+            ("objective", shown_objective(objective)),
             ("load", f"{setting['load_s']:.1f} s, {setting['memory_bytes'] / 2**20:.0f} MiB"),
             ("work a token", _weights(weights)),
             ("fit", f"half of the runs within {profile['fit_error']:.1%}, seed {setting['seed']}"),
@@ -45,7 +45,8 @@ def _hardware(hardware: Facts) -> str:
     return f"{hardware['processor']}, {hardware['cores']} cores, {hardware['memory_bytes'] / 2**30:.0f} GiB{gpus}"
 
 
-def _objective(objective: Facts) -> str:
+def shown_objective(objective: Facts) -> str:
+    """Bounds and percentile in one line."""
     bounds = [(name.upper(), objective[f"{name}_ms"]) for name in ("ttft", "tpot", "e2e")]
     shown = ", ".join(f"{name} ≤ {bound:g} ms" for name, bound in bounds if bound is not None)
     return f"{shown} at p{objective['percentile']:g}"

@@ -15,7 +15,7 @@ export function CalibrationOf({ name, version }: { name: string; version: number
   const profiles = useQuery(profilesQuery(name, version));
   const calibrations = useQuery({ ...calibrationsQuery(name), enabled: user.is_admin });
   const own = calibrations.data?.filter((one) => one.entity_version === String(version)) ?? [];
-  const open = own.find(isOpen);
+  const open = own.filter(isOpen).at(-1);
   const last = own[0];
   const wasOpen = useRef(false);
   useEffect(() => {
