@@ -31,7 +31,7 @@ def calibrate(
     e2e: Annotated[float | None, typer.Option(help="Objective: ms to the end.")] = None,
     percentile: Annotated[float | None, typer.Option(help="The percentile that must keep the objective.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed sends the same requests.")] = 0,
-    quick: Annotated[bool, typer.Option("--quick", help="Half a minute; the profile is provisional.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Less than a minute; the profile is provisional.")] = False,
     show: Annotated[bool, typer.Option("--show", help="Measure nothing; show what was measured.")] = False,
     cancel: Annotated[bool, typer.Option("--cancel", help="End what is being measured of it, or waits.")] = False,
     listed: Annotated[

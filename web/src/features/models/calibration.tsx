@@ -98,7 +98,7 @@ function Start({ name, version, isAgain }: { name: string; version: number; isAg
           Quick
         </Button>
         <Text size="xs" c="dimmed">
-          In full it takes some minutes, quick half of one. Other endpoints are slower meanwhile.
+          In full it takes some minutes, quick less than one. Other endpoints are slower meanwhile.
         </Text>
       </Group>
       {error !== null && <ErrorPanel error={error} title="The calibration was not started" />}
