@@ -130,7 +130,7 @@ export function placeOf(draft: Draft, field: string | null, sentence: string): s
   const last = field?.split('.').pop() ?? '';
   if (last === 'name' && !field?.includes('served_entities')) return 'name';
   const entity = draft.entities.find((one) => sentence.includes(servedName(one)) || (one.entityName !== '' && sentence.includes(one.entityName))) ?? draft.entities[0];
-  const part = { entity_name: 'entity', entity_version: 'entity', served_entities: 'entity', min_provisioned_throughput: 'throughput', max_provisioned_throughput: 'throughput' }[last];
+  const part = { entity_name: 'entity', entity_version: 'entity', served_entities: 'entity', min_provisioned_throughput: 'throughput', max_provisioned_throughput: 'throughput', provisioned_model_units: 'throughput' }[last];
   return entity === undefined || part === undefined || entity.mode === 'external' ? null : `${entity.id}.${part}`;
 }
 

@@ -115,7 +115,7 @@ function Registered({ entity, beside, problems, put }: PartProps & Pick<EntityFo
       {entity.mode === 'provisioned' && <Throughput entity={entity} problems={problems} put={put} chunk={info?.throughput_chunk_size} reason={info?.reason} />}
       {entity.mode === 'units' && (
         <Stack gap={4}>
-          <NumberInput label="Model units" min={1} value={entity.units} onChange={(units) => put({ units: Number(units) })} w={220} />
+          <NumberInput label="Model units" min={1} value={entity.units} onChange={(units) => put({ units: Number(units) })} error={problems[`${entity.id}.throughput`]} w={220} />
           {info?.throughput_chunk_size !== undefined && (
             <Text size="sm" c="dimmed">
               {count(entity.units)} × {count(info.throughput_chunk_size)} = {count(entity.units * info.throughput_chunk_size)} tokens per second
