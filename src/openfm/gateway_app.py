@@ -4,7 +4,6 @@ Imported by nobody; `openfm serve --role gateway` loads it by name.
 """
 
 import asyncio
-import os
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -137,8 +136,7 @@ def _fleet(settings: Settings, state: GatewayState, control: ControlLink) -> Lea
 
 
 def _admission(settings: Settings, state: GatewayState, fleet: LeasedFleet) -> Admission:
-    threads = settings.engine_threads or len(os.sched_getaffinity(0))
-    whole = Promises(measured(state.profiles, state.chunk_size), threads)
+    whole = Promises(measured(state.profiles, state.throughput))
     return make_admission(settings, state.weights, DividedPromises(whole, lambda: fleet.gateways))
 
 

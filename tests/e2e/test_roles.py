@@ -169,7 +169,7 @@ async def test_gateways_let_in_equal_parts_of_what_was_provisioned(
     workspace: Workspace, management: Management, session: aiohttp.ClientSession
 ) -> None:
     model = {"entity_name": "system.ai.minilm_l6_v2", "entity_version": "1"}
-    await create(management, "bought", provisioned_model_units=1, **model)
+    await create(management, "bought", provisioned_model_units=4, **model)
     profiles = f"/api/2.0/openfm/models/{model['entity_name']}/1/throughput-profiles"
     async with asyncio.timeout(100):
         while not (await management.ask("GET", profiles))["profiles"]:  # noqa: ASYNC110  # measures once it is loaded

@@ -29,7 +29,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Sizing:
-    """What a load needs. `units` are throughput chunks, one a replica; `throughput` is what to provision, tokens/s.
+    """What a load needs. `units` are throughput chunks; `throughput` is what to provision, tokens/s.
 
     `utilization` is the part of it that the load takes on average, `spare_requests_per_minute` what would fit beside.
     """

@@ -41,5 +41,5 @@ class ReadyProvisioned:
         """As asked; of a throughput, its multiples of the model's chunk."""
         if settings.provisioned_model_units is not None:
             return settings.provisioned_model_units
-        chunk = self._state.models.throughput_chunk_size(entity.entity_name, entity.entity_version)
-        return max(1, (settings.max_provisioned_throughput or 0) // chunk)
+        throughput = self._state.models.throughput(entity.entity_name, entity.entity_version)
+        return max(1, (settings.max_provisioned_throughput or 0) // throughput.chunk)

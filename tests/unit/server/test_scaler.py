@@ -24,7 +24,7 @@ class Load:
     def __init__(self) -> None:
         self.now = self.asked = 0.0
         self.scaler = Scaler(lambda: self.now)
-        self.scaler.connect(Promises(lambda _: Throughput(PROVISIONAL_WEIGHTS, 100.0), threads=2), lambda _: self.asked)
+        self.scaler.connect(Promises(lambda _: Throughput(PROVISIONAL_WEIGHTS, 100.0)), lambda _: self.asked)
 
     def hold(self, asked: float, seconds: float) -> list[int]:
         self.asked, counts = asked, []
@@ -59,7 +59,7 @@ def test_pay_per_token_has_what_its_size_says_and_so_has_everybody_before_it_is_
 
 def test_where_others_count_what_is_asked_everybody_has_the_most() -> None:
     scaler = Scaler()
-    scaler.connect(Promises(lambda _: Throughput(PROVISIONAL_WEIGHTS, 100.0), threads=2), None)
+    scaler.connect(Promises(lambda _: Throughput(PROVISIONAL_WEIGHTS, 100.0)), None)
     assert scaler.replicas(replace(ENTITY, deployment_id="other")) == 2
 
 

@@ -59,17 +59,23 @@ async def _plan(client: Client, model: str, asked: dict[str, float | None]) -> F
 
 
 def _print(found: Facts) -> None:
-    if found.get("warning"):
-        sys.stderr.write(f"Warning: {neutral(str(found['warning']))}\n")
+    for problem in (found.get("warning"), found.get("shortage")):
+        if problem:
+            sys.stderr.write(f"Warning: {neutral(str(problem))}\n")
     price = found["price_per_hour"]
     print_facts(
         [
             ("model", f"{found['entity_name']}/{found['entity_version']}"),
             ("load", found["basis"]),
             ("work", f"{found['work_per_s']:.1f} tokens/s ({found['work_per_request']:.1f} a request)"),
-            ("units", f"{found['units']} of {found['throughput_chunk_size']} tokens/s, one replica each"),
+            ("units", f"{found['units']} of {found['throughput_chunk_size']} tokens/s, on {_replicas(found)}"),
             ("provision", f"max_provisioned_throughput {found['max_provisioned_throughput']}"),
+            ("this machine", f"{found['machine_throughput']} tokens/s, {found['left_throughput']} of them left"),
             ("used", f"{found['utilization']:.0%}; room for {found['spare_requests_per_minute']:.0f} more a minute"),
             ("price", "no price set" if price is None else f"{price['amount']} {price['currency']} an hour"),
         ]
     )
+
+
+def _replicas(found: Facts) -> str:
+    return "one replica" if found["replicas"] == 1 else f"{found['replicas']} replicas"

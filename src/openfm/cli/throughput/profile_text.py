@@ -28,7 +28,7 @@ def print_profile(profile: Facts) -> None:
             ("fit", f"{_fit(profile['fit_error'])}, seed {setting['seed']}"),
             ("saturated", f"{profile['saturated_work_per_s']:.1f} tokens/s of work"),
             ("within objective", _knee(profile, shape)),
-            ("sold in", f"{profile['throughput_chunk_size']} tokens/s a replica"),
+            ("sold in", f"units of {profile['throughput_chunk_size']} tokens/s"),
         ]
     )
     print_text("")

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from openfm.control.calibrations import repository
 from openfm.core.errors import InvalidParameterValue
 from openfm.scheduling.profile import Hardware, ThroughputProfile
+from openfm.scheduling.work import Throughput
 
 _Profiles = Mapping[str, tuple[ThroughputProfile, ...]]
 
@@ -52,10 +53,10 @@ class ProfileBook:
         found = self.of_version(version_ids)
         return found[0] if found else None
 
-    def chunk_size(self, version_ids: frozenset[str]) -> int | None:
+    def throughput(self, version_ids: frozenset[str], parameters: int) -> Throughput:
         """See `control.registry.ports.Measured`."""
         found = self.best(version_ids)
-        return None if found is None else found.chunk_size
+        return self.here.hardware.expected(parameters) if found is None else found.throughput
 
     def warning(self, profile: ThroughputProfile) -> str | None:
         """Why the profile should not be relied upon; None for a full one of this hardware and engine."""

@@ -1,5 +1,6 @@
 """What this fleet has, has promised and has left; what a load needs; whether a promise was kept. All calls block."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from openfm.control.endpoints.directory import EndpointDirectory
 from openfm.control.registry.models import ServableModels, ServableVersion
 from openfm.control.throughput import ledger_rows
 from openfm.control.throughput.estimate import shown_memory, shown_throughput
-from openfm.control.throughput.ports import FleetAccount, MemoryAccount, Room, Tenant
+from openfm.control.throughput.ports import FleetAccount, MemoryAccount, PromiseAccount, Room, Tenant
 from openfm.control.usage.ports import Prices
 from openfm.core.endpoint import EndpointConfig, ServedEntity, ServingEndpoint
 from openfm.core.errors import InvalidParameterValue, NotFound
@@ -20,7 +21,7 @@ from openfm.core.principal import PermissionLevel, Principal
 from openfm.scheduling.delivery import Minute, Promise, by_minute
 from openfm.scheduling.profile import ThroughputProfile
 from openfm.scheduling.sizing import Shape, Sizing, busiest_minute, size, size_work
-from openfm.scheduling.work import CostWeights
+from openfm.scheduling.work import CostWeights, Throughput
 from openfm.store.database import Database
 
 _EVEN = CostWeights(1.0, 0.0, 1.0)
@@ -52,6 +53,7 @@ class ThroughputOffice:
     prices: Prices
     fleet: FleetAccount
     memory: MemoryAccount
+    promises: PromiseAccount
     now_us: Callable[[], int]
 
 
@@ -79,15 +81,20 @@ class ThroughputService:
                 for total, taken in zip(view.total.gpu_memory_bytes, view.taken.gpu_memory_bytes, strict=True)
             ),
         )
+        share = self._own.promises.left(self._own.directory.endpoints)
         return {
             "hardware": str(self._own.profiles.here.hardware),
-            "total": _shown_room(view.total),
-            "taken": _shown_room(view.taken),
-            "left": _shown_room(left),
-            "deployments": [self._shown_tenant(tenant, named.get(tenant.deployment_id)) for tenant in view.tenants],
+            "total": _shown_room(view.total) | {"throughput_share": 1.0},
+            "taken": _shown_room(view.taken) | {"throughput_share": round(1.0 - share, 4)},
+            "left": _shown_room(left) | {"throughput_share": round(share, 4)},
+            "deployments": [
+                self._shown_tenant(tenant, named.get(tenant.deployment_id), share) for tenant in view.tenants
+            ],
         }
 
-    def _shown_tenant(self, tenant: Tenant, named: tuple[ServingEndpoint, ServedEntity] | None) -> dict[str, Any]:
+    def _shown_tenant(
+        self, tenant: Tenant, named: tuple[ServingEndpoint, ServedEntity] | None, left: float
+    ) -> dict[str, Any]:
         shown: dict[str, Any] = {
             "endpoint": None if named is None else named[0].name,
             "served_entity": tenant.deployment_id if named is None else named[1].name,
@@ -96,9 +103,10 @@ class ThroughputService:
             "promised_throughput": 0,
         }
         if named is not None and named[1].external is None:
-            profile = self._profile_of(named[1])
-            shown["promised_throughput"] = self._promised(named[1])
-            shown["measured_throughput"] = None if profile is None else tenant.replicas * profile.chunk_size
+            profile, throughput = self._profile_of(named[1]), self._own.promises.throughput(named[1])
+            shown["promised_throughput"] = throughput.promised(named[1].settings)
+            shown["measured_throughput"] = None if profile is None else round(tenant.replicas * throughput.replica, 1)
+            shown["left_throughput"] = throughput.chunks(left) * throughput.chunk
             shown["warning"] = None if profile is None else self._own.profiles.warning(profile)
         return shown
 
@@ -107,16 +115,19 @@ class ThroughputService:
     def estimate(self, entity_name: str, entity_version: str, beside: str, caller: Principal) -> dict[str, Any]:
         """What serving a version takes of the memory, and what its throughput means where it was calibrated.
 
-        The endpoint `beside` is to serve it: what that holds now does not count. Raises `NotFound`,
+        `left_throughput` is what may still be promised of it here, in tokens a second: as measured, else as expected
+        of its size. The endpoint `beside` is to serve it: what that holds now does not count. Raises `NotFound`,
         `PermissionDenied`, `InvalidParameterValue`.
         """
         version = self._own.servable.find(entity_name, entity_version, caller)
         fit = self._own.memory.fit(version.entity_name, version.entity_version, beside)
         profile = self._own.profiles.best(version.ids)
+        throughput, left = self._own.servable.throughput(version), self._left(beside)
         return {
             "entity_name": version.entity_name,
             "entity_version": version.entity_version,
             "memory": shown_memory(fit),
+            "left_throughput": throughput.chunks(left) * throughput.chunk,
             "throughput": None if profile is None else shown_throughput(profile, self._own.profiles.warning(profile)),
         }
 
@@ -136,6 +147,7 @@ class ThroughputService:
                 param="entity_name",
             )
         sizing, basis = self._sized(wanted, version, profile, caller)
+        throughput, left = profile.throughput, self._left()
         return {
             "entity_name": version.entity_name,
             "entity_version": version.entity_version,
@@ -144,7 +156,11 @@ class ThroughputService:
             "work_per_s": round(sizing.work_per_s, 2),
             "throughput_chunk_size": profile.chunk_size,
             "units": sizing.units,
+            "replicas": throughput.replicas(sizing.throughput),
             "max_provisioned_throughput": sizing.throughput,
+            "machine_throughput": throughput.chunks() * throughput.chunk,
+            "left_throughput": throughput.chunks(left) * throughput.chunk,
+            "shortage": _shortage(throughput, sizing, left),
             "utilization": round(sizing.utilization, 4),
             "spare_requests_per_minute": round(sizing.spare_requests_per_minute, 1),
             "price_per_hour": self._price(version, sizing.units),
@@ -163,6 +179,7 @@ class ThroughputService:
                 param="requests_per_minute",
             )
         _check_load(wanted.requests_per_minute, wanted.shape)
+        _check_context(version, wanted.shape)
         basis = (
             f"{wanted.requests_per_minute:g} requests a minute of {wanted.shape.prompt:g} prompt "
             f"({wanted.shape.cached:g} cached) and {wanted.shape.completion:g} completion tokens"
@@ -246,12 +263,37 @@ class ThroughputService:
         return None if entity.external is not None else self._own.profiles.best(entity.version_ids)
 
     def _promised(self, entity: ServedEntity) -> float:
-        """Tokens a second that its owner provisioned at most; a model unit is a chunk."""
-        settings = entity.settings
-        if settings.max_provisioned_throughput is not None:
-            return settings.max_provisioned_throughput
-        profile = self._profile_of(entity)
-        return (settings.provisioned_model_units or 0) * (profile.chunk_size if profile is not None else 0)
+        """Tokens a second that its owner provisioned at most."""
+        if entity.external is not None:
+            return 0.0
+        return self._own.promises.throughput(entity).promised(entity.settings)
+
+    def _left(self, beside: str = "") -> float:
+        """The part of the machine that all endpoints leave, but that called `beside`."""
+        return self._own.promises.left(one for one in self._own.directory.endpoints if one.name != beside)
+
+
+def _shortage(throughput: Throughput, sizing: Sizing, left: float) -> str | None:
+    """Why this machine cannot promise what was planned; None where it can."""
+    most, free = throughput.chunks() * throughput.chunk, throughput.chunks(left) * throughput.chunk
+    if sizing.units > throughput.chunks():
+        machines = math.ceil(sizing.units / max(1, throughput.chunks()))
+        return (
+            f"This machine can be promised {most:,} tokens/s of the model; the load needs {machines:,} such machines."
+        )
+    if sizing.units > throughput.chunks(left):
+        return f"Of {most:,} tokens/s that this machine can be promised of the model, {free:,} are left beside others."
+    return None
+
+
+def _check_context(version: ServableVersion, shape: Shape) -> None:
+    tokens, most = shape.prompt + shape.completion, version.profile.context_length
+    if tokens > most:
+        raise InvalidParameterValue(
+            f"{shape.prompt:g} prompt and {shape.completion:g} completion tokens are more than the context of "
+            f"'{version.entity_name}', which is {most}.",
+            param="prompt_tokens",
+        )
 
 
 def _check_load(requests_per_minute: float, shape: Shape) -> None:

@@ -110,7 +110,8 @@ def test_the_profile_sets_the_chunk_that_throughput_is_sold_in(
     one = made(service)
     service.succeed(one, FULL)
     assert service.get(one.id).state is CalibrationState.SUCCEEDED
-    assert book.chunk_size(frozenset({one.version_id})) == FULL.chunk_size
+    assert book.throughput(frozenset({one.version_id}), 10**9) == FULL.throughput
+    assert book.throughput(frozenset({"another"}), 10**9) == HARDWARE.expected(10**9)
     version = registry.servable.find(MODEL, "1", ADMIN)
     assert version.ids == {one.version_id}
     assert service.profiles_of(MODEL, "1", ADMIN) == [(FULL, None)]

@@ -1,6 +1,7 @@
 """Capacity, plans and reports over HTTP's back: the service that answers them."""
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -20,12 +21,15 @@ from openfm.core.model import Task
 from openfm.core.price import Price, PriceRequest, PriceUnit, Target, TargetKind
 from openfm.core.principal import PermissionLevel, Principal
 from openfm.scheduling.sizing import Shape
+from openfm.server.capacity import PromisedCapacity
+from openfm.server.promises import measured
 from openfm.store.ledger_tables import ledger
 from tests.unit.control.endpoints.fakes import profile
 from tests.unit.control.registry.conftest import ADMIN, OTHER
 from tests.unit.scheduling.test_profile import FULL, HARDWARE
 
 MODEL = "system.ai.smollm2_135m_instruct"
+CHUNK = FULL.chunk_size
 NOW_US = 1_000_000 * 60_000_000
 GIB = 1 << 30
 
@@ -86,7 +90,8 @@ class FakeMemory:
     """A machine with 8 GiB, of which endpoints hold 3; what is to be replaced holds 1 of them."""
 
     def fit(self, entity_name: str, entity_version: str, beside: str) -> MemoryFit:
-        assert (entity_name, entity_version) == (MODEL, "1")
+        assert entity_name.startswith("system.ai.")
+        assert entity_version == "1"
         return MemoryFit(2 * GIB, GIB, 1 << 27, 8, (2 if beside == "support" else 3) * GIB, 8 * GIB)
 
 
@@ -100,7 +105,7 @@ def office(registry: Registry) -> Office:
     service = CalibrationService(CalibrationOffice(database, registry.servable, book, lambda: 1))
     one = service.create(CalibrationRequest(MODEL), ADMIN)
     service.succeed(one, FULL)
-    settings = EntitySettings(max_provisioned_throughput=2 * FULL.chunk_size)
+    settings = EntitySettings(max_provisioned_throughput=2 * CHUNK)
     ids = frozenset({one.version_id})
     entity = ServedEntity("s-1", MODEL, "1", profile(MODEL), "d1", settings, ids)
     config = EndpointConfig(1, (entity,), (Route("s-1", 100),))
@@ -110,8 +115,9 @@ def office(registry: Registry) -> Office:
         Room(8 * GIB, 4), Room(3 * GIB, 2), [Tenant("d1", 2, Room(2 * GIB, 2)), Tenant("old", 1, Room(GIB, 0))]
     )
     prices = FakePrices()
+    promises = PromisedCapacity(measured(book, lambda *_: HARDWARE.expected(10**9)))
     made = ThroughputOffice(
-        database, directory, registry.servable, book, prices, lambda: view, FakeMemory(), lambda: NOW_US
+        database, directory, registry.servable, book, prices, lambda: view, FakeMemory(), promises, lambda: NOW_US
     )
     return Office(ThroughputService(made), prices, registry)
 
@@ -126,9 +132,13 @@ def plan(rate: float | None = 60, shape: Shape | None = SHAPE, hours: float | No
 def test_capacity_is_what_there_is_what_is_taken_and_what_is_promised(office: Office) -> None:
     found = office.service.capacity()
     assert (found["left"]["memory_bytes"], found["left"]["cores"]) == (5 * GIB, 2)
+    held = 2 * CHUNK / FULL.knee_work_per_s
+    assert found["taken"]["throughput_share"] == pytest.approx(held, abs=1e-3)
+    assert found["left"]["throughput_share"] == pytest.approx(1 - held, abs=1e-3)
     ours, leaving = found["deployments"]
-    assert (ours["endpoint"], ours["promised_throughput"]) == ("support", 2 * FULL.chunk_size)
-    assert ours["measured_throughput"] == 2 * FULL.chunk_size
+    assert (ours["endpoint"], ours["promised_throughput"]) == ("support", 2 * CHUNK)
+    assert ours["measured_throughput"] == pytest.approx(2 * FULL.knee_work_per_s, abs=0.1)
+    assert ours["left_throughput"] == 2 * CHUNK
     assert leaving["endpoint"] is None
 
 
@@ -137,6 +147,16 @@ def test_an_estimate_is_the_memory_of_a_replica_beside_what_others_hold(office: 
     assert found["replica_bytes"] == found["weight_bytes"] + found["kv_cache_bytes"] + found["overhead_bytes"]
     assert (found["left_bytes"], found["total_bytes"]) == (5 * GIB, 8 * GIB)
     assert office.service.estimate(MODEL, "1", "support", OTHER)["memory"]["left_bytes"] == 6 * GIB
+
+
+def test_an_estimate_says_what_may_still_be_promised_also_of_what_nobody_measured(office: Office) -> None:
+    name = "system.ai.minilm_l6_v2"
+    throughput = office.registry.servable.throughput(office.registry.servable.find(name, "1", OTHER))
+    beside, alone = (office.service.estimate(name, "1", one, OTHER) for one in ("", "support"))
+    left = throughput.chunks(1 - 2 * CHUNK / FULL.knee_work_per_s)
+    assert beside["throughput"] is None
+    assert beside["left_throughput"] == left * throughput.chunk < alone["left_throughput"]
+    assert alone["left_throughput"] == throughput.chunks() * throughput.chunk
 
 
 def test_an_estimate_says_what_a_chunk_of_throughput_does_as_it_was_measured(office: Office) -> None:
@@ -150,10 +170,25 @@ def test_a_plan_says_what_to_provision_and_what_it_costs(office: Office) -> None
     amounts = {PriceUnit.MODEL_UNIT_HOUR: 1_500_000}
     office.prices.found.append(Price(1, Target(TargetKind.ENTITY, MODEL), "EUR", amounts, 0, 0, "admin"))
     found = office.service.plan(plan(), OTHER)
-    assert (found["units"], found["max_provisioned_throughput"]) == (2, 2 * FULL.chunk_size)
+    units = math.ceil(found["work_per_s"] / CHUNK)
+    assert (found["units"], found["max_provisioned_throughput"]) == (units, units * CHUNK)
     assert found["price_per_hour"]["currency"] == "EUR"
-    assert float(found["price_per_hour"]["amount"]) == 3.0
+    assert float(found["price_per_hour"]["amount"]) == 1.5 * units
     assert found["warning"] is None
+
+
+def test_a_plan_says_how_many_replicas_it_takes_and_whether_this_machine_has_them(office: Office) -> None:
+    small, beside, large = (office.service.plan(plan(rate), OTHER) for rate in (1, 20, 600))
+    assert (small["units"], small["replicas"], small["shortage"]) == (1, 1, None)
+    assert (small["machine_throughput"], small["left_throughput"]) == (4 * CHUNK, 2 * CHUNK)
+    assert (beside["units"], beside["replicas"]) == (3, 1)
+    assert beside["shortage"] == (
+        f"Of {4 * CHUNK} tokens/s that this machine can be promised of the model, {2 * CHUNK} are left beside others."
+    )
+    assert large["replicas"] == math.ceil(large["max_provisioned_throughput"] / FULL.knee_work_per_s)
+    assert large["shortage"].startswith(
+        f"This machine can be promised {4 * CHUNK} tokens/s of the model; the load needs "
+    )
 
 
 def test_without_a_price_the_plan_says_none(office: Office) -> None:
@@ -179,6 +214,7 @@ def test_a_plan_by_the_ledger_takes_ones_own_busiest_minute(office: Office) -> N
         plan(rate=-1),
         plan(rate=float("nan")),
         plan(shape=Shape(10, 5, cached=11)),
+        plan(shape=Shape(40_000, 64)),
         plan(None, None, hours=0),
         plan(None, None, hours=1e9),
         PlanRequest("system.ai.minilm_l6_v2", "1", 60, Shape(128, 64), None),
@@ -200,7 +236,7 @@ def test_a_report_counts_the_minutes_in_breach_and_says_why(office: Office) -> N
     office.ask(minutes_ago=90)
     found = office.service.report("support", 60, ADMIN)
     assert (found["minutes_with_requests"], found["minutes_in_breach"]) == (2, 1)
-    assert found["promised_throughput"] == 2 * FULL.chunk_size
+    assert found["promised_throughput"] == 2 * CHUNK
     assert found["minutes"][1]["breaches"] == ["TTFT p95 was 4000 ms, above 3000 ms"]
 
 

@@ -43,7 +43,7 @@ test('what the server objects to is said at its field', () => {
   const two = draft({ entities: [newEntity(0, 50, 'main.a.x'), newEntity(1, 50, 'main.a.y')] });
   expect(placeOf(two, 'name', 'It exists already.')).toBe('name');
   expect(placeOf(two, 'max_provisioned_throughput', 'It is 7.')).toBe('0.throughput');
-  expect(placeOf(two, 'provisioned_model_units', 'It is 7.')).toBe('0.throughput');
+  expect(placeOf(two, 'provisioned_model_units', "The served entity 'main.a.y-1' asks for more.")).toBe('1.throughput');
   expect(placeOf(two, 'served_entities', "The served entity 'main.a.y-1' asks for more.")).toBe('1.entity');
   expect(placeOf(two, 'config.served_entities.0.entity_name', 'There is no model.')).toBe('0.entity');
   expect(placeOf(two, null, 'It fell over.')).toBeNull();
