@@ -228,7 +228,8 @@ def _front(settings: Settings, state: State, room: EngineRoom, instruments: _Ins
         desk = LeaseDesk(state, room, lambda: instruments.health.waiting_for)
         return _Front(Elsewhere(_ASK_A_GATEWAY), desk, desk.run)
     books, metrics = instruments.books, instruments.metrics
-    sinks = Sinks(instruments.sinks, instruments.accounts.payloads)
+    accounts = instruments.accounts
+    sinks = Sinks((*instruments.sinks, accounts.refusals), accounts.payloads)
     exchanges = make_exchanges(books, instruments.counts, sinks, metrics)
     guards = make_guards(instruments.counts, lambda: state.limits.rules, lambda: state.budgets.state, state.prices)
     gateway = make_gateway(state.directory, room.fleet, make_admission(settings, state.weights, promises), guards)

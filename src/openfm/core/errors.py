@@ -58,6 +58,11 @@ class ApiError(Exception):
         self.param = param
         self.retry_after_s = retry_after_s
 
+    @property
+    def code(self) -> str:
+        """The most exact word there is for it."""
+        return self.openai_code or self.error_code
+
 
 class InvalidRequest(ApiError):
     """The request can never work as it is."""

@@ -46,7 +46,7 @@ class LedgerEntry:
     """A request on its way to an engine: who pays for what. Never changed.
 
     `served_entity` is its name inside the endpoint, `config_version` that of the endpoint's config. `tags` are the
-    request's `usage_context` and the endpoint's tags.
+    request's `usage_context` and the endpoint's tags. `is_provisioned`: throughput is provisioned for the entity.
     """
 
     request_id: str
@@ -68,6 +68,7 @@ class LedgerEntry:
     client_request_id: str | None = None
     tags: tuple[tuple[str, str], ...] = ()
     attempt: Attempt | None = None
+    is_provisioned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +84,8 @@ class Checkpoint:
 class Settlement:
     """The end of a request; never changed. `billed` is what was delivered, `generated` what the engine counted.
 
-    `served_entity` with `entity_name` and `entity_version` is the one that answered: until the first token another may
-    take over. `status` is the HTTP status, `is_estimated` says that no engine counted these tokens.
+    `served_entity` with `entity_name`, `entity_version` and `is_provisioned` is the one that answered: until the first
+    token another may take over. `status` is the HTTP status, `is_estimated` says that no engine counted these tokens.
     """
 
     request_id: str
@@ -101,3 +102,4 @@ class Settlement:
     generated: TokenCounts
     billed: TokenCounts
     is_estimated: bool = False
+    is_provisioned: bool = False

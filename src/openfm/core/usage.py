@@ -32,10 +32,21 @@ class Demand:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """A request that no engine was given: whose it was, of what, and the error's code."""
+
+    endpoint_id: str
+    entity_name: str
+    principal_id: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
 class UsageRecord:
     """Append-only fact about one finished request. Times are seconds since the epoch.
 
-    `trace_parent` is the caller's span, where it named one (W3C Trace Context).
+    `trace_parent` is the caller's span, where it named one (W3C Trace Context). `refused` is None for a request that
+    was dispatched, or whose client left before.
     """
 
     request_id: str
@@ -54,3 +65,4 @@ class UsageRecord:
     client_request_id: str | None = None
     usage_context: tuple[tuple[str, str], ...] = ()
     trace_parent: str | None = None
+    refused: Refused | None = None

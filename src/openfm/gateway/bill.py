@@ -73,6 +73,7 @@ class Bill:
                 client_request_id=self.client_request_id,
                 attempt=self.attempt,
                 tags=tuple(self.tags_of(endpoint).items()),
+                is_provisioned=entity.settings.is_provisioned,
             )
         )
         self.opened_s = self._noted_s = self.meter.clock()
@@ -113,6 +114,7 @@ class Bill:
                 queue_us=_us(meter.queue_s),
                 generated=meter.worked,
                 billed=meter.delivered,
+                is_provisioned=self._entity.settings.is_provisioned,
             )
         )
 

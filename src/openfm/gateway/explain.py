@@ -2,7 +2,7 @@
 
 from openfm.core.limits import Standing, tightest
 from openfm.core.price import Price, PriceUnit, shown_micro, shown_pico
-from openfm.core.price_book import cost
+from openfm.core.price_book import cost, token_price
 from openfm.core.usage import TokenCounts
 from openfm.gateway.exchange import Exchange
 from openfm.gateway.ports import Prices
@@ -28,7 +28,7 @@ def explanation_of(exchange: Exchange, prices: Prices) -> Explanation:
         prompt_tokens=counts.prompt,
         cached_tokens=counts.cached,
         completion_tokens=counts.completion,
-        price=_price(price, counts),
+        price=_price(token_price(price, is_provisioned=entity.settings.is_provisioned), counts),
         tightest_limit=_limit(None if invocation.allowance is None else tightest(invocation.allowance.standings)),
     )
 

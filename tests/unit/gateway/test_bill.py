@@ -75,6 +75,16 @@ def test_a_second_attempt_at_another_entity_is_the_same_request() -> None:
     assert (request.settled.served_entity, request.settled.entity_version) == ("other", "2")
 
 
+def test_what_is_paid_by_the_hour_is_noted_of_who_answered() -> None:
+    request = Request()
+    request.open()
+    first = ENDPOINT.active.served_entities[0]
+    bought = replace(first, settings=replace(first.settings, max_provisioned_throughput=10))
+    request.bill.open(ANN, ENDPOINT, bought, RESERVED)
+    request.bill.close(200)
+    assert [event.is_provisioned for event in request.ledger.written] == [False, True]
+
+
 def test_without_a_ledger_nothing_is_opened_and_nothing_closed() -> None:
     request = Request()
     request.ledger.is_full = True

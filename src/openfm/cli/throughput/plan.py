@@ -25,7 +25,7 @@ def plan(
     output_tokens: Annotated[float | None, typer.Option("--output", help="Completion tokens of each.")] = None,
     cached: Annotated[float, typer.Option(help="Prompt tokens of each that a cache will have.")] = 0.0,
     from_ledger: Annotated[
-        float | None, typer.Option(help="Take the busiest minute of the last so many hours instead.")
+        float | None, typer.Option(help="Replay what was asked in the last so many hours instead.")
     ] = None,
     output: Annotated[Output, typer.Option("--format", "-o", help="text for people, json for programs.")] = Output.TEXT,
     url: UrlOption = None,
@@ -34,6 +34,10 @@ def plan(
 ) -> None:
     """Tell how much throughput a load needs, and what that costs."""
     with reported(as_json=output.is_json):
+        if from_ledger is not None and (requests_per_minute, prompt, output_tokens) != (None, None, None):
+            raise CliError(
+                "--from-ledger knows the load: leave out --requests-per-minute, --prompt and --output.", ExitCode.USAGE
+            )
         if from_ledger is None and None in (requests_per_minute, prompt, output_tokens):
             raise CliError("Say --requests-per-minute, --prompt and --output, or --from-ledger HOURS.", ExitCode.USAGE)
         asked = {

@@ -1,8 +1,8 @@
 """What this fleet has, has promised and has left; what a load needs; whether a promise was kept. All calls block."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,7 +20,8 @@ from openfm.core.price import Price, PriceUnit, shown_micro
 from openfm.core.principal import PermissionLevel, Principal
 from openfm.scheduling.delivery import Minute, Promise, by_minute
 from openfm.scheduling.profile import ThroughputProfile
-from openfm.scheduling.sizing import Shape, Sizing, busiest_minute, size, size_work
+from openfm.scheduling.promised_time import PromisedTime, Spell
+from openfm.scheduling.sizing import Shape, Sizing, demanded, size, size_replay
 from openfm.scheduling.work import CostWeights, Throughput
 from openfm.store.database import Database
 
@@ -29,6 +30,8 @@ _EVEN = CostWeights(1.0, 0.0, 1.0)
 _MOST_MINUTES = 7 * 24 * 60
 _MOST_HOURS = 90 * 24
 _US_PER_MINUTE = 60_000_000
+_LONGEST_GAP_S = 3600
+"""An outage that began longer before what is reported is not seen as one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +175,12 @@ class ThroughputService:
         self, wanted: PlanRequest, version: ServableVersion, profile: ThroughputProfile, caller: Principal
     ) -> tuple[Sizing, str]:
         if wanted.ledger_hours is not None:
+            if wanted.requests_per_minute is not None or wanted.shape is not None:
+                raise InvalidParameterValue(
+                    "Send ledger_hours, or a load of your own (requests_per_minute, prompt_tokens, completion_tokens); "
+                    "not both.",
+                    param="ledger_hours",
+                )
             return self._sized_by_ledger(wanted.ledger_hours, version, profile, caller)
         if wanted.requests_per_minute is None or wanted.shape is None:
             raise InvalidParameterValue(
@@ -196,16 +205,18 @@ class ThroughputService:
         since_us = self._own.now_us() - int(hours * 60 * _US_PER_MINUTE)
         asked = ledger_rows.Asked(version.entity_name, since_us, None if caller.is_admin else caller.id)
         with self._own.database.transaction() as connection:
-            arrivals = ledger_rows.arrivals(connection, asked)
-        busiest = busiest_minute(arrivals, profile.weights)
-        if busiest is None:
+            loads = ledger_rows.loads(connection, asked)
+        minutes = demanded(loads, profile.weights)
+        if not minutes:
             raise NotFound(
                 f"The ledger has no answered request to '{version.entity_name}' in the last {hours:g} hours."
             )
-        minute, work_per_s, work_per_request = busiest
-        time = datetime.fromtimestamp(minute * 60, UTC)
-        basis = f"the busiest minute of {len(arrivals)} requests in the last {hours:g} hours, {time:%Y-%m-%d %H:%M} UTC"
-        return size_work(profile, work_per_request, work_per_s), basis
+        found = size_replay(profile, minutes)
+        refused, busiest = sum(load.refused for load in loads), datetime.fromtimestamp(found.busiest.minute * 60, UTC)
+        return found.sizing, (
+            f"{found.requests} requests of the last {hours:g} hours ({refused} of them refused then), replayed minute "
+            f"by minute: {found.refused:.1%} would be refused; the busiest minute was {busiest:%Y-%m-%d %H:%M} UTC"
+        )
 
     def _price(self, version: ServableVersion, units: int) -> dict[str, str] | None:
         """Of so many model units for an hour, by the model's own price; None where nobody set one."""
@@ -230,15 +241,17 @@ class ThroughputService:
         if not 1 <= minutes <= _MOST_MINUTES:
             raise InvalidParameterValue(f"minutes must be 1 to {_MOST_MINUTES}.", param="minutes")
         endpoint = self._own.directory.permitted(name, caller, PermissionLevel.CAN_VIEW)
-        promise, warning = self._promise(endpoint)
         since = self._own.now_us() // _US_PER_MINUTE - minutes + 1
         with self._own.database.transaction() as connection:
             served = ledger_rows.served(connection, endpoint.id, since * _US_PER_MINUTE)
-        found = by_minute(served, promise)
+            refusals = ledger_rows.refused(connection, endpoint.id, since)
+            spells = ledger_rows.spells(connection, endpoint.id, since * 60 - _LONGEST_GAP_S)
+        promise, warning = self._promise(endpoint, spells)
+        found = by_minute(served, refusals, promise)
         breached = [minute for minute in found if minute.breaches]
         return {
             "endpoint": endpoint.name,
-            "promised_throughput": promise.throughput,
+            "promised_throughput": promise.throughput(since + minutes),
             "objective": promise.objective.to_json(),
             "minutes_asked": minutes,
             "minutes_with_requests": len(found),
@@ -247,11 +260,15 @@ class ThroughputService:
             "minutes": [_shown_minute(minute) for minute in found],
         }
 
-    def _promise(self, endpoint: ServingEndpoint) -> tuple[Promise, str | None]:
+    def _promise(self, endpoint: ServingEndpoint, spells: Sequence[tuple[Spell, int]]) -> tuple[Promise, str | None]:
+        """What was promised when, by the hours that were billed: `spells`, with their model units."""
         config: EndpointConfig | None = endpoint.config
         entities = () if config is None else config.served_entities
         profiles = [profile for entity in entities if (profile := self._profile_of(entity)) is not None]
-        throughput = sum(self._promised(entity) for entity in entities)
+        chunk = profiles[0].chunk_size if profiles else 0
+        noted = [spell if spell.throughput else replace(spell, throughput=units * chunk) for spell, units in spells]
+        current = {entity.deployment_id: self._promised(entity) for entity in entities}
+        throughput = PromisedTime(noted, current).at
         if not profiles:
             return Promise(throughput, default_objective(endpoint.task), _EVEN), (
                 "Nothing was measured: every uncached token counts as one, and the objective is that of the task."
@@ -323,6 +340,7 @@ def _shown_minute(minute: Minute) -> dict[str, Any]:
 
     return {
         "start_timestamp": minute.minute * 60_000,
+        "promised_throughput": minute.promised,
         "requests": minute.requests,
         "refused": minute.refused,
         "failed": minute.failed,

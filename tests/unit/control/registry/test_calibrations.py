@@ -143,7 +143,6 @@ def test_on_other_hardware_or_with_another_engine_it_promises_nothing_and_is_lis
         pass
     assert later.best([one.version_id]) is None
     assert later.of_version([one.version_id]) == ()
-    assert later.chunk_size(frozenset({one.version_id})) is None
     assert later.listed([one.version_id]) == (FULL,)
     assert why in (later.warning(FULL) or "")
 

@@ -24,6 +24,7 @@ from openfm.scheduling.sizing import Shape
 from openfm.server.capacity import PromisedCapacity
 from openfm.server.promises import measured
 from openfm.store.ledger_tables import ledger
+from openfm.store.usage_tables import refusals, unit_hours
 from tests.unit.control.endpoints.fakes import profile
 from tests.unit.control.registry.conftest import ADMIN, OTHER
 from tests.unit.scheduling.test_profile import FULL, HARDWARE
@@ -84,6 +85,39 @@ class Office:
         }
         with self.registry.resources.database.transaction() as connection:
             connection.execute(insert(ledger).values(**row))
+
+    def refuse(self, minutes_ago: int, code: str, requests: int, status: int = 429, principal: str = OTHER.id) -> None:
+        texts = ("endpoint_name", "served_entity", "principal_name")
+        row: dict[str, object] = dict.fromkeys(texts, "x") | {
+            "minute": NOW_US // 60_000_000 - minutes_ago,
+            "digest": f"d{next(NUMBERS)}",
+            "endpoint_id": "e1",
+            "entity_name": MODEL,
+            "principal_id": principal,
+            "status": status,
+            "code": code,
+            "requests": requests,
+        }
+        with self.registry.resources.database.transaction() as connection:
+            connection.execute(insert(refusals).values(**row))
+
+    def provision(self, minutes_ago: int, minutes: int, throughput: int | None, units: int) -> None:
+        from_s = NOW_US // 1_000_000 - 60 * minutes_ago
+        texts = ("principal_id", "principal_name", "endpoint_name", "entity_name")
+        row: dict[str, object] = dict.fromkeys(texts, "x") | {
+            "deployment_id": "d1",
+            "from_s": from_s,
+            "to_s": from_s + 60 * minutes,
+            "units": units,
+            "throughput": throughput,
+            "endpoint_id": "e1",
+            "tags": {},
+            "cost_pico": 0,
+            "currency": "DBU",
+            "price_version": 0,
+        }
+        with self.registry.resources.database.transaction() as connection:
+            connection.execute(insert(unit_hours).values(**row))
 
 
 class FakeMemory:
@@ -203,7 +237,21 @@ def test_a_plan_by_the_ledger_takes_ones_own_busiest_minute(office: Office) -> N
     own = office.service.plan(plan(None, None, hours=1), OTHER)
     everybodys = office.service.plan(plan(None, None, hours=1), ADMIN)
     assert everybodys["work_per_s"] == pytest.approx(2 * own["work_per_s"], rel=0.01)
-    assert "busiest minute of 60 requests" in own["basis"]
+    assert "60 requests of the last 1 hours (0 of them refused then)" in own["basis"]
+
+
+def test_a_plan_by_the_ledger_counts_what_was_refused_for_want_of_throughput(office: Office) -> None:
+    for _ in range(20):
+        office.ask(minutes_ago=10)
+    before = office.service.plan(plan(None, None, hours=1), OTHER)
+    office.refuse(minutes_ago=10, code="insufficient_quota", requests=500)
+    assert office.service.plan(plan(None, None, hours=1), OTHER) == before
+    office.refuse(minutes_ago=10, code="provisioned_throughput_exceeded", requests=180)
+    office.refuse(minutes_ago=10, code="overloaded", requests=999, principal="somebody")
+    after = office.service.plan(plan(None, None, hours=1), OTHER)
+    assert after["work_per_s"] == pytest.approx(10 * before["work_per_s"], rel=0.01)
+    assert after["units"] > before["units"]
+    assert "200 requests of the last 1 hours (180 of them refused then)" in after["basis"]
 
 
 @pytest.mark.parametrize(
@@ -216,6 +264,8 @@ def test_a_plan_by_the_ledger_takes_ones_own_busiest_minute(office: Office) -> N
         plan(shape=Shape(10, 5, cached=11)),
         plan(shape=Shape(40_000, 64)),
         plan(None, None, hours=0),
+        plan(60, None, hours=1),
+        plan(None, SHAPE, hours=1),
         plan(None, None, hours=1e9),
         PlanRequest("system.ai.minilm_l6_v2", "1", 60, Shape(128, 64), None),
     ],
@@ -238,6 +288,28 @@ def test_a_report_counts_the_minutes_in_breach_and_says_why(office: Office) -> N
     assert (found["minutes_with_requests"], found["minutes_in_breach"]) == (2, 1)
     assert found["promised_throughput"] == 2 * CHUNK
     assert found["minutes"][1]["breaches"] == ["TTFT p95 was 4000 ms, above 3000 ms"]
+
+
+def test_a_report_counts_what_was_refused_before_it_was_dispatched(office: Office) -> None:
+    office.ask(minutes_ago=1)
+    office.refuse(minutes_ago=1, code="provisioned_throughput_exceeded", requests=14)
+    office.refuse(minutes_ago=1, code="insufficient_quota", requests=2)
+    office.refuse(minutes_ago=1, code="context_length_exceeded", requests=3, status=400)
+    (minute,) = office.service.report("support", 60, ADMIN)["minutes"]
+    assert (minute["requests"], minute["refused"]) == (17, 16)
+    (breach,) = minute["breaches"]
+    assert breach.startswith("14 requests were refused (provisioned_throughput_exceeded 14) while ")
+
+
+def test_a_report_judges_each_minute_by_what_was_provisioned_then(office: Office) -> None:
+    office.provision(minutes_ago=30, minutes=10, throughput=7, units=1)
+    office.provision(minutes_ago=20, minutes=10, throughput=None, units=3)
+    for minutes_ago in (40, 25, 15, 5):
+        office.refuse(minutes_ago, "overloaded", 1, status=503)
+    found = office.service.report("support", 60, ADMIN)
+    promised = [minute["promised_throughput"] for minute in found["minutes"]]
+    assert promised == [0, 7, 3 * FULL.chunk_size, 2 * FULL.chunk_size]
+    assert [len(minute["breaches"]) for minute in found["minutes"]] == [0, 1, 1, 1]
 
 
 def test_a_report_is_for_those_who_may_see_the_endpoint(office: Office) -> None:
