@@ -91,6 +91,14 @@ class Claim:
     amount: int
 
 
+@dataclass(frozen=True, slots=True)
+class PastClaim:
+    """One that was made `age_s` seconds ago."""
+
+    claim: Claim
+    age_s: float
+
+
 @dataclass(slots=True)  # as `Claim`
 class Standing:
     """How a limit stands after a request was admitted or refused. `reset_s`: until it is wholly free again."""

@@ -32,15 +32,22 @@ def claims(own: Sequence[LimitRule], caller: Principal, endpoint: ServingEndpoin
     return claims_on(binding(own, caller, endpoint), demand)
 
 
-def binding(own: Sequence[LimitRule], caller: Principal, endpoint: ServingEndpoint) -> Binding:
-    """Which limits bind; `own` are the operator's rules."""
-    rules = [*_of_endpoint(endpoint, caller), *(rule for rule in own if _binds(rule, caller, endpoint))]
+def binding(own: Sequence[LimitRule], caller: Principal, endpoint: ServingEndpoint | None) -> Binding:
+    """Which limits bind; `own` are the operator's rules. On an endpoint that is no more, those on all together."""
+    rules = [rule for rule in own if _binds(rule, caller, endpoint)]
+    if endpoint is not None:
+        rules = [*_of_endpoint(endpoint, caller), *rules]
     found: dict[str, Limit] = {}
     for rule in rules:
         key, limit = _key(rule, caller), _limit(rule, caller)
         if key not in found or limit.amount < found[key].amount:
             found[key] = limit
     return found
+
+
+def windows(own: Sequence[LimitRule]) -> Sequence[int]:
+    """The lengths of windows, in seconds, that limits have: the operator's, and those of endpoints."""
+    return sorted({rule.window_s for rule in own if rule.window_s is not None} | {_MINUTE})
 
 
 def claims_on(limits: Binding, demand: Demand) -> Sequence[Claim]:
@@ -121,8 +128,8 @@ def _strongest(rules: Iterable[LimitRule], caller: Principal, endpoint: ServingE
     yield from named or groups or personal
 
 
-def _binds(rule: LimitRule, caller: Principal, endpoint: ServingEndpoint) -> bool:
-    if rule.endpoint_id not in (None, endpoint.id):
+def _binds(rule: LimitRule, caller: Principal, endpoint: ServingEndpoint | None) -> bool:
+    if rule.endpoint_id is not None and (endpoint is None or rule.endpoint_id != endpoint.id):
         return False
     match rule.scope:
         case LimitScope.ALL:
