@@ -157,6 +157,7 @@ class BudgetClaim:
             "ask an admin to raise the budget.",
             budget=budget.name,
             retry_after_s=max(0, end_us - now_us) / MICRO,
+            left_pico=left,
         )
 
 

@@ -193,7 +193,8 @@ class Unprocessable(ApiError):
 class RateLimited(ApiError):
     """The caller used up a limit; another try after `retry_after_s` is admitted.
 
-    `standings` are those of all limits that apply, `measure` is what the one counts that binds.
+    `standings` are those of all limits that apply, `measure` is what the one counts that binds. `may_fit`: it was
+    judged by a bound of its prompt, and may fit when that is counted.
     """
 
     status = 429
@@ -212,6 +213,7 @@ class RateLimited(ApiError):
         super().__init__(message, retry_after_s=retry_after_s)
         self.standings = tuple(standings)
         self.measure = measure
+        self.may_fit = False
 
 
 class ProvisionUsedUp(RateLimited):
@@ -228,16 +230,21 @@ class ProvisionUsedUp(RateLimited):
 
 
 class BudgetExceeded(ApiError):
-    """A budget has less left than the request may cost; it is whole again in `retry_after_s`."""
+    """A budget has less left than the request may cost; it is whole again in `retry_after_s`.
+
+    `left_pico` is what it has left, in 10^-12 of its currency; `may_fit` as in `RateLimited`.
+    """
 
     status = 429
     error_code = "REQUEST_LIMIT_EXCEEDED"
     openai_type = "insufficient_quota"
     openai_code = "insufficient_quota"
 
-    def __init__(self, message: str, *, budget: str, retry_after_s: float) -> None:
+    def __init__(self, message: str, *, budget: str, retry_after_s: float, left_pico: int = 0) -> None:
         super().__init__(message, retry_after_s=retry_after_s)
         self.budget = budget
+        self.left_pico = left_pico
+        self.may_fit = False
 
 
 class InternalError(ApiError):

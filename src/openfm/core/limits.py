@@ -27,11 +27,6 @@ class Measure(StrEnum):
     CONCURRENCY = "concurrency"
 
     @property
-    def is_of_tokens(self) -> bool:
-        """Whether it counts tokens."""
-        return self in (Measure.INPUT_TOKENS, Measure.OUTPUT_TOKENS, Measure.TOKENS)
-
-    @property
     def words(self) -> str:
         """For people."""
         return "concurrent requests" if self is Measure.CONCURRENCY else self.value.replace("_", " ")

@@ -6,10 +6,11 @@ own name. The operator's rules all bind. Of limits on the same count the lowest 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from openfm.core.endpoint import EndpointDetails, ServingEndpoint
 from openfm.core.errors import InvalidRequest, PermissionDenied
-from openfm.core.limits import Claim, Limit, LimitRule, LimitScope, Measure
+from openfm.core.limits import Claim, Limit, LimitRule, LimitScope, Measure, Standing
 from openfm.core.principal import Principal, PrincipalKind
 from openfm.core.usage import Demand
 
@@ -51,30 +52,44 @@ def windows(own: Sequence[LimitRule]) -> Sequence[int]:
 
 
 def claims_on(limits: Binding, demand: Demand) -> Sequence[Claim]:
-    """What a request takes of the limits that bind it.
+    """What a request takes of the limits that bind it; no store admits more than a limit.
 
-    Raises `PermissionDenied` where a limit is 0, `InvalidRequest` for more than a limit ever admits.
+    Raises `PermissionDenied` where a limit is 0, `InvalidRequest` for what takes more than a limit in any case.
     """
     for limit in limits.values():
         if limit.amount == 0:
             raise PermissionDenied(
                 f"The limit of {limit.name} is 0 {limit.measure.words}: nothing is admitted. Ask an admin for another."
             )
-    return [_claim(key, limit, demand) for key, limit in limits.items()]
+    taken = [Claim(key, limit, _amount(limit, demand)) for key, limit in limits.items()]
+    if any(claim.amount > claim.limit.amount for claim in taken):
+        _check_ever_fits(limits, demand.least)
+    return taken
 
 
-def _claim(key: str, limit: Limit, demand: Demand) -> Claim:
+def may_fit(demand: Demand, standings: Sequence[Standing]) -> bool:
+    """Whether it may yet be admitted when its prompt is counted; `standings` are of the limits that refused it."""
+    if demand.least_prompt is None:
+        return False
+    return all(one.used + _amount(one.limit, demand.least) <= one.limit.amount for one in standings)
+
+
+def _amount(limit: Limit, demand: Demand) -> int:
     amount = amount_of(limit.measure, demand)
-    if amount <= limit.amount:
-        return Claim(key, limit, amount)
-    least = amount_of(limit.measure, Demand(demand.prompt, 1 if demand.is_open_ended else demand.completion))
-    if least > limit.amount:
-        raise InvalidRequest(
-            f"This request may need {least} {limit.measure.words}, and the limit is {limit.words}. Send a shorter "
-            "prompt or a smaller max_tokens, or ask an admin for a higher limit.",
-            param="max_tokens",
-        )
-    return Claim(key, limit, limit.amount)  # the answer ends where the limit does
+    if amount > limit.amount and demand.is_open_ended:  # the answer ends where the limit does
+        return max(limit.amount, amount_of(limit.measure, replace(demand, completion=1)))
+    return amount
+
+
+def _check_ever_fits(limits: Binding, least: Demand) -> None:
+    for limit in limits.values():
+        amount = _amount(limit, least)
+        if amount > limit.amount:
+            raise InvalidRequest(
+                f"This request may need {amount} {limit.measure.words}, and the limit is {limit.words}. Send a shorter "
+                "prompt or a smaller max_tokens, or ask an admin for a higher limit.",
+                param="max_tokens",
+            )
 
 
 def amount_of(measure: Measure, demand: Demand) -> int:
