@@ -6,7 +6,21 @@ from openfm.telemetry.metrics import MOST_ENTITIES, OTHERS, Metrics
 
 def usage(entity: str) -> UsageRecord:
     counts = TokenCounts(5, 3)
-    return UsageRecord("r", "ann", "chat", entity, "llm/v1/chat", 200, False, 1.0, 1.5, 2.0, 0.25, counts, counts)
+    return UsageRecord(
+        request_id="r",
+        principal="ann",
+        endpoint="chat",
+        served_entity=entity,
+        task="llm/v1/chat",
+        status=200,
+        is_streaming=False,
+        received_s=1.0,
+        first_token_s=1.5,
+        finished_s=2.0,
+        queue_s=0.25,
+        generated=counts,
+        delivered=counts,
+    )
 
 
 def test_requests_tokens_and_times_are_told_by_endpoint_and_served_entity() -> None:
