@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import uvloop
 from fastapi import FastAPI
@@ -48,6 +49,7 @@ from openfm.server.overcommitment import Overcommitment
 from openfm.server.pages import Pages, pages_folder
 from openfm.server.platform import Offer
 from openfm.server.promises import Measured, Promises, measured
+from openfm.server.recall import taken_before
 from openfm.server.router import AsgiApp, FrontDoor, Health, HostDescription, MetricsPage, Planes
 from openfm.server.scale_log import ScaleLog
 from openfm.server.state import (
@@ -105,7 +107,7 @@ async def _serve(settings: Settings) -> None:
         usage_sinks(settings, metrics, counters) as sinks,
         _opened_state(settings, catalog, token) as state,
         open_books(state.database, settings.home) as books,
-        open_counts(settings.url_of_limits, books.known) as counts,
+        open_counts(settings.url_of_limits, books.known, partial(taken_before, state)) as counts,
         _usage(settings, state) as sql,
         engine_room(settings, catalog, state) as room,
         open_accounts(state, room, _budgets(settings, counts), _retention(settings, state), metrics) as accounts,

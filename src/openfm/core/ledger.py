@@ -6,8 +6,8 @@ Times are microseconds since the epoch. `reserved → settled | aborted`: one ro
 from dataclasses import dataclass
 from enum import StrEnum
 
-from openfm.core.principal import PrincipalKind
-from openfm.core.usage import TokenCounts
+from openfm.core.principal import Principal, PrincipalKind
+from openfm.core.usage import Demand, TokenCounts
 
 LEAST_RETENTION_DAYS = 32
 """A month's rows stay while the month lasts: budgets that are set in it count them."""
@@ -103,3 +103,18 @@ class Settlement:
     billed: TokenCounts
     is_estimated: bool = False
     is_provisioned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PastUse:
+    """What a principal, whose groups are not told, used of an endpoint in a short time that ended at `until_us`.
+
+    `unsettled` was reserved for requests whose gateway died: what they used nobody knows, but it was no more.
+    """
+
+    principal: Principal
+    endpoint_id: str
+    until_us: int
+    requests: int
+    used: TokenCounts
+    unsettled: Demand

@@ -1,6 +1,6 @@
 """Token counts and the record of one request."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +24,20 @@ class TokenCounts:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """The most tokens that a request can use. `is_open_ended`: the caller set no `max_tokens`."""
+    """The most tokens that a request can use. `is_open_ended`: the caller set no `max_tokens`.
+
+    `least_prompt` is what its prompt has at least, where `prompt` is only a bound; None where the prompt is counted.
+    """
 
     prompt: int
     completion: int
     is_open_ended: bool = False
+    least_prompt: int | None = None
+
+    @property
+    def least(self) -> "Demand":
+        """What it comes to at least, once the prompt is counted."""
+        return self if self.least_prompt is None else replace(self, prompt=self.least_prompt, least_prompt=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from openfm.core.budget import Budget, BudgetClaim, Spender, Spent, worst_cost
 from openfm.core.endpoint import ServedEntity, ServingEndpoint
+from openfm.core.errors import BudgetExceeded
 from openfm.core.price import Price
 from openfm.core.price_book import cost, token_price
 from openfm.core.spending import Spending
@@ -72,7 +73,15 @@ class BudgetKeeper:
         claims = self._claims(state, spending, entities, demand)
         if not claims:
             return None
-        await self._store.take(spending.request_id, claims, spending.received_us)
+        try:
+            await self._store.take(spending.request_id, claims, spending.received_us)
+        except BudgetExceeded as error:
+            if demand.least_prompt is not None:
+                least = self._claims(state, spending, entities, demand.least)
+                error.may_fit = any(
+                    one.budget.name == error.budget and one.amount_pico <= error.left_pico for one in least
+                )
+            raise
         return HeldMoney(self._store, self._prices, spending, claims)
 
     def _claims(

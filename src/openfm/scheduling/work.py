@@ -74,11 +74,15 @@ class Throughput:
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """What one served entity was promised: `rate` is work a second with all of its `replicas` running."""
+    """What one served entity was promised: `rate` is work a second with all of its `replicas` running.
+
+    `chunk` as in `Throughput`.
+    """
 
     weights: CostWeights
     rate: float
     replicas: int = 1
+    chunk: float = 1.0
 
     def rate_of(self, running: int) -> float:
         """The part of the rate that so many replicas make good; a single one is never too few."""

@@ -43,7 +43,9 @@ class Promises:
             return None
         throughput = self._measured(entity)
         rate = throughput.promised(entity.settings)
-        return Promise(throughput.weights, rate, self._bounds(entity, throughput).most) if rate > 0 else None
+        if rate <= 0:
+            return None
+        return Promise(throughput.weights, rate, self._bounds(entity, throughput).most, throughput.chunk)
 
     def bounds(self, entity: ServedEntity) -> Bounds:
         """How few and how many replicas the entity may have."""

@@ -55,14 +55,14 @@ class Request:
 
 
 def test_a_request_is_on_record_with_who_and_what_before_it_is_dispatched() -> None:
-    request = Request(client_request_id="mine", usage_context={"cost": "c"}, is_streaming=True)
+    request = Request(client_request_id="mine", usage_context={"cost": "c", "job": "j"}, is_streaming=True)
     request.open()
     (entry,) = request.ledger.written
     assert isinstance(entry, LedgerEntry)
     assert (entry.principal_name, entry.endpoint_name, entry.entity_name) == ("ann", "llama", "system.ai.m")
     assert (entry.reserved_prompt_tokens, entry.reserved_completion_tokens) == (10, 64)
     assert (entry.received_us, entry.client_request_id) == (999_500_000, "mine")
-    assert dict(entry.tags) == {"team": "a", "cost": "c"}, "the request's context goes before the endpoint's tags"
+    assert dict(entry.tags) == {"team": "a", "cost": "b", "job": "j"}, "the endpoint's tags hold; a caller adds to them"
 
 
 def test_a_second_attempt_at_another_entity_is_the_same_request() -> None:

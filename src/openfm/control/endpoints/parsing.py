@@ -124,6 +124,12 @@ def _limit(limit: RateLimitInput) -> dict[str, object]:
         raise InvalidParameterValue(f"key must be one of: {', '.join(_LIMIT_KEYS)}.", param="rate_limits.key")
     if limit.key in ("user_group", "service_principal") and not limit.principal:
         raise InvalidParameterValue(f"A limit with key '{limit.key}' needs a principal.", param="rate_limits.principal")
+    if limit.principal and limit.key in (None, "endpoint"):
+        raise InvalidParameterValue(
+            "A limit with key 'endpoint' is for all callers together and names no principal. Choose the key user, "
+            "user_group or service_principal.",
+            param="rate_limits.principal",
+        )
     return limit.model_dump(exclude_none=True)
 
 
