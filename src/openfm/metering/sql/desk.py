@@ -1,7 +1,7 @@
 """Answers questions about usage: from the archive, and for what is newer from the database."""
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,10 +14,14 @@ from openfm.metering.sql.archive import Archive
 from openfm.metering.sql.processes import SqlProcesses
 from openfm.metering.sql.rows import closed_rows, correction_rows, entity_rows, price_rows, write_lines
 from openfm.metering.sql.tables import EXPORT_FORMS
+from openfm.metering.unit_hours import ends_s, hourly_rows
 from openfm.store.database import Database
 
 _MOST_NEW_ROWS = 200_000
 _EXPORTED_IN_S = 30.0
+_BILLING = "billing"
+"""A question about the hours of model units has this word, for it must name their table. Others need not wait."""
+_WEEK_S = 7 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,7 @@ class SqlDesk:
             )
         with tempfile.TemporaryDirectory(prefix="openfm-sql-") as name:
             folder = Path(name)
+            hours = self._unit_hours(caller) if _BILLING in str(job.get("text", "")).lower() else ()
             return self.processes.run(
                 {
                     **job,
@@ -76,7 +81,25 @@ class SqlDesk:
                     "entities": write_lines(folder / "entities.jsonl", entities),
                     "prices": write_lines(folder / "prices.jsonl", prices),
                     "corrections": write_lines(folder / "corrections.jsonl", corrections),
+                    "unit_hours": write_lines(folder / "unit_hours.jsonl", hours),
                     "workspace_id": self.workspace_id,
-                    "principal_id": None if caller.is_admin else caller.id,
+                    "principal_id": _only(caller),
                 }
             )
+
+    def _unit_hours(self, caller: Principal) -> Iterator[Mapping[str, Any]]:
+        """A week at a time: who writes the ledger waits for who reads."""
+        with self.database.transaction() as connection:
+            ends = ends_s(connection)
+        if ends is None:
+            return
+        first, last = ends
+        for start in range(first - 1, last, _WEEK_S):
+            with self.database.transaction() as connection:
+                rows = hourly_rows(connection, (start, min(start + _WEEK_S, last)), _only(caller))
+            yield from rows
+
+
+def _only(caller: Principal) -> str | None:
+    """Whose rows an answer is made of; None for everybody's."""
+    return None if caller.is_admin else caller.id

@@ -7,8 +7,10 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from openfm.metering.sql.tables import CORRECTION_COLUMNS, LEDGER_COLUMNS, PRICE_COLUMNS
-from openfm.store.ledger_tables import ledger, ledger_corrections, prices
+from openfm.core.price import PriceUnit
+from openfm.metering.price_list import load_prices
+from openfm.metering.sql.sources import CORRECTION_COLUMNS, LEDGER_COLUMNS
+from openfm.store.ledger_tables import ledger, ledger_corrections
 from openfm.store.tables import endpoint_configs, serving_endpoints
 
 Rows = Sequence[Mapping[str, Any]]
@@ -23,9 +25,20 @@ def closed_rows(connection: Connection, after: int, most: int) -> Rows:
 
 
 def price_rows(connection: Connection) -> Rows:
-    """Every price."""
-    query = select(*(prices.c[name] for name in PRICE_COLUMNS))
-    return [dict(row) for row in connection.execute(query).mappings()]
+    """Every price, with an amount for each unit: what a price leaves out costs nothing, or what the prompt does."""
+    return [
+        {
+            "version": price.version,
+            "unit": unit,
+            "target_kind": price.target.kind,
+            "target": price.target.name,
+            "amount_micro": price.micro(unit),
+            "currency": price.currency,
+            "effective_from_us": price.effective_from_us,
+        }
+        for price in load_prices(connection)
+        for unit in PriceUnit
+    ]
 
 
 def correction_rows(connection: Connection) -> Rows:
@@ -43,6 +56,7 @@ def entity_rows(connection: Connection, endpoint_ids: frozenset[str] | None) -> 
         serving_endpoints.c.name,
         serving_endpoints.c.task,
         serving_endpoints.c.endpoint_type,
+        serving_endpoints.c.creator,
         endpoint_configs.c.version,
         endpoint_configs.c.created_timestamp,
         endpoint_configs.c.served_entities,
@@ -69,6 +83,7 @@ def _entities(row: Mapping[Any, Any]) -> Iterator[Mapping[str, Any]]:
             "entity_type": "FOUNDATION_MODEL" if kind == "FOUNDATION_MODEL_API" else kind,
             "task": row["task"],
             "created_by": entity.get("creator", ""),
+            "endpoint_creator": row["creator"],
             "changed_ms": row["created_timestamp"],
         }
 

@@ -17,21 +17,21 @@ from typing import Any
 import duckdb
 
 from openfm.metering.sql.judge import Refused, judge
-from openfm.metering.sql.tables import (
+from openfm.metering.sql.sources import (
     ALL_CORRECTIONS,
     CORRECTION_COLUMNS,
     CORRECTIONS,
     ENTITIES,
     ENTITY_COLUMNS,
-    EXPORT_FORMS,
     LEDGER,
     LEDGER_COLUMNS,
     NEW,
     PRICE_COLUMNS,
     PRICES,
-    TABLES,
-    view_name,
+    UNIT_HOUR_COLUMNS,
+    UNIT_HOURS,
 )
+from openfm.metering.sql.tables import EXPORT_FORMS, TABLES, view_name
 
 _CPU_GRACE_S = 5
 _BESIDE_BYTES = 1 << 30
@@ -127,6 +127,7 @@ def _load(connection: duckdb.DuckDBPyConnection, job: Mapping[str, Any]) -> None
     _table(connection, ENTITIES, job["entities"], ENTITY_COLUMNS)
     _table(connection, PRICES, job["prices"], PRICE_COLUMNS)
     _table(connection, ALL_CORRECTIONS, job["corrections"], CORRECTION_COLUMNS)
+    _table(connection, UNIT_HOURS, job["unit_hours"], UNIT_HOUR_COLUMNS)
     connection.execute("SET VARIABLE workspace_id = $1", [job["workspace_id"]])
     parts = [f"SELECT * FROM {NEW}", *([f"SELECT * FROM {_parquet(files)}"] if files else [])]
     own = "" if job["principal_id"] is None else f" WHERE principal_id = {_quoted(job['principal_id'])}"
