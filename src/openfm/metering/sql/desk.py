@@ -60,10 +60,10 @@ class SqlDesk:
 
     def _run(self, job: Mapping[str, Any], caller: Principal, days: Days | None = None) -> Mapping[str, Any]:
         state = self.archive.state()
-        visible = None if caller.is_admin else self.visible_endpoints(caller)
+        visible = self.visible_endpoints(caller)
         with self.database.transaction() as connection:
             new = closed_rows(connection, state.through, self.most_new_rows + 1)
-            entities, prices = entity_rows(connection, visible), price_rows(connection)
+            entities, prices = entity_rows(connection, caller, visible), price_rows(connection)
             corrections = correction_rows(connection)
         if len(new) > self.most_new_rows:
             raise Unavailable(

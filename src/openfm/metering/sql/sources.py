@@ -60,6 +60,14 @@ ENTITY_COLUMNS: Mapping[str, str] = MappingProxyType(
         "created_by": "VARCHAR",
         "endpoint_creator": "VARCHAR",
         "changed_ms": "BIGINT",
+        "deleted_ms": "BIGINT",
+        "provider": "VARCHAR",
+        "min_provisioned_throughput": "BIGINT",
+        "max_provisioned_throughput": "BIGINT",
+        "provisioned_model_units": "BIGINT",
+        "scale_to_zero_enabled": "BOOLEAN",
+        "workload_type": "VARCHAR",
+        "is_visible": "BOOLEAN",
     }
 )
 PRICE_COLUMNS: Mapping[str, str] = MappingProxyType(

@@ -25,12 +25,23 @@ SELECT {WHERE_FROM}, client_request_id, request_id AS databricks_request_id, pri
 FROM {LEDGER}
 """
 
+_PROVISIONED = "max_provisioned_throughput IS NOT NULL OR provisioned_model_units IS NOT NULL"
 _SERVED_ENTITIES = f"""
 SELECT {_ID} AS served_entity_id, {WHERE_FROM}, created_by, endpoint_name, endpoint_id,
     served_entity AS served_entity_name, entity_type, entity_name, entity_version,
-    config_version AS endpoint_config_version, task, make_timestamp(changed_ms * 1000) AS change_time,
-    CAST(NULL AS TIMESTAMP) AS endpoint_delete_time
-FROM {ENTITIES}
+    config_version AS endpoint_config_version, task,
+    CASE WHEN entity_type = 'EXTERNAL_MODEL' THEN struct_pack(provider := provider) END AS external_model_config,
+    CASE WHEN entity_type = 'FOUNDATION_MODEL' OR {_PROVISIONED} THEN struct_pack(
+        min_provisioned_throughput := min_provisioned_throughput,
+        max_provisioned_throughput := max_provisioned_throughput, provisioned_model_units := provisioned_model_units
+    ) END AS foundation_model_config,
+    CASE WHEN entity_type = 'CUSTOM_MODEL' THEN struct_pack(
+        min_concurrency := CASE WHEN scale_to_zero_enabled THEN 0 END, max_concurrency := CAST(NULL AS INTEGER),
+        compute_type := workload_type
+    ) END AS custom_model_config,
+    CAST(NULL AS STRUCT(min_concurrency INTEGER, max_concurrency INTEGER, compute_type VARCHAR)) AS feature_spec_config,
+    make_timestamp(changed_ms * 1000) AS change_time, make_timestamp(deleted_ms * 1000) AS endpoint_delete_time
+FROM {ENTITIES} WHERE is_visible OR endpoint_id IN (SELECT endpoint_id FROM {LEDGER})
 """
 
 _CORRECTIONS = f"""
