@@ -11,6 +11,7 @@ from openfm.core.errors import InvalidParameterValue, Unavailable
 from openfm.core.principal import Principal
 from openfm.core.sql import SqlAnswer, SqlColumn, SqlQuestion
 from openfm.metering.sql.archive import Archive
+from openfm.metering.sql.payload_tables import PayloadTables
 from openfm.metering.sql.processes import SqlProcesses
 from openfm.metering.sql.rows import closed_rows, correction_rows, entity_rows, price_rows, write_lines
 from openfm.metering.sql.tables import EXPORT_FORMS
@@ -28,7 +29,8 @@ _WEEK_S = 7 * 86_400
 class SqlDesk:
     """Fulfils `control.sql.ports.Sql`. `visible_endpoints` gives the ids of endpoints that a caller may see.
 
-    What is not in the archive yet is read at once with the rest, `most_new_rows` of it at most.
+    What is not in the archive yet is read at once with the rest, `most_new_rows` of it at most. Without `payloads`
+    there are no inference tables to ask.
     """
 
     database: Database
@@ -36,6 +38,7 @@ class SqlDesk:
     processes: SqlProcesses
     workspace_id: str
     visible_endpoints: Callable[[Principal], frozenset[str]]
+    payloads: PayloadTables | None = None
     most_new_rows: int = _MOST_NEW_ROWS
 
     def ask(self, question: SqlQuestion, caller: Principal) -> SqlAnswer:
@@ -72,7 +75,8 @@ class SqlDesk:
             )
         with tempfile.TemporaryDirectory(prefix="openfm-sql-") as name:
             folder = Path(name)
-            hours = self._unit_hours(caller) if _BILLING in str(job.get("text", "")).lower() else ()
+            text = str(job.get("text", ""))
+            hours = self._unit_hours(caller) if _BILLING in text.lower() else ()
             return self.processes.run(
                 {
                     **job,
@@ -82,6 +86,7 @@ class SqlDesk:
                     "prices": write_lines(folder / "prices.jsonl", prices),
                     "corrections": write_lines(folder / "corrections.jsonl", corrections),
                     "unit_hours": write_lines(folder / "unit_hours.jsonl", hours),
+                    "payloads": self.payloads.written(text, caller, folder) if self.payloads else (),
                     "workspace_id": self.workspace_id,
                     "principal_id": _only(caller),
                 }

@@ -114,5 +114,20 @@ UNIT_HOUR_COLUMNS: Mapping[str, str] = MappingProxyType(
         "cost_rest": "BIGINT",
     }
 )
+PAYLOAD_COLUMNS: Mapping[str, str] = MappingProxyType(
+    {
+        "databricks_request_id": "VARCHAR",
+        "client_request_id": "VARCHAR",
+        "request_time_us": "BIGINT",
+        "status_code": "INTEGER",
+        "sampling_fraction": "DOUBLE",
+        "execution_duration_ms": "BIGINT",
+        "request": "VARCHAR",
+        "response": "VARCHAR",
+        "served_entity_id": "VARCHAR",
+        "logging_error_codes": "VARCHAR[]",
+        "requester": "VARCHAR",
+    }
+)
 
 WHERE_FROM = f"'{ACCOUNT_ID}' AS account_id, getvariable('workspace_id') AS workspace_id"

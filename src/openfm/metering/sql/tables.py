@@ -65,6 +65,13 @@ FROM {LEDGER} GROUP BY ALL
 _HOURLY = _ROLL_UP.format(period="date_trunc('hour', make_timestamp(received_us)) AS usage_hour")
 _DAILY = _ROLL_UP.format(period="CAST(make_timestamp(received_us) AS DATE) AS usage_date")
 
+PAYLOADS = """
+SELECT CAST(make_timestamp(request_time_us) AS DATE) AS request_date, databricks_request_id, client_request_id,
+    make_timestamp(request_time_us) AS request_time, status_code, sampling_fraction, execution_duration_ms, request,
+    response, nullif(served_entity_id, '') AS served_entity_id, logging_error_codes, requester
+"""
+"""Of an inference table; what it is made of follows."""
+
 TABLES: Mapping[str, str] = MappingProxyType(
     {
         "system.serving.endpoint_usage": _ENDPOINT_USAGE,
