@@ -167,7 +167,7 @@ def _platform(settings: Settings, catalog: Catalog, state: State) -> Platform:
 
 def _usage(settings: Settings, state: State) -> AbstractAsyncContextManager[SqlDesk]:
     bounds = SqlBounds(settings.sql_memory, settings.sql_timeout_s)
-    return open_usage(state, settings.home / "usage", bounds, environment(), settings.ledger_retention_days)
+    return open_usage(state, settings.home / "usage", bounds, environment(), _retention(settings, state))
 
 
 @asynccontextmanager

@@ -41,6 +41,13 @@ def rows(server: Server, endpoint: str) -> list[dict[str, Any]]:
     return found
 
 
+def asked(server: Server, question: str) -> dict[str, Any]:
+    """The only row of an answer in SQL."""
+    (found,) = json.loads(openfm(server, "sql", "-o", "json", question))
+    row: dict[str, Any] = found
+    return row
+
+
 def unit_hours(server: Server, month: str) -> list[dict[str, Any]]:
     """Those lines of the invoice."""
     found: dict[str, Any] = json.loads(openfm(server, "usage", "invoice", "--month", month, "-o", "json"))
@@ -79,7 +86,8 @@ async def test_an_operators_day(start_server: StartServer) -> None:
         assert await ask(session, server, "pt", usage_context={"team": "red"}, client_request_id="mine") == 200
         assert await ask(session, server, "pt", max_tokens=-1) == 400
         assert await ask(session, server, CHAT) == 200
-        (row,) = await until(lambda: rows(server, "pt"))
+        refused, row = await until(lambda: found if len(found := rows(server, "pt")) > 1 else [])
+        assert (refused["status_code"], refused["served_entity_id"]) == (400, "")
         assert (row["client_request_id"], row["status_code"], row["requester"]) == ("mine", 200, "admin")
         assert json.loads(row["request"])["usage_context"] == {"team": "red"}
         assert json.loads(row["response"])["choices"]
@@ -87,11 +95,11 @@ async def test_an_operators_day(start_server: StartServer) -> None:
         while time.monotonic() < ready_s + _SEEN_AFTER_S:
             assert await ask(session, server, "pt") == 200
         await admin.ask("POST", "/api/2.0/serving-endpoints/pt/config:stop")
-        month = row["request_date"][:7]
+        day, month = row["request_date"], row["request_date"][:7]
         (line,) = await until(lambda: unit_hours(server, month))
     assert line["endpoint"] == "pt"
     assert int(line["amount"]) == int(line["unit_seconds"]), "3600 USD an hour is one a second"
-    report = openfm(server, "usage", "report", "--by", "tag:team", "--from", f"{month}-01", "--to", f"{month}-28")
+    report = openfm(server, "usage", "report", "--by", "tag:team", "--from", f"{month}-01", "--to", day)
     assert "red" in report
     assert "TAG:TEAM" in report
     assert "for ever" in openfm(server, "usage", "retention")
@@ -102,6 +110,11 @@ async def test_an_operators_day(start_server: StartServer) -> None:
     assert (charged["amount"], back["amount"], back["currency"]) == ("0.5", "-0.5", "USD")
     assert back["cost"] == format(Decimal(charged["cost"]) - Decimal("0.5"), "f").rstrip("0").rstrip(".")
     assert openfm(server, "usage", "invoice", "--month", month).count("forgotten") == 2
+    joined = "main.llm.pt_payload JOIN system.serving.endpoint_usage USING (databricks_request_id, served_entity_id)"
+    assert asked(server, f"SELECT count(*) AS count FROM {joined}")["count"] > 0
+    invoiced = json.loads(openfm(server, "usage", "invoice", "--month", month, "-o", "json"))["totals"]
+    billed = asked(server, "SELECT sum(cost) AS cost FROM system.billing.usage")
+    assert Decimal(billed["cost"]) == Decimal(invoiced["USD"])
     assert openfm(server, "usage", "corrections", "--month", month).count("forgotten") == 2
     assert "2.5" in openfm(server, "limits", "set-weight", "2.5", "--user", "admin")
     assert "2.5" in openfm(server, "limits", "list")

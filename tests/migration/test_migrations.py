@@ -9,10 +9,13 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 import openfm.store.access_tables
+import openfm.store.budget_tables
 import openfm.store.calibration_tables
+import openfm.store.event_tables
 import openfm.store.ledger_tables
 import openfm.store.limit_tables
-import openfm.store.registry_tables  # noqa: F401  # their tables are part of the metadata
+import openfm.store.registry_tables
+import openfm.store.usage_tables  # noqa: F401  # their tables are part of the metadata
 from openfm.catalog.catalog import Catalog, load_catalog
 from openfm.control.endpoints.defaults import ensure_default_endpoints
 from openfm.control.endpoints.loading import load_endpoints

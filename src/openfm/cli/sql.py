@@ -39,7 +39,7 @@ def sql(
     """Ask about usage in SQL: one's own, or everybody's for admins.
 
     Tables: system.serving.endpoint_usage, system.serving.endpoint_refusals, system.serving.served_entities,
-    system.billing.usage, system.billing.list_prices, openfm.usage_hourly, openfm.usage_daily.
+    system.billing.usage, system.billing.list_prices, openfm.usage_hourly, openfm.usage_daily, openfm.corrections.
     """
     with reported(as_json=output is SqlOutput.JSON):
         columns, rows = talk(Given(url, token, home), lambda client: _all(client, query, max_rows))

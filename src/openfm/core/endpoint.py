@@ -183,10 +183,15 @@ class EndpointDetails:
         return self.tags.get(SPILLOVER_TAG) or None
 
     @property
+    def inference_table_config(self) -> Mapping[str, object]:
+        """Where requests and answers are kept, as it came; empty where nobody said so."""
+        table = (self.ai_gateway or {}).get("inference_table_config")
+        return table if isinstance(table, Mapping) else {}
+
+    @property
     def has_inference_table(self) -> bool:
         """Whether requests and answers are kept."""
-        table = (self.ai_gateway or {}).get("inference_table_config")
-        return isinstance(table, Mapping) and table.get("enabled") is True
+        return self.inference_table_config.get("enabled") is True
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +235,13 @@ class ServingEndpoint:
         return self.config
 
     @property
+    def inference_table_name(self) -> str:
+        """As Databricks names it: catalog.schema.prefix_payload."""
+        asked = self.details.inference_table_config
+        prefix = asked.get("table_name_prefix") or self.name
+        return f"{asked.get('catalog_name') or 'main'}.{asked.get('schema_name') or 'default'}.{prefix}_payload"
+
+    @property
     def wanted_entities(self) -> tuple[ServedEntity, ...]:
         """Every entity that should run now: of the active config, and of the pending one."""
         if self.is_stopped:
@@ -252,6 +264,11 @@ def deployment_id(endpoint: str, entity_name: str, entity_version: str, settings
     del process["scale_to_zero_enabled"], process["burst_scaling_enabled"], process["environment_vars"]
     digest = hashlib.sha256(json.dumps([endpoint, process], sort_keys=True).encode()).hexdigest()
     return f"{entity_name.rpartition('.')[2][:40]}-{entity_version}-{digest[:32]}"
+
+
+def served_entity_id(endpoint_id: str, config_version: int, served_entity: str) -> str:
+    """What usage and inference tables call a served entity; `metering.sql.tables` makes the same of a ledger's row."""
+    return hashlib.md5(f"{endpoint_id}/{config_version}/{served_entity}".encode(), usedforsecurity=False).hexdigest()
 
 
 def pick_route(routes: Sequence[Route], draw: float) -> Route:

@@ -13,7 +13,8 @@ RESPONSE_TOO_LARGE = "MAX_RESPONSE_SIZE_EXCEEDED"
 class Payload:
     """A request and its answer, as they came and went. Times are us since the epoch.
 
-    `request` and `response` are None where they were larger than `MOST_BYTES`; `error_codes` say so.
+    `request` and `response` are None where they were larger than `MOST_BYTES`; `error_codes` say so. `served_entity_id`
+    is empty where the request was refused before it went to an entity.
     """
 
     request_id: str

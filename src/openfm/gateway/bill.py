@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from openfm.core.endpoint import ServedEntity, ServingEndpoint
+from openfm.core.endpoint import ServedEntity, ServingEndpoint, served_entity_id
 from openfm.core.ledger import Attempt, LedgerEntry, LedgerState, Settlement
 from openfm.core.principal import Principal
 from openfm.core.usage import Demand
@@ -32,6 +32,7 @@ class Bill:
     attempt: Attempt | None = None
     opened_s: float | None = None
     _entity: ServedEntity | None = None
+    _config_version: int = 0
     _noted_s: float = 0.0
     _noted_tokens: int = 0
 
@@ -76,7 +77,13 @@ class Bill:
                 is_provisioned=entity.settings.is_provisioned,
             )
         )
+        self._config_version = endpoint.active.version
         self.opened_s = self._noted_s = self.meter.clock()
+
+    def served_entity_id(self, endpoint: ServingEndpoint, entity: ServedEntity) -> str:
+        """The entity as usage knows it: of the config that the request is on record with, or would have been."""
+        version = endpoint.active.version if self.opened_s is None else self._config_version
+        return served_entity_id(endpoint.id, version, entity.name)
 
     def mark_delivered(self) -> None:
         """Everything counted so far was handed to the client's socket."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from openfm.core.endpoint import ServingEndpoint
 from openfm.core.errors import ApiError, BudgetExceeded, RateLimited
 from openfm.core.payload import Payload
 from openfm.core.principal import Principal
@@ -33,8 +34,8 @@ SERVER_ENDED = 503
 class Exchange:
     """State of one request; belongs to the task that answers it.
 
-    `served_entity` is the one named in the path, `raw` the body as it came. `is_explained`: the
-    client wants to know where its time went.
+    `served_entity` is the one named in the path, `endpoint` whom it is for, `raw` the body as it came.
+    `is_explained`: the client wants to know where its time went.
     """
 
     manner: Manner
@@ -45,6 +46,7 @@ class Exchange:
     served_entity: str | None = None
     idempotency_key: str | None = None
     raw: bytes = b""
+    endpoint: ServingEndpoint | None = None
     is_explained: bool = False
     trace_parent: str | None = None
     error: ApiError | None = None
@@ -125,26 +127,28 @@ class Exchange:
 
     def recorded(self, send: Send) -> Send:
         """What to send through from here on: an endpoint with an inference table keeps what is sent."""
-        if not self.invocation.endpoint.details.has_inference_table:
+        if self.endpoint is None or not self.endpoint.details.has_inference_table:
             return send
-        self.recording = Recording(send)
+        if self.recording is None:
+            self.recording = Recording(send)
         return self.recording
 
     def payload(self, finished_s: float) -> Payload | None:
         """The row of the inference table, where there is one."""
-        if self.recording is None:
+        if self.recording is None or self.endpoint is None:
             return None
+        one = self._invocation
         request, response, codes = self.recording.texts(self.raw)
         return Payload(
             request_id=self.request_id,
-            endpoint_id=self.invocation.endpoint.id,
+            endpoint_id=self.endpoint.id,
             client_request_id=self.bill.client_request_id,
             request_time_us=self.bill.received_us,
             status_code=self.status,
             execution_duration_ms=max(0, round((finished_s - self.meter.received_s) * 1000)),
             request=request,
             response=response,
-            served_entity_id=self.invocation.entity.deployment_id,
+            served_entity_id="" if one is None else self.bill.served_entity_id(one.endpoint, one.entity),
             requester=self.principal.name,
             error_codes=codes,
         )

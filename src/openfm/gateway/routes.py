@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,7 @@ from openfm.wire.chunks import ChatChunks, CompletionChunks, StreamStyle
 from openfm.wire.explanation import Explanation, explained, is_asked_for
 from openfm.wire.manner import Manner, ReasoningStyle, usage_style
 from openfm.wire.problems import internal_error, problem
-from openfm.wire.requests import ChatBody, CompletionBody, EmbeddingBody, SamplingBody, decode
+from openfm.wire.requests import ChatBody, CompletionBody, EmbeddingBody, SamplingBody, decode, glimpse
 from openfm.wire.to_core import BatchLimits, chat_job, completion_job, embedding_request
 from openfm.wire.trace_context import trace_parent
 
@@ -90,9 +90,7 @@ class DataPlane:
             exchange.is_explained = is_asked_for(scope["headers"])
             exchange.trace_parent = trace_parent(scope["headers"])
             respond = await self._route(scope, exchange, receive)
-            if exchange.is_started:
-                send = exchange.recorded(send)
-            await respond(receive, send)
+            await respond(receive, exchange.recorded(send))
         except ClientGone:
             exchange.status = CLIENT_CLOSED_REQUEST
         except asyncio.CancelledError:  # the server ends, and does not wait longer
@@ -101,6 +99,7 @@ class DataPlane:
         except AlreadyTaken as error:
             await self._send_again(exchange, error, send)
         except ApiError as error:
+            self._find_out(exchange)
             await _send_problem(exchange, error, send)
         except Exception:
             log.exception("request.failed", request_id=exchange.request_id)
@@ -121,6 +120,16 @@ class DataPlane:
             (b"idempotent-replayed", b"true"),
         )
         await send_body(send, 200, headers, kept.body)
+
+    def _find_out(self, exchange: Exchange) -> None:
+        """Whom a body was for that could be read, but not understood: an inference table keeps that too."""
+        if exchange.is_started or not exchange.raw:
+            return
+        named = glimpse(exchange.raw)
+        exchange.bill.client_request_id = named.client_request_id
+        if exchange.endpoint is None and named.model is not None:
+            with suppress(ApiError):
+                exchange.endpoint = self._gateway.endpoint(exchange.principal, named.model)
 
     def _route(self, scope: Scope, exchange: Exchange, receive: Receive) -> Awaitable[Response]:
         path = scope["path"].rstrip("/")
@@ -150,6 +159,7 @@ class DataPlane:
     async def _invocations(self, scope: Scope, exchange: Exchange, receive: Receive, name: str) -> Response:
         endpoint = self._gateway.endpoint(exchange.principal, name)
         raw = await self._body(scope, exchange, receive)
+        exchange.endpoint = endpoint
         if endpoint.task is Task.EMBEDDINGS:
             return await self._embed(exchange, endpoint, self._decoded_embedding(raw))
         if endpoint.task is Task.COMPLETIONS:
@@ -183,7 +193,8 @@ class DataPlane:
     def _named(self, exchange: Exchange, name: str | None) -> ServingEndpoint:
         if not name:
             raise InvalidRequest("model is missing: send the endpoint's name.", param="model")
-        return self._gateway.endpoint(exchange.principal, name)
+        exchange.endpoint = self._gateway.endpoint(exchange.principal, name)
+        return exchange.endpoint
 
     async def _chat(self, exchange: Exchange, endpoint: ServingEndpoint, body: ChatBody) -> Response:
         job = chat_job(body, is_strict=self._options.is_strict)
@@ -317,6 +328,7 @@ def _stream_style(exchange: Exchange, body: SamplingBody, reasoning: ReasoningSt
 
 
 async def _send_problem(exchange: Exchange, error: ApiError, send: Send) -> None:
+    send = exchange.recorded(send)
     exchange.fail(error)
     await exchange.release_key()
     answer = problem(error, exchange.manner.error_shape)

@@ -1,12 +1,13 @@
 """Hours of model units in the database: only ever added to, each second of a deployment once."""
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Text, and_, cast, func, insert, literal_column, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from openfm.core.errors import ApiError
@@ -25,6 +26,7 @@ log = structlog.get_logger(__name__)
 
 _TICK_S = 1.0
 _MOST_WAITING = 100_000
+_HOUR: ColumnElement[int] = literal_column("3600")  # no parameter: one grouped by would be another one
 # In two parts: a sum of 10^-12 soon has more than 64 bits.
 _COSTS = (func.sum(unit_hours.c.cost_pico // MICRO), func.sum(unit_hours.c.cost_pico % MICRO))
 
@@ -110,6 +112,34 @@ def unit_costs(
     query = select(*keys, *_COSTS).where(_began(span_us, caller)).group_by(*keys)
     for *key, high, low in connection.execute(query):
         yield tuple(key), Used(0, 0, 0, 0, int(high) * MICRO + int(low))
+
+
+def hourly_rows(
+    connection: Connection, ended_s: tuple[int, int], principal_id: str | None
+) -> Sequence[Mapping[str, Any]]:
+    """What ended in that time, by the hour in which it began: one's own, or everybody's (None)."""
+    hour = (unit_hours.c.from_s - unit_hours.c.from_s % _HOUR).label("hour_s")
+    names = ("endpoint_id", "endpoint_name", "entity_name", "principal_name", "currency", "price_version")
+    tags = cast(unit_hours.c.tags, Text)  # PostgreSQL compares no JSON
+    keys = [hour, *(unit_hours.c[name] for name in names), tags]
+    seconds = func.sum(unit_hours.c.units * (unit_hours.c.to_s - unit_hours.c.from_s))
+    query = select(*keys, seconds, *_COSTS).group_by(*keys)
+    query = query.where(unit_hours.c.to_s > ended_s[0], unit_hours.c.to_s <= ended_s[1])
+    if principal_id is not None:
+        query = query.where(unit_hours.c.principal_id == principal_id)
+    shown = ("hour_s", *names, "tags", "unit_seconds", "cost_micro", "cost_rest")
+    return [_hourly(dict(zip(shown, row, strict=True))) for row in connection.execute(query)]
+
+
+def ends_s(connection: Connection) -> tuple[int, int] | None:
+    """When the first interval ended and the last one; None without any."""
+    first, last = connection.execute(select(func.min(unit_hours.c.to_s), func.max(unit_hours.c.to_s))).one()
+    return None if first is None else (first, last)
+
+
+def _hourly(row: dict[str, Any]) -> dict[str, Any]:
+    sums = {name: int(row[name]) for name in ("unit_seconds", "cost_micro", "cost_rest")}
+    return row | sums | {"tags": json.loads(row["tags"])}
 
 
 def _began(span_us: tuple[int, int], caller: Principal) -> ColumnElement[bool]:

@@ -39,3 +39,15 @@ endpoint_configs = Table(
     Column("created_timestamp", BigInteger, nullable=False, comment="ms since the epoch"),
     Column("auto_capture_config", JSON, nullable=True),
 )
+
+deleted_endpoints = Table(
+    "deleted_endpoints",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("name", String(63), nullable=False, comment="others may have it since"),
+    Column("task", String(64), nullable=False),
+    Column("endpoint_type", String(64), nullable=False),
+    Column("creator", String(256), nullable=False),
+    Column("deleted_timestamp", BigInteger, nullable=False, comment="ms since the epoch"),
+    Column("configs", JSON, nullable=False, comment="[{version, created_timestamp, served_entities}], without any key"),
+)

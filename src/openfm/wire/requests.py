@@ -193,6 +193,24 @@ def decode(raw: bytes, kind: msgspec.json.Decoder[BodyT], table: tuple[fields.Fi
     return body
 
 
+class Glimpse(msgspec.Struct):
+    """What can be told of a body that is not understood."""
+
+    model: str | None = None
+    client_request_id: str | None = None
+
+
+_GLIMPSE = msgspec.json.Decoder(Glimpse)
+
+
+def glimpse(raw: bytes) -> Glimpse:
+    """Whom the body is for, as far as it can be read."""
+    try:
+        return _GLIMPSE.decode(raw)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return Glimpse()
+
+
 def _sentence(error: msgspec.ValidationError) -> str:
     return str(error).replace(" - at `$", " at `").replace("`.", "`")
 

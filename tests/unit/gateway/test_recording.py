@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from openfm.control.identity.token_book import ADMIN, TokenBook
-from openfm.core.endpoint import EndpointDetails, ServingEndpoint
+from openfm.core.endpoint import EndpointDetails, ServingEndpoint, served_entity_id
 from openfm.core.payload import MOST_BYTES, Payload
 from openfm.core.price_book import PriceBook
 from openfm.engines.scripted import ScriptedEngine
@@ -26,6 +26,7 @@ from tests.unit.gateway.fakes import FakeDirectory, FakeLedger, FakeLimiter, Fak
 from tests.unit.gateway.test_frames import ENDPOINT, SCOPE
 
 LOGGED = replace(ENDPOINT, details=EndpointDetails(ai_gateway={"inference_table_config": {"enabled": True}}))
+PATH = str(SCOPE["path"])
 ASKED = b'{"model":"llama","client_request_id":"mine","messages":[{"role":"user","content":"Hi"}]}'
 
 
@@ -40,7 +41,7 @@ class Kept:
 
 
 async def asked(
-    body: bytes, endpoint: ServingEndpoint = LOGGED, ledger: FakeLedger | None = None
+    body: bytes, endpoint: ServingEndpoint = LOGGED, ledger: FakeLedger | None = None, path: str = PATH
 ) -> tuple[list[Payload], bytes]:
     """The rows that one request leaves, and what its client got."""
     kept = Kept()
@@ -70,7 +71,7 @@ async def asked(
         Metrics(),
         lambda: float(next(times)),
     )
-    await DataPlane(gateway, TokenBook({"t": ADMIN}), exchanges, PriceBook(()))(SCOPE, receive, send)
+    await DataPlane(gateway, TokenBook({"t": ADMIN}), exchanges, PriceBook(()))({**SCOPE, "path": path}, receive, send)
     return kept.rows, b"".join(sent)
 
 
@@ -80,7 +81,9 @@ async def test_a_row_holds_the_request_as_it_came_and_the_answer_as_it_was_sent(
     assert row.response == sent.decode()
     assert json.loads(row.response)["choices"]
     assert (row.status_code, row.client_request_id, row.requester) == (200, "mine", "admin")
-    assert (row.endpoint_id, row.served_entity_id, row.error_codes) == (LOGGED.id, "d", ())
+    entity = LOGGED.active.served_entities[0]
+    assert row.served_entity_id == served_entity_id(LOGGED.id, LOGGED.active.version, entity.name)
+    assert (row.endpoint_id, row.error_codes) == (LOGGED.id, ())
     assert row.request_time_us == 1_000_000_000
     assert row.execution_duration_ms > 0
 
@@ -105,6 +108,26 @@ async def test_where_it_is_off_nothing_is_kept(config: dict[str, Any] | None) ->
     rows, sent = await asked(ASKED, endpoint)
     assert rows == []
     assert sent
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        ASKED.replace(b'"Hi"', b"7"),
+        ASKED.replace(b'"user"', b'"nobody"'),
+        b'{"model":"llama","client_request_id":"mine"}',
+        ASKED.replace(b'"messages"', b'"temperature":9,"messages"'),
+    ],
+)
+async def test_a_body_that_is_not_understood_is_kept_with_its_refusal(body: bytes) -> None:
+    (row,), sent = await asked(body)
+    assert (row.status_code, row.request, row.response) == (400, body.decode(), sent.decode())
+    assert (row.endpoint_id, row.served_entity_id, row.client_request_id) == (LOGGED.id, "", "mine")
+
+
+async def test_a_body_that_is_no_json_is_kept_where_the_path_names_the_endpoint() -> None:
+    (row,), sent = await asked(b"{", path="/serving-endpoints/llama/invocations")
+    assert (row.status_code, row.request, row.response) == (400, "{", sent.decode())
 
 
 async def test_what_is_no_request_to_an_endpoint_leaves_no_row() -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 
-from openfm.control.endpoints.stored import entity_to_json
+from openfm.control.endpoints.stored import entity_to_json, entity_without_key
 from openfm.core.endpoint import EndpointConfig, ServingEndpoint
-from openfm.store.tables import endpoint_configs, serving_endpoints
+from openfm.store.tables import deleted_endpoints, endpoint_configs, serving_endpoints
 
 
 def names(connection: Connection) -> frozenset[str]:
@@ -57,9 +57,22 @@ def update_endpoint(connection: Connection, endpoint: ServingEndpoint) -> None:
     )
 
 
-def delete_endpoint(connection: Connection, name: str) -> None:
-    """The endpoint and all its configs."""
-    connection.execute(delete(serving_endpoints).where(serving_endpoints.c.name == name))
+def delete_endpoint(connection: Connection, name: str, deleted_ms: int) -> None:
+    """The endpoint and all its configs; what usage says of them is kept."""
+    this = serving_endpoints.c.name == name
+    row = connection.execute(select(serving_endpoints).where(this)).mappings().one()
+    configs = connection.execute(select(endpoint_configs).where(endpoint_configs.c.endpoint_name == name)).mappings()
+    kept = [
+        {
+            "version": config["version"],
+            "created_timestamp": config["created_timestamp"],
+            "served_entities": [entity_without_key(entity) for entity in config["served_entities"]],
+        }
+        for config in configs
+    ]
+    facts = {column: row[column] for column in ("id", "name", "task", "endpoint_type", "creator")}
+    connection.execute(insert(deleted_endpoints).values(**facts, deleted_timestamp=deleted_ms, configs=kept))
+    connection.execute(delete(serving_endpoints).where(this))
 
 
 def _endpoint_values(endpoint: ServingEndpoint) -> Mapping[str, Any]:

@@ -171,7 +171,7 @@ class EndpointService:
         with self._office.directory.settled():
             endpoint = self._office.directory.get(name)
             with self._office.database.transaction(self._office.grants.take_over) as connection:
-                repository.delete_endpoint(connection, name)
+                repository.delete_endpoint(connection, name, self._office.now_ms())
                 self._office.grants.forget(connection, endpoint.id)
             self._office.directory.remove(name)
         self._office.on_change()

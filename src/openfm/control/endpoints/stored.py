@@ -38,6 +38,13 @@ def entity_to_json(entity: ServedEntity) -> dict[str, Any]:
     return stored
 
 
+def entity_without_key(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The entity's row, of another provider's model only whose it is."""
+    if "external" not in stored:
+        return dict(stored)
+    return {**stored, "external": {"provider": stored["external"]["provider"]}}
+
+
 def entity_from_json(stored: Mapping[str, Any], models: Models) -> ServedEntity:
     """The entity of a row; one that an early version wrote has names alone. Raises `NotFound` for its model."""
     if "external" in stored:

@@ -37,7 +37,7 @@ def list_payloads(
     """The rows of the endpoint's inference table, the latest first."""
     rows, token = payloads.page(endpoint.id, page_token or None, max_results)
     shown = {
-        "table_name": _table_name(endpoint),
+        "table_name": endpoint.inference_table_name,
         "enabled": endpoint.details.has_inference_table,
         "rows": [_shown(row) for row in rows],
     }
@@ -58,14 +58,6 @@ def get_payload(
             "table was enabled on, for its retention."
         )
     return _shown(row)
-
-
-def _table_name(endpoint: ServingEndpoint) -> str:
-    """As Databricks names it: catalog.schema.prefix_payload."""
-    table = (endpoint.details.ai_gateway or {}).get("inference_table_config")
-    asked = table if isinstance(table, Mapping) else {}
-    prefix = asked.get("table_name_prefix") or endpoint.name
-    return f"{asked.get('catalog_name') or 'main'}.{asked.get('schema_name') or 'default'}.{prefix}_payload"
 
 
 def _shown(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Answers questions about usage: from the archive, and for what is newer from the database."""
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -11,6 +11,7 @@ from openfm.core.errors import InvalidParameterValue, Unavailable
 from openfm.core.principal import Principal
 from openfm.core.sql import SqlAnswer, SqlColumn, SqlQuestion
 from openfm.metering.sql.archive import Archive
+from openfm.metering.sql.payload_tables import PayloadTables
 from openfm.metering.sql.processes import SqlProcesses
 from openfm.metering.sql.rows import (
     closed_rows,
@@ -21,18 +22,23 @@ from openfm.metering.sql.rows import (
     write_lines,
 )
 from openfm.metering.sql.tables import EXPORT_FORMS
+from openfm.metering.unit_hours import ends_s, hourly_rows
 from openfm.store.database import Database
 
 _MOST_NEW_ROWS = 200_000
 _EXPORTED_IN_S = 30.0
 _REFUSALS = "endpoint_refusals"
+_BILLING = "billing"
+"""A question about the hours of model units has this word, for it must name their table. Others need not wait."""
+_WEEK_S = 7 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
 class SqlDesk:
     """Fulfils `control.sql.ports.Sql`. `visible_endpoints` gives the ids of endpoints that a caller may see.
 
-    What is not in the archive yet is read at once with the rest, `most_new_rows` of it at most.
+    What is not in the archive yet is read at once with the rest, `most_new_rows` of it at most. Without `payloads`
+    there are no inference tables to ask.
     """
 
     database: Database
@@ -40,6 +46,7 @@ class SqlDesk:
     processes: SqlProcesses
     workspace_id: str
     visible_endpoints: Callable[[Principal], frozenset[str]]
+    payloads: PayloadTables | None = None
     most_new_rows: int = _MOST_NEW_ROWS
 
     def ask(self, question: SqlQuestion, caller: Principal) -> SqlAnswer:
@@ -64,10 +71,10 @@ class SqlDesk:
 
     def _run(self, job: Mapping[str, Any], caller: Principal, days: Days | None = None) -> Mapping[str, Any]:
         state = self.archive.state()
-        visible = None if caller.is_admin else self.visible_endpoints(caller)
+        visible = self.visible_endpoints(caller)
         with self.database.transaction() as connection:
             new = closed_rows(connection, state.through, self.most_new_rows + 1)
-            entities, prices = entity_rows(connection, visible), price_rows(connection)
+            entities, prices = entity_rows(connection, caller, visible), price_rows(connection)
             corrections = correction_rows(connection)
             # There may be many of them, and few questions are about them.
             is_about_refusals = _REFUSALS in str(job.get("text", "")).lower()
@@ -79,6 +86,8 @@ class SqlDesk:
             )
         with tempfile.TemporaryDirectory(prefix="openfm-sql-") as name:
             folder = Path(name)
+            text = str(job.get("text", ""))
+            hours = self._unit_hours(caller) if _BILLING in text.lower() else ()
             return self.processes.run(
                 {
                     **job,
@@ -88,7 +97,26 @@ class SqlDesk:
                     "prices": write_lines(folder / "prices.jsonl", prices),
                     "corrections": write_lines(folder / "corrections.jsonl", corrections),
                     "refusals": write_lines(folder / "refusals.jsonl", refusals),
+                    "unit_hours": write_lines(folder / "unit_hours.jsonl", hours),
+                    "payloads": self.payloads.written(text, caller, folder) if self.payloads else (),
                     "workspace_id": self.workspace_id,
-                    "principal_id": None if caller.is_admin else caller.id,
+                    "principal_id": _only(caller),
                 }
             )
+
+    def _unit_hours(self, caller: Principal) -> Iterator[Mapping[str, Any]]:
+        """A week at a time: who writes the ledger waits for who reads."""
+        with self.database.transaction() as connection:
+            ends = ends_s(connection)
+        if ends is None:
+            return
+        first, last = ends
+        for start in range(first - 1, last, _WEEK_S):
+            with self.database.transaction() as connection:
+                rows = hourly_rows(connection, (start, min(start + _WEEK_S, last)), _only(caller))
+            yield from rows
+
+
+def _only(caller: Principal) -> str | None:
+    """Whose rows an answer is made of; None for everybody's."""
+    return None if caller.is_admin else caller.id

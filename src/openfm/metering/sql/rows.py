@@ -7,12 +7,21 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from openfm.metering.sql.tables import CORRECTION_COLUMNS, LEDGER_COLUMNS, PRICE_COLUMNS, REFUSAL_COLUMNS
-from openfm.store.ledger_tables import ledger, ledger_corrections, prices
-from openfm.store.tables import endpoint_configs, serving_endpoints
+from openfm.core.price import PriceUnit
+from openfm.core.principal import Principal
+from openfm.metering.price_list import load_prices
+from openfm.metering.sql.sources import CORRECTION_COLUMNS, LEDGER_COLUMNS, REFUSAL_COLUMNS
+from openfm.store.ledger_tables import ledger, ledger_corrections
+from openfm.store.tables import deleted_endpoints, endpoint_configs, serving_endpoints
 from openfm.store.usage_tables import refusals
 
 Rows = Sequence[Mapping[str, Any]]
+
+_ENDPOINT = ("id", "name", "task", "endpoint_type", "creator")
+_SETTINGS = (
+    *("min_provisioned_throughput", "max_provisioned_throughput", "provisioned_model_units"),
+    *("scale_to_zero_enabled", "workload_type"),
+)
 
 
 def closed_rows(connection: Connection, after: int, most: int) -> Rows:
@@ -24,9 +33,20 @@ def closed_rows(connection: Connection, after: int, most: int) -> Rows:
 
 
 def price_rows(connection: Connection) -> Rows:
-    """Every price."""
-    query = select(*(prices.c[name] for name in PRICE_COLUMNS))
-    return [dict(row) for row in connection.execute(query).mappings()]
+    """Every price, with an amount for each unit: what a price leaves out costs nothing, or what the prompt does."""
+    return [
+        {
+            "version": price.version,
+            "unit": unit,
+            "target_kind": price.target.kind,
+            "target": price.target.name,
+            "amount_micro": price.micro(unit),
+            "currency": price.currency,
+            "effective_from_us": price.effective_from_us,
+        }
+        for price in load_prices(connection)
+        for unit in PriceUnit
+    ]
 
 
 def refusal_rows(connection: Connection, most: int) -> Rows:
@@ -44,40 +64,50 @@ def correction_rows(connection: Connection) -> Rows:
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def entity_rows(connection: Connection, endpoint_ids: frozenset[str] | None) -> Rows:
-    """Every served entity of each config version; of these endpoints, or of all."""
+def entity_rows(connection: Connection, caller: Principal, visible: frozenset[str]) -> Rows:
+    """Every served entity of each config version, of deleted endpoints too.
+
+    `is_visible`: the caller may see its endpoint (`visible` has their ids), or made one that is gone.
+    """
     query = select(
-        serving_endpoints.c.id,
-        serving_endpoints.c.name,
-        serving_endpoints.c.task,
-        serving_endpoints.c.endpoint_type,
+        *(serving_endpoints.c[name] for name in _ENDPOINT),
         endpoint_configs.c.version,
         endpoint_configs.c.created_timestamp,
         endpoint_configs.c.served_entities,
     ).join(endpoint_configs, endpoint_configs.c.endpoint_name == serving_endpoints.c.name)
-    rows = connection.execute(query.order_by(serving_endpoints.c.name, endpoint_configs.c.version))
-    return [
-        entity
-        for row in rows.mappings()
-        if endpoint_ids is None or row["id"] in endpoint_ids
-        for entity in _entities(row)
+    rows = connection.execute(query.order_by(serving_endpoints.c.name, endpoint_configs.c.version)).mappings()
+    found = [
+        {**entity, "deleted_ms": None, "is_visible": caller.is_admin or row["id"] in visible}
+        for row in rows
+        for entity in _entities(row, row)
     ]
+    for row in connection.execute(select(deleted_endpoints).order_by(deleted_endpoints.c.id)).mappings():
+        known = {
+            "deleted_ms": row["deleted_timestamp"],
+            "is_visible": caller.is_admin or row["creator"] == caller.name,
+        }
+        found += [entity | known for config in row["configs"] for entity in _entities(row, config)]
+    return found
 
 
-def _entities(row: Mapping[Any, Any]) -> Iterator[Mapping[str, Any]]:
-    for entity in row["served_entities"]:
-        kind = "EXTERNAL_MODEL" if "external" in entity else row["endpoint_type"]
+def _entities(endpoint: Mapping[Any, Any], config: Mapping[Any, Any]) -> Iterator[dict[str, Any]]:
+    for entity in config["served_entities"]:
+        kind = "EXTERNAL_MODEL" if "external" in entity else endpoint["endpoint_type"]
+        settings = entity.get("settings", {})
         yield {
-            "endpoint_id": row["id"],
-            "endpoint_name": row["name"],
-            "config_version": row["version"],
+            "endpoint_id": endpoint["id"],
+            "endpoint_name": endpoint["name"],
+            "config_version": config["version"],
             "served_entity": entity["name"],
             "entity_name": entity["entity_name"],
             "entity_version": entity["entity_version"],
             "entity_type": "FOUNDATION_MODEL" if kind == "FOUNDATION_MODEL_API" else kind,
-            "task": row["task"],
+            "task": endpoint["task"],
             "created_by": entity.get("creator", ""),
-            "changed_ms": row["created_timestamp"],
+            "endpoint_creator": endpoint["creator"],
+            "changed_ms": config["created_timestamp"],
+            "provider": entity.get("external", {}).get("provider"),
+            **{name: settings.get(name) for name in _SETTINGS},
         }
 
 

@@ -17,24 +17,25 @@ from typing import Any
 import duckdb
 
 from openfm.metering.sql.judge import Refused, judge
-from openfm.metering.sql.tables import (
+from openfm.metering.sql.sources import (
     ALL_CORRECTIONS,
     ALL_REFUSALS,
     CORRECTION_COLUMNS,
     CORRECTIONS,
     ENTITIES,
     ENTITY_COLUMNS,
-    EXPORT_FORMS,
     LEDGER,
     LEDGER_COLUMNS,
     NEW,
+    PAYLOAD_COLUMNS,
     PRICE_COLUMNS,
     PRICES,
     REFUSAL_COLUMNS,
     REFUSALS,
-    TABLES,
-    view_name,
+    UNIT_HOUR_COLUMNS,
+    UNIT_HOURS,
 )
+from openfm.metering.sql.tables import EXPORT_FORMS, PAYLOADS, TABLES, view_name
 
 _CPU_GRACE_S = 5
 _BESIDE_BYTES = 1 << 30
@@ -88,7 +89,7 @@ def _answered(job: Mapping[str, Any]) -> dict[str, Any]:
     _load(connection, job)
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
-    question = _readable(connection, str(job["text"]))
+    question = _readable(connection, job)
     offset, most = int(job["offset"]), int(job["max_rows"])
     result = connection.execute(f"SELECT * FROM ({question}) LIMIT {most + 1} OFFSET {offset}")
     columns = [{"name": column[0], "type": str(column[1])} for column in result.description or ()]
@@ -123,14 +124,16 @@ def _connection(job: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
 def _load(connection: duckdb.DuckDBPyConnection, job: Mapping[str, Any]) -> None:
     """Our tables, as views on exactly the files that the job names."""
     files: Sequence[str] = job["files"]
-    if files:
-        paths = ", ".join(_quoted(file) for file in files)
+    read_later = [*files, *(table["rows"] for table in job["payloads"])]
+    if read_later:
+        paths = ", ".join(_quoted(file) for file in read_later)
         connection.execute(f"SET allowed_paths = [{paths}]")
     _table(connection, NEW, job["rows"], LEDGER_COLUMNS)
     _table(connection, ENTITIES, job["entities"], ENTITY_COLUMNS)
     _table(connection, PRICES, job["prices"], PRICE_COLUMNS)
     _table(connection, ALL_CORRECTIONS, job["corrections"], CORRECTION_COLUMNS)
     _table(connection, ALL_REFUSALS, job["refusals"], REFUSAL_COLUMNS)
+    _table(connection, UNIT_HOURS, job["unit_hours"], UNIT_HOUR_COLUMNS)
     connection.execute("SET VARIABLE workspace_id = $1", [job["workspace_id"]])
     parts = [f"SELECT * FROM {NEW}", *([f"SELECT * FROM {_parquet(files)}"] if files else [])]
     own = "" if job["principal_id"] is None else f" WHERE principal_id = {_quoted(job['principal_id'])}"
@@ -143,6 +146,9 @@ def _load(connection: duckdb.DuckDBPyConnection, job: Mapping[str, Any]) -> None
     connection.execute(f"CREATE VIEW {REFUSALS} AS SELECT * FROM {ALL_REFUSALS}{own}")
     for name, select in TABLES.items():
         connection.execute(f"CREATE VIEW {view_name(name)} AS {select}")
+    for number, table in enumerate(job["payloads"]):
+        rows = _json_rows(table["rows"], PAYLOAD_COLUMNS)
+        connection.execute(f"CREATE VIEW payloads_{number} AS {PAYLOADS} FROM {rows}")
 
 
 def _table(connection: duckdb.DuckDBPyConnection, name: str, path: str | None, columns: Mapping[str, str]) -> None:
@@ -153,11 +159,12 @@ def _table(connection: duckdb.DuckDBPyConnection, name: str, path: str | None, c
         connection.execute(f"CREATE TABLE {name} AS SELECT * FROM {_json_rows(path, columns)}")
 
 
-def _readable(connection: duckdb.DuckDBPyConnection, text: str) -> str:
+def _readable(connection: duckdb.DuckDBPyConnection, job: Mapping[str, Any]) -> str:
     """The question, judged, in DuckDB's own words. Raises `Refused`."""
-    found = connection.execute("SELECT json_serialize_sql($1::VARCHAR)", [text]).fetchone()
+    found = connection.execute("SELECT json_serialize_sql($1::VARCHAR)", [str(job["text"])]).fetchone()
     tree = json.loads(found[0]) if found else {}
-    judged = judge(tree, {name: view_name(name) for name in TABLES})
+    payloads = {table["name"]: f"payloads_{number}" for number, table in enumerate(job["payloads"])}
+    judged = judge(tree, payloads | {name: view_name(name) for name in TABLES})
     written = connection.execute("SELECT json_deserialize_sql($1::JSON)", [json.dumps(judged)]).fetchone()
     return str(written[0]) if written else ""
 

@@ -1,4 +1,4 @@
-export const TABLES = ['system.serving.endpoint_usage', 'system.serving.endpoint_refusals', 'system.serving.served_entities', 'system.billing.usage', 'system.billing.list_prices', 'openfm.usage_hourly', 'openfm.usage_daily'];
+export const TABLES = ['system.serving.endpoint_usage', 'system.serving.endpoint_refusals', 'system.serving.served_entities', 'system.billing.usage', 'system.billing.list_prices', 'openfm.usage_hourly', 'openfm.usage_daily', 'openfm.corrections'];
 
 /** Questions to begin with; a test asks the server each of them. */
 export const EXAMPLES: Record<string, string> = {
@@ -27,11 +27,11 @@ ORDER BY output_tokens DESC`,
 FROM openfm.usage_daily
 GROUP BY usage_date, endpoint_name
 ORDER BY usage_date DESC, endpoint_name`,
-  'Tokens as billed, by hour': `SELECT usage_start_time, sku_name, sum(usage_quantity) AS tokens
+  'What is billed, by day': `SELECT usage_date, sku_name, usage_unit, sum(usage_quantity) AS quantity, currency, sum(cost) AS cost
 FROM system.billing.usage
-GROUP BY usage_start_time, sku_name
-ORDER BY usage_start_time DESC, sku_name`,
-  'Prices and when they held': `SELECT sku_name, target, pricing, currency_code, usage_unit, price_start_time, price_end_time
+GROUP BY usage_date, sku_name, usage_unit, currency
+ORDER BY usage_date DESC, sku_name`,
+  'Prices and when they held': `SELECT sku_name, target, pricing.effective_list.default AS price, currency_code, usage_unit, price_start_time, price_end_time
 FROM system.billing.list_prices
 ORDER BY price_start_time DESC`,
 };
