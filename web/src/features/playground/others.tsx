@@ -14,8 +14,8 @@ export const Others = ({ texts, isRunning, isRaw, canPrefer, prefer }: OthersPro
             Answer {at + 2} of {texts.length + 1}
           </Text>
           {canPrefer && text !== '' && (
-            <Button size="compact-xs" variant="subtle" onClick={() => prefer(at)} aria-label={`Go on with answer ${at + 2}`}>
-              Go on with this one
+            <Button size="compact-xs" variant="subtle" onClick={() => prefer(at)}>
+              Go on with answer {at + 2}
             </Button>
           )}
         </Group>

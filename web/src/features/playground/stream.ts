@@ -50,7 +50,7 @@ class Answer {
   text = '';
   reasoning = '';
   private readonly calls: ToolCall[] = [];
-  private readonly others: string[] = [];
+  private readonly others: (string | undefined)[] = [];
   private readonly tokens: Token[] = [];
   private events: RawEvent[] = [];
   private eventCount = 0;
