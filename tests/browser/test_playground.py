@@ -9,11 +9,11 @@ from typing import Any
 
 import aiohttp
 import pytest
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import Visit
 from tests.browser.provider import Provider, providing
-from tests.browser.visitor import Visitor
+from tests.browser.visitor import SCREENSHOTS, Visitor
 from tests.conftest import CHAT, Server, StartServer
 
 _HOSTILE = """\
@@ -181,6 +181,74 @@ async def test_conversations_are_exported_and_imported_again(
     await expect(page.get_by_role("alert")).to_contain_text("not one that this page exported: columns")
     await expect(_answers(page)).to_have_count(1)
     await visitor.look("playground-imported")
+
+
+async def test_a_reload_keeps_the_conversation_and_signing_out_forgets_it(
+    visit: Visit, own: Server, provider: Provider
+) -> None:
+    visitor = await visit(own)
+    page = visitor.page
+    provider.release.set()
+    await _ask(visitor, "says-a-part")
+    await expect(page.get_by_test_id("stats")).to_contain_text("stop")
+    await _field(page).fill("And now?")
+    await page.reload()
+    await expect(_answers(page)).to_contain_text("What came before what comes after")
+    await expect(_field(page)).to_have_value("And now?")
+    await expect(page.get_by_role("button", name="Settings (1 changed)")).to_be_visible()
+    await page.get_by_role("button", name=re.compile("Signed in as")).click()
+    await page.get_by_role("menuitem", name="Sign out").click()
+    await expect(page.get_by_label("Access token", exact=True)).to_be_visible()
+    await page.reload()
+    await visitor.sign_in(own.token)
+    await visitor.heading("Playground")
+    await expect(_field(page)).to_have_value("")
+    await expect(_answers(page)).to_have_count(0)
+
+
+@pytest.mark.parametrize("size", [(1440, 900), (1280, 800), (390, 844)])
+@pytest.mark.usefixtures("provider")
+async def test_what_is_written_into_is_in_view_from_the_first_question_on(
+    size: tuple[int, int], visit: Visit, own: Server
+) -> None:
+    visitor = await visit(own)
+    page, (width, height) = visitor.page, size
+    await page.set_viewport_size({"width": width, "height": height})
+    send = page.get_by_role("button", name="Send")
+    await visitor.open("playground?endpoint=says-hostile")
+    await expect(send).to_be_in_viewport(ratio=1)
+    await page.get_by_role("button", name="Add endpoint").click()
+    await page.get_by_role("button", name="Settings").first.click()
+    await expect(page.get_by_role("textbox", name="System prompt")).to_be_visible()
+    await expect(send).to_be_in_viewport(ratio=1)
+    await expect(_field(page)).to_be_in_viewport(ratio=1)
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    await page.screenshot(path=SCREENSHOTS / f"playground-window-{width}.png")
+
+
+@pytest.mark.usefixtures("provider")
+async def test_an_endpoint_that_answers_is_added_before_one_that_does_not(visit: Visit, own: Server) -> None:
+    visitor = await visit(own)
+    page = visitor.page
+
+    async def with_one_that_failed(route: Route) -> None:
+        answer = await route.fetch()
+        found = await answer.json()
+        broken = {**found["endpoints"][0], "name": "a-broken", "task": "llm/v1/chat"}
+        broken["state"] = {"ready": "NOT_READY", "config_update": "UPDATE_FAILED"}
+        await route.fulfill(response=answer, json={"endpoints": [broken, *found["endpoints"]]})
+
+    await page.route("**/api/2.0/serving-endpoints", with_one_that_failed)
+    await visitor.open("playground")
+    for number in (2, 3):
+        await page.get_by_role("button", name="Add endpoint").click()
+        await expect(page.get_by_role("combobox", name=f"Endpoint {number}")).not_to_have_value("a-broken")
+    await page.get_by_role("switch", name="Same system prompt for all").click()
+    await page.get_by_role("button", name="Settings").first.click()
+    await page.get_by_role("textbox", name="System prompt").fill("Be short.")
+    await page.get_by_label("Temperature").fill("0")
+    await expect(page.get_by_role("button", name="Settings (2 changed)")).to_have_count(1)
+    await expect(page.get_by_role("button", name="Settings (1 changed)")).to_have_count(2)
 
 
 async def test_a_session_that_ends_keeps_the_conversation_and_the_draft(visit: Visit, own: Server) -> None:

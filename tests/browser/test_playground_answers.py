@@ -99,6 +99,43 @@ async def test_an_answer_that_was_cut_goes_on_where_it_ended(visitor: Visitor) -
     await visitor.look("playground-branch")
 
 
+async def test_several_answers_come_with_the_probabilities_of_their_tokens(visitor: Visitor) -> None:
+    page = visitor.page
+    await page.get_by_label("Temperature").fill("1")
+    await page.get_by_label("Max tokens").fill("6")
+    await page.get_by_label("Answers").fill("2")
+    await page.get_by_role("switch", name="Token probabilities").click()
+    await _settings(page).click()
+    await _ask(page, "Name a colour.")
+    other = _answers(page).get_by_role("region", name="Answer 2 of 2")
+    await expect(page.get_by_test_id("stats")).to_contain_text(" out", timeout=_SLOW_MS)
+    await expect(other).not_to_have_text("")
+    await _answers(page).get_by_text(re.compile(r"Probabilities of \d tokens")).click()
+    table = page.get_by_role("region", name="Probabilities of the tokens")
+    await expect(table.get_by_role("row").nth(1)).to_contain_text(" %")
+    await visitor.look("playground-probabilities")
+    second = (await other.locator(".answer").inner_text()).strip()
+    await page.get_by_role("button", name="Go on with answer 2").click()
+    await expect(_answers(page).locator(".answer").first).to_contain_text(second)
+
+
+async def test_an_answer_is_held_against_its_schema_and_the_code_asks_the_question(visitor: Visitor) -> None:
+    page = visitor.page
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    await page.get_by_role("combobox", name="Format").click()
+    await page.get_by_role("option", name="JSON schema").click()
+    await page.get_by_label("JSON schema").last.fill(json.dumps(schema))
+    await page.get_by_label("Max tokens").fill("60")
+    await _settings(page).click()
+    await _ask(page, "Name the capital of France.")
+    await expect(_answers(page)).to_contain_text("The answer is JSON as the schema has it.", timeout=_SLOW_MS)
+    await page.get_by_role("button", name="Actions for column 1").click()
+    await page.get_by_role("menuitem", name="Get code").click()
+    await page.get_by_role("radiogroup", name="Language of code").get_by_text("JSON", exact=True).click()
+    body = json.loads(await page.get_by_role("region", name="JSON code").inner_text())
+    assert [one["role"] for one in body["messages"]] == ["user"]
+
+
 async def test_a_text_file_becomes_a_part_of_the_prompt_and_others_are_refused(
     visitor: Visitor, tmp_path: Path
 ) -> None:

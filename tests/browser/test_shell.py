@@ -10,9 +10,15 @@ import pytest
 from playwright.async_api import Route, expect
 
 from tests.browser.conftest import Visit
+from tests.browser.visitor import ROOT
 from tests.conftest import Server
 from tools.environments import ensure, named
 
+_UNTIL_LOADED = """(pages) => new Promise((resolve) => {
+    const isPage = ({ name }) => name.includes('/assets/page-');
+    const look = () => performance.getEntriesByType('resource').filter(isPage).length < pages || resolve();
+    setInterval(look, 100);
+})"""
 _PHONE = {"width": 360, "height": 740}
 
 
@@ -101,6 +107,36 @@ async def test_a_server_that_is_gone_is_said_and_its_return_noticed(visit: Visit
     await visitor.page.context.set_offline(False)
     await visitor.page.clock.run_for(3_000)
     await expect(notice).to_be_hidden()
+
+
+async def test_a_page_whose_code_cannot_be_had_says_so_in_its_place_and_comes_by_itself(
+    visit: Visit, server: Server
+) -> None:
+    visitor = await visit(server, token="")
+    page = visitor.page
+    visitor.expect_error("ERR_FAILED")
+    for gone in ("**/ui/assets/**", "**/health/live"):
+        await page.route(gone, lambda route: route.abort())
+    await visitor.sign_in(server.token)
+    await visitor.heading("This page could not be loaded")
+    await expect(page.get_by_role("main")).to_contain_text("It comes as soon as the server answers")
+    await visitor.look("page-not-loaded")
+    await page.unroute_all()
+    await visitor.heading("Serving endpoints")
+
+
+async def test_pages_that_nobody_opened_yet_open_without_the_server(visit: Visit, server: Server) -> None:
+    visitor = await visit(server, token="")
+    page = visitor.page
+    await visitor.sign_in(server.token)
+    pages = len(list((ROOT / "web" / "dist" / "assets").glob("page-*.js")))
+    await page.evaluate(_UNTIL_LOADED, pages)
+    visitor.expect_error("ERR_INTERNET_DISCONNECTED")
+    await page.context.set_offline(True)
+    await visitor.go("Help")
+    await visitor.heading("Help")
+    await visitor.go("Playground")
+    await visitor.heading("Playground")
 
 
 async def test_a_session_that_ends_in_the_middle_of_work_loses_nothing(visit: Visit, server: Server) -> None:

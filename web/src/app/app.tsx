@@ -6,6 +6,7 @@ import { session } from '@/api/session';
 import { queries } from '@/app/queries';
 import { router } from '@/app/router';
 import { SignInForm, SignInPage } from '@/features/signin/sign-in';
+import { forgetHere } from '@/lib/kept';
 import { ErrorPanel } from '@/ui/feedback';
 
 const ABOVE_DIALOGS = 400;
@@ -20,7 +21,10 @@ export function App() {
   };
   useEffect(restore, []);
   useEffect(() => {
-    if (state.status === 'signed-out') queries.clear();
+    if (state.status === 'signed-out') {
+      queries.clear();
+      forgetHere();
+    }
     if (state.status === 'signed-in') void queries.invalidateQueries();
   }, [state.status]);
 

@@ -3,26 +3,18 @@ import { IconPlugConnectedX } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef } from 'react';
 
-import { apiRoot } from '@/lib/base';
+import { isAlive } from '@/lib/alive';
 import { told } from '@/ui/notify';
 
 const ALIVE_MS = 10_000;
 const GONE_MS = 2_000;
-
-async function isAlive({ signal }: { signal: AbortSignal }): Promise<boolean> {
-  try {
-    return (await fetch(new URL('health/live', apiRoot()), { signal, cache: 'no-store' })).ok;
-  } catch {
-    return false;
-  }
-}
 
 /** Says that the server is gone, and asks for everything again once it is back. */
 export function ConnectionNotice() {
   const client = useQueryClient();
   const alive = useQuery({
     queryKey: ['alive'],
-    queryFn: isAlive,
+    queryFn: ({ signal }) => isAlive(signal),
     refetchInterval: (query) => (query.state.data === false ? GONE_MS : ALIVE_MS),
   });
   const isGone = alive.data === false;

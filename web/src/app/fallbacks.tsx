@@ -1,5 +1,6 @@
 import { Button, Group } from '@mantine/core';
 import { type ErrorComponentProps, Link, useRouter } from '@tanstack/react-router';
+import type { ReactNode } from 'react';
 
 import { Empty, ErrorPanel } from '@/ui/feedback';
 import { Page } from '@/ui/page';
@@ -15,6 +16,9 @@ export function NotFound() {
     </Page>
   );
 }
+
+/** Around what is wrong with a page whose code could not be had. */
+export const NotLoaded = ({ children }: { children: ReactNode }) => <Page title="This page could not be loaded">{children}</Page>;
 
 /** In the place of a page that threw; what is around it goes on. */
 export function PageFailed({ error, reset }: ErrorComponentProps) {

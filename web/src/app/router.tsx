@@ -1,12 +1,16 @@
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from '@tanstack/react-router';
+import { createRootRoute, createRoute, createRouter, redirect } from '@tanstack/react-router';
+import type { ComponentType } from 'react';
 
-import { NotFound, PageFailed } from '@/app/fallbacks';
+import { NotFound, NotLoaded, PageFailed } from '@/app/fallbacks';
 import { Shell } from '@/app/shell';
 import { pagesRoot } from '@/lib/base';
+import { lazily } from '@/ui/lazily';
 
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound, errorComponent: PageFailed });
 type Search<Name extends string> = { [name in Name]?: string | undefined };
 const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
+
+const page = (name: string, load: () => Promise<ComponentType>) => lazily(name, load, NotLoaded);
 
 const home = createRoute({
   getParentRoute: () => root,
@@ -27,47 +31,47 @@ const endpoints = createRoute({
     type: text(given.type),
     mine: given.mine === true ? true : undefined,
   }),
-  component: lazyRouteComponent(() => import('@/features/endpoints/list'), 'EndpointsPage'),
+  component: page('EndpointsPage', async () => (await import('@/features/endpoints/list')).EndpointsPage),
 });
 
 const create = createRoute({
   getParentRoute: () => root,
   path: '/create-endpoint',
   validateSearch: (given: Record<string, unknown>): Search<'model' | 'version' | 'from'> => ({ model: text(given.model), version: text(given.version), from: text(given.from) }),
-  component: lazyRouteComponent(() => import('@/features/endpoints/form-page'), 'CreateEndpointPage'),
+  component: page('CreateEndpointPage', async () => (await import('@/features/endpoints/form-page')).CreateEndpointPage),
 });
 
 const edit = createRoute({
   getParentRoute: () => root,
   path: '/endpoints/$name/edit',
-  component: lazyRouteComponent(() => import('@/features/endpoints/form-page'), 'EditEndpointPage'),
+  component: page('EditEndpointPage', async () => (await import('@/features/endpoints/form-page')).EditEndpointPage),
 });
 
 const endpoint = createRoute({
   getParentRoute: () => root,
   path: '/endpoints/$name',
   validateSearch: (given: Record<string, unknown>): Search<'tab'> => ({ tab: text(given.tab) }),
-  component: lazyRouteComponent(() => import('@/features/endpoint/page'), 'EndpointPage'),
+  component: page('EndpointPage', async () => (await import('@/features/endpoint/page')).EndpointPage),
 });
 
 const playground = createRoute({
   getParentRoute: () => root,
   path: '/playground',
   validateSearch: (given: Record<string, unknown>): Search<'s' | 'endpoint' | 'replay' | 'mode'> => ({ s: text(given.s), endpoint: text(given.endpoint), replay: text(given.replay), mode: text(given.mode) }),
-  component: lazyRouteComponent(() => import('@/features/playground/page'), 'PlaygroundPage'),
+  component: page('PlaygroundPage', async () => (await import('@/features/playground/page')).PlaygroundPage),
 });
 
 const models = createRoute({
   getParentRoute: () => root,
   path: '/models',
   validateSearch: (given: Record<string, unknown>): Search<'tab' | 'import'> => ({ tab: text(given.tab), import: text(given.import) }),
-  component: lazyRouteComponent(() => import('@/features/models/list'), 'ModelsPage'),
+  component: page('ModelsPage', async () => (await import('@/features/models/list')).ModelsPage),
 });
 
 const model = createRoute({
   getParentRoute: () => root,
   path: '/models/$name',
-  component: lazyRouteComponent(() => import('@/features/models/model'), 'ModelPage'),
+  component: page('ModelPage', async () => (await import('@/features/models/model')).ModelPage),
 });
 
 const USAGE_SEARCH = ['tab', 'range', 'unit', 'by', 'endpoint', 'user', 'token', 'tag', 'status'] as const;
@@ -75,34 +79,34 @@ const usage = createRoute({
   getParentRoute: () => root,
   path: '/usage',
   validateSearch: (given: Record<string, unknown>): Search<(typeof USAGE_SEARCH)[number]> => Object.fromEntries(USAGE_SEARCH.map((name) => [name, text(given[name])])),
-  component: lazyRouteComponent(() => import('@/features/usage/page'), 'UsagePage'),
+  component: page('UsagePage', async () => (await import('@/features/usage/page')).UsagePage),
 });
 
 const tokens = createRoute({
   getParentRoute: () => root,
   path: '/tokens',
-  component: lazyRouteComponent(() => import('@/features/access/tokens'), 'TokensPage'),
+  component: page('TokensPage', async () => (await import('@/features/access/tokens')).TokensPage),
 });
 
 const people = createRoute({
   getParentRoute: () => root,
   path: '/people',
   validateSearch: (given: Record<string, unknown>): Search<'tab'> => ({ tab: text(given.tab) }),
-  component: lazyRouteComponent(() => import('@/features/access/people'), 'PeoplePage'),
+  component: page('PeoplePage', async () => (await import('@/features/access/people')).PeoplePage),
 });
 
 const settings = createRoute({
   getParentRoute: () => root,
   path: '/settings',
   validateSearch: (given: Record<string, unknown>): Search<'tab'> => ({ tab: text(given.tab) }),
-  component: lazyRouteComponent(() => import('@/features/settings/page'), 'SettingsPage'),
+  component: page('SettingsPage', async () => (await import('@/features/settings/page')).SettingsPage),
 });
 
 const help = createRoute({
   getParentRoute: () => root,
   path: '/help',
   validateSearch: (given: Record<string, unknown>): Search<'endpoint'> => ({ endpoint: text(given.endpoint) }),
-  component: lazyRouteComponent(() => import('@/features/help/page'), 'HelpPage'),
+  component: page('HelpPage', async () => (await import('@/features/help/page')).HelpPage),
 });
 
 export const router = createRouter({

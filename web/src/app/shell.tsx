@@ -9,6 +9,7 @@ import { focusMain, useFocusOnNavigation } from '@/app/focus';
 import { GoToButton, SchemeMenu, UserMenu } from '@/app/header';
 import { linksFor } from '@/app/links';
 import { Palette } from '@/app/palette';
+import { usePagesAhead } from '@/app/pages-ahead';
 import { Sidebar } from '@/app/sidebar';
 
 /** What is around every page. */
@@ -19,6 +20,7 @@ export function Shell() {
   const user = useUser();
   const pathname = useRouterState({ select: (state) => state.location.pathname });
   useFocusOnNavigation();
+  usePagesAhead();
   useHotkeys([['mod+K', palette.open]], []);
   const links = linksFor(user);
   const closeMenu = (): void => {

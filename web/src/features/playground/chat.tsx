@@ -10,11 +10,11 @@ import { ColumnView } from '@/features/playground/column';
 import { fileAsPrompt } from '@/features/playground/attachment';
 import { NoEndpoint } from '@/features/playground/no-endpoint';
 import { fromRequest } from '@/features/playground/replay';
-import { bodyOf } from '@/features/playground/request';
+import { askedSoFar, bodyOf } from '@/features/playground/request';
 import { fromFile, toFile } from '@/features/playground/saved';
 import { fromText, toText } from '@/features/playground/share';
 import { playground, useColumn, usePlayground } from '@/features/playground/store';
-import { type Column, MOST_COLUMNS } from '@/features/playground/types';
+import { ALL_SAME, type Column, MOST_COLUMNS } from '@/features/playground/types';
 import { pagesRoot, serverUrl } from '@/lib/base';
 import { download } from '@/lib/files';
 import { querySamples } from '@/lib/samples';
@@ -32,7 +32,7 @@ const SAMPLES = [
 const isChat = (endpoint: Endpoint): boolean => endpoint.task === 'llm/v1/chat';
 
 /** Conversations with one to four endpoints side by side. */
-export default function Chat({ endpoints }: { endpoints: readonly Endpoint[] }) {
+export function Chat({ endpoints }: { endpoints: readonly Endpoint[] }) {
   const chat = endpoints.filter(isChat);
   return chat.length === 0 ? <NoEndpoint task="chat" /> : <Board endpoints={chat} />;
 }
@@ -52,7 +52,7 @@ function useUrl(endpoints: readonly Endpoint[]): void {
         .then((payload) => playground.restore(fromRequest(endpoint, payload.request ?? '')))
         .catch(refused);
     } else if (endpoint !== undefined && column && column.endpoint !== endpoint) {
-      if (column.messages.length > 0) playground.load({ columns: [{ endpoint, system: '', params: {} }], sync: { prompt: true, settings: true }, draft: playground.snapshot().draft });
+      if (column.messages.length > 0) playground.load({ columns: [{ endpoint, system: '', params: {} }], sync: ALL_SAME, draft: playground.snapshot().draft });
       else playground.setEndpoint(column.id, endpoint);
     } else if (column?.endpoint === '') playground.setEndpoint(column.id, fallback);
     if (s !== undefined || endpoint !== undefined) void navigate({ search: {}, replace: true });
@@ -68,11 +68,12 @@ function Board({ endpoints }: { endpoints: readonly Endpoint[] }) {
   const [coded, code] = useState<string | null>(null);
   const shown = expanded !== null && ids.includes(expanded) ? [expanded] : ids;
   return (
-    <Stack gap="md">
+    <Stack gap="md" className="board">
       {ids.length > 1 && (
         <Group gap="lg">
           <Switch label="Same prompt for all" checked={sync.prompt} onChange={(event) => playground.setSync({ prompt: event.currentTarget.checked })} />
-          <Switch label="Same settings for all" checked={sync.settings} onChange={(event) => playground.setSync({ settings: event.currentTarget.checked })} />
+          <Switch label="Same system prompt for all" checked={sync.system} onChange={(event) => playground.setSync({ system: event.currentTarget.checked })} />
+          <Switch label="Same parameters for all" checked={sync.params} onChange={(event) => playground.setSync({ params: event.currentTarget.checked })} />
         </Group>
       )}
       <div className="columns">
@@ -113,7 +114,7 @@ const Composer = memo(function Composer({ columnId, label }: { columnId: string;
     playground.send(columnId);
   };
   return (
-    <Paper withBorder p="sm" radius="md">
+    <Paper withBorder p="sm" radius="md" className="composer">
       <Textarea
         ref={field}
         label={label}
@@ -150,12 +151,12 @@ const Composer = memo(function Composer({ columnId, label }: { columnId: string;
           <FileButton onChange={attach} accept="text/*,.md,.json,.jsonl,.yaml,.yml,.toml,.py,.ts,.tsx,.js,.sql,.csv,.xml,.log">
             {(props) => (
               <Button size="xs" variant="subtle" leftSection={<IconPaperclip size={14} aria-hidden />} {...props}>
-                Attach a text file
+                Attach<span className="wide-only">&nbsp;a text file</span>
               </Button>
             )}
           </FileButton>
         </Group>
-        <Group gap="xs">
+        <Group gap="xs" wrap="nowrap">
           {!isEmpty && (
             <Button size="xs" variant="subtle" color="gray" onClick={() => playground.clear()}>
               Clear
@@ -170,10 +171,17 @@ const Composer = memo(function Composer({ columnId, label }: { columnId: string;
   );
 });
 
+/** Whom to compare with: one that answers, and another than those that are there. */
+function nextOf(endpoints: readonly Endpoint[], used: readonly string[]): string {
+  const ready = endpoints.filter((one) => one.state.ready === 'READY');
+  const choices = ready.length > 0 ? ready : endpoints;
+  return (choices.find((one) => !used.includes(one.name)) ?? choices[0])?.name ?? '';
+}
+
 export function ChatActions() {
   const endpoints = useQuery(endpointsQuery).data?.filter(isChat) ?? [];
   const used = usePlayground(usedEndpoints).split(' ');
-  const next = (endpoints.find((one) => !used.includes(one.name)) ?? endpoints[0])?.name ?? '';
+  const next = nextOf(endpoints, used);
   const share = async (): Promise<void> => {
     const { columns: all, sync, draft } = playground.snapshot();
     const text = toText({ columns: all.map(({ endpoint, system, params }) => ({ endpoint, system, params })), sync, draft });
@@ -220,7 +228,8 @@ function CodeDialog({ id, onClose }: { id: string; onClose: () => void }) {
 }
 
 function samplesOf(column: Column): Record<string, string> {
-  const messages = column.messages.length > 0 ? column.messages : [{ id: '', role: 'user' as const, text: 'Hello!' }];
+  const asked = askedSoFar(column.messages);
+  const messages = asked.length > 0 ? asked : [{ id: '', role: 'user' as const, text: 'Hello!' }];
   try {
     return querySamples(serverUrl(), column.endpoint, 'llm/v1/chat', bodyOf(column, messages));
   } catch (error) {

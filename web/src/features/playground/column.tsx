@@ -32,8 +32,7 @@ export const ColumnView = memo(function ColumnView({ id, number, endpoints, pric
   const name = useColumn(id, (column) => column.endpoint) ?? '';
   const isBusy = usePlayground(() => playground.isRunning(id));
   const endpoint = endpoints.find((one) => one.name === name);
-  const entity = endpoint?.config?.served_entities[0];
-  const price = priceFor(prices, name, entity?.entity_name, Date.now());
+  const price = priceOf(endpoint, prices);
   return (
     <Paper withBorder radius="md" className="column" component="section" aria-label={`Column ${number}: ${name || 'no endpoint'}`}>
       <Stack gap="xs" p="sm" className="column-head">
@@ -42,7 +41,7 @@ export const ColumnView = memo(function ColumnView({ id, number, endpoints, pric
             label={`Endpoint ${number}`}
             placeholder="Choose an endpoint"
             data={endpoints.map((one) => ({ value: one.name, label: one.name }))}
-            renderOption={({ option }) => <EndpointOption endpoint={endpoints.find((one) => one.name === option.value)} />}
+            renderOption={({ option }) => <EndpointOption endpoint={endpoints.find((one) => one.name === option.value)} prices={prices} />}
             value={endpoint ? name : null}
             onChange={(chosen) => playground.setEndpoint(id, chosen ?? '')}
             searchable
@@ -62,7 +61,7 @@ export const ColumnView = memo(function ColumnView({ id, number, endpoints, pric
             ))}
           {price && (
             <Text size="xs" c="dimmed">
-              {price.prompt ?? '0'} / {price.completion ?? '0'} {price.currency} per million
+              {priceWords(price)}
             </Text>
           )}
         </Group>
@@ -89,15 +88,21 @@ const factsOf = ({ capabilities, context_length: context }: Endpoint): string[] 
   ...(capabilities.openai_reasoning ? ['Reasoning'] : []),
 ];
 
-function EndpointOption({ endpoint }: { endpoint: Endpoint | undefined }) {
+const priceOf = (endpoint: Endpoint | undefined, prices: readonly Price[]): Price | null =>
+  endpoint ? priceFor(prices, endpoint.name, endpoint.config?.served_entities[0]?.entity_name, Date.now()) : null;
+/** For a million tokens in, and out. */
+const priceWords = ({ prompt, completion, currency }: Price): string => `${prompt ?? '0'} / ${completion ?? '0'} ${currency} per million`;
+
+function EndpointOption({ endpoint, prices }: { endpoint: Endpoint | undefined; prices: readonly Price[] }) {
   if (!endpoint) return null;
+  const price = priceOf(endpoint, prices);
   return (
     <Box>
       <Text size="sm" className="breaks">
         {endpoint.name}
       </Text>
       <Text size="xs" c="dimmed" aria-hidden>
-        {[stateOf(endpoint.state).words, ...factsOf(endpoint)].join(' · ')}
+        {[stateOf(endpoint.state).words, ...factsOf(endpoint), ...(price ? [priceWords(price)] : [])].join(' · ')}
       </Text>
     </Box>
   );

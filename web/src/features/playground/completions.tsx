@@ -30,7 +30,7 @@ const NUMBERS: { name: Numbers; label: string; min: number; max?: number; step: 
 const canComplete = (endpoint: Endpoint): boolean => endpoint.task === 'llm/v1/completions' || endpoint.task === 'llm/v1/chat';
 
 /** A text, and how a model goes on with it. */
-export default function Completions({ endpoints, asked }: { endpoints: readonly Endpoint[]; asked: string | undefined }) {
+export function Completions({ endpoints, asked }: { endpoints: readonly Endpoint[]; asked: string | undefined }) {
   const able = endpoints.filter(canComplete);
   return able.length === 0 ? <NoEndpoint task="completions" /> : <Form endpoints={able} asked={asked} />;
 }

@@ -25,7 +25,7 @@ type Answer = { model: string; texts: string[]; vectors: number[][]; tokens: num
 const EXAMPLE = 'The cat sleeps on the sofa.\nA kitten naps on the couch.\nInterest rates rose in March.';
 
 /** Texts, and how alike a model finds them. */
-export default function Embeddings({ endpoints, asked }: { endpoints: readonly Endpoint[]; asked: string | undefined }) {
+export function Embeddings({ endpoints, asked }: { endpoints: readonly Endpoint[]; asked: string | undefined }) {
   const able = endpoints.filter((one) => one.task === 'llm/v1/embeddings');
   return able.length === 0 ? <NoEndpoint task="embeddings" /> : <Form endpoints={able} asked={asked} />;
 }
@@ -105,10 +105,12 @@ function Similarities({ answer, endpoint }: { answer: Answer; endpoint: Endpoint
   return (
     <Paper withBorder p="md" radius="md" component="article" aria-label="Answer">
       <Stack gap="sm">
+        <Text size="sm" c="dimmed">
+          Cosine similarity: 1 is the same direction
+        </Text>
         {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a region that scrolls takes the focus */}
         <div className="scrolls" role="region" aria-label="Cosine similarity" tabIndex={0}>
-          <Table withColumnBorders w="auto">
-            <Table.Caption>Cosine similarity: 1 is the same direction</Table.Caption>
+          <Table withColumnBorders w="auto" className="similarities" aria-label="Cosine similarity">
             <Table.Thead>
               <Table.Tr>
                 <Table.Td />
@@ -122,7 +124,7 @@ function Similarities({ answer, endpoint }: { answer: Answer; endpoint: Endpoint
             <Table.Tbody>
               {grid(answer.vectors).map((row, at) => (
                 <Table.Tr key={at}>
-                  <Table.Th scope="row" maw={320}>
+                  <Table.Th scope="row">
                     <Text size="sm" truncate title={answer.texts[at]}>
                       {at + 1}. {answer.texts[at]}
                     </Text>

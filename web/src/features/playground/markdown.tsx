@@ -4,7 +4,9 @@ import { defaultRehypePlugins, defaultRemarkPlugins, Streamdown, type Streamdown
 
 import { hasFormulas, withDollars } from '@/features/playground/formulas';
 
-const Highlighted = lazy(() => import('@/features/playground/highlighted').then((it) => ({ default: it.Highlighted })));
+type CodeText = { text: string; language: string };
+/** Code whose colours cannot be loaded is as good without. */
+const Highlighted = lazy(() => import('@/features/playground/highlighted').then(({ Highlighted: found }) => ({ default: found }), () => ({ default: PlainCode })));
 
 type Node = { type: string; value?: string; children?: Node[] };
 
@@ -42,19 +44,20 @@ const Image = ({ alt, src }: ImgHTMLAttributes<HTMLImageElement>) => (
 
 type CodeProps = { className?: string; children?: ReactNode };
 
+const PlainCode = ({ text, language, children = text }: CodeText & { children?: ReactNode }) => (
+  // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a region that scrolls takes the focus
+  <pre tabIndex={0} role="region" aria-label={language ? `Code: ${language}` : 'Code'}>
+    <code>{children}</code>
+  </pre>
+);
+
 function Pre({ children }: { children?: ReactNode }) {
   const inner = (children as ReactElement<CodeProps> | undefined)?.props;
   const text = typeof inner?.children === 'string' ? inner.children : '';
   const language = /language-([\w+-]+)/.exec(inner?.className ?? '')?.[1] ?? '';
-  const plain = (
-    // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a region that scrolls takes the focus
-    <pre tabIndex={0} role="region" aria-label={language ? `Code: ${language}` : 'Code'}>
-      <code>{text || children}</code>
-    </pre>
-  );
-  if (text === '') return plain;
+  if (text === '') return <PlainCode text="" language={language}>{children}</PlainCode>;
   return (
-    <Suspense fallback={plain}>
+    <Suspense fallback={<PlainCode text={text} language={language} />}>
       <Highlighted text={text} language={language} />
     </Suspense>
   );
@@ -92,15 +95,19 @@ const remark = [...Object.values(defaultRemarkPlugins), htmlAsText];
 const rehype = [defaultRehypePlugins.sanitize].filter((plugin) => plugin !== undefined);
 
 type Plugins = { remark: NonNullable<StreamdownProps['remarkPlugins']>; rehype: NonNullable<StreamdownProps['rehypePlugins']> };
-let withMath: Promise<Plugins> | undefined;
-const loadMath = (): Promise<Plugins> =>
-  (withMath ??= import('@/features/playground/math').then(({ mathRemark, mathRehype }) => ({ remark: [...remark, ...mathRemark], rehype: [...rehype, ...mathRehype] })));
+const loadMath = async (): Promise<Plugins> => {
+  const { mathRemark, mathRehype } = await import('@/features/playground/math');
+  return { remark: [...remark, ...mathRemark], rehype: [...rehype, ...mathRehype] };
+};
+/** The same for every text, so that none is drawn again for it. */
+let withMath: Plugins | null = null;
 
-/** What draws formulas is loaded with the first one. */
+/** What draws formulas is loaded with the first one; where it cannot be, they stay as they were written. */
 function useMath(isWanted: boolean): Plugins | null {
-  const [loaded, setLoaded] = useState<Plugins | null>(null);
+  const [loaded, setLoaded] = useState<Plugins | null>(withMath);
   useEffect(() => {
-    if (isWanted) void loadMath().then(setLoaded);
+    if (!isWanted) return;
+    loadMath().then((found) => setLoaded((withMath ??= found)), () => undefined);
   }, [isWanted]);
   return isWanted ? loaded : null;
 }

@@ -1,15 +1,19 @@
 import { ActionIcon, Box, Button, Group, Paper, Stack, Text, Textarea, Tooltip } from '@mantine/core';
 import { IconCode, IconGitBranch, IconMarkdown, IconPencil, IconPlayerPlay, IconRefresh, IconTrash } from '@tabler/icons-react';
-import { memo, type ReactNode, useState } from 'react';
+import { memo, type ReactNode, useMemo, useState } from 'react';
 
 import type { Price } from '@/api/usage';
 import { AnswerText } from '@/features/playground/answer-text';
+import { Others } from '@/features/playground/others';
 import { RawDialog } from '@/features/playground/raw';
-import { isJson, tokensPerSecond } from '@/features/playground/request';
+import { tokensPerSecond } from '@/features/playground/request';
 import { playground } from '@/features/playground/store';
 import { ToolCalls, ToolResults } from '@/features/playground/tool-calls';
+import { Tokens } from '@/features/playground/tokens';
 import type { AssistantMessage, Stats, UserMessage } from '@/features/playground/types';
+import { verdictOn } from '@/features/playground/verdict';
 import { count, duration } from '@/lib/format';
+import { inert } from '@/lib/inert';
 import { costOf } from '@/lib/model';
 import { Copy } from '@/ui/copy';
 import { ErrorPanel } from '@/ui/feedback';
@@ -90,6 +94,7 @@ export const AssistantTurn = memo(function AssistantTurn({ columnId, message, pr
         )}
         {isRunning && message.text === '' && message.toolCalls.length === 0 && <Text size="sm" c="dimmed" className="caret">Waiting for the first token</Text>}
         {message.text !== '' && <AnswerText text={message.text} isRunning={isRunning} isRaw={isRaw} />}
+        {message.others.length > 0 && <Others texts={message.others} isRunning={isRunning} isRaw={isRaw} canPrefer={!isBusy} prefer={(other) => playground.prefer(columnId, message.id, other)} />}
         {message.toolCalls.length > 0 && <ToolCalls calls={message.toolCalls} />}
         {isOpen && <ToolResults columnId={columnId} calls={message.toolCalls} />}
         {message.failure && <ErrorPanel error={new ApiError(message.failure.message, -1, '', message.failure.requestId)} title="No whole answer" onRetry={isBusy ? undefined : () => playground.regenerate(columnId, message.id)} />}
@@ -98,6 +103,7 @@ export const AssistantTurn = memo(function AssistantTurn({ columnId, message, pr
             Stopped. What had come is kept.
           </Text>
         )}
+        {!isRunning && message.tokens.length > 0 && <Tokens tokens={message.tokens} />}
         <FormatVerdict message={message} />
         <StatsLine message={message} price={price} />
         {!isRunning && (
@@ -136,11 +142,12 @@ const isCut = ({ status, stats, text, toolCalls }: AssistantMessage): boolean =>
   text !== '' && toolCalls.length === 0 && (status === 'stopped' || stats.finishReason === 'length');
 
 function FormatVerdict({ message }: { message: AssistantMessage }) {
-  if (!('response_format' in message.request) || message.status !== 'done') return null;
-  const isGood = isJson(message.text);
+  const { text, request, status } = message;
+  const verdict = useMemo(() => ('response_format' in request && status === 'done' ? verdictOn(text, request.response_format) : null), [text, request, status]);
+  if (!verdict) return null;
   return (
-    <Text size="xs" c={isGood ? 'dimmed' : 'var(--mantine-color-error)'}>
-      {isGood ? 'The answer is JSON.' : 'The answer is no whole JSON: give it more tokens, or a simpler schema.'}
+    <Text size="xs" c={verdict.isGood ? 'dimmed' : 'var(--mantine-color-error)'} className="breaks">
+      {inert(verdict.words)}
     </Text>
   );
 }
@@ -149,12 +156,12 @@ export function StatsLine({ message, price }: { message: AssistantMessage; price
   const { stats, eventCount } = message;
   const isRunning = message.status === 'running';
   const rate = tokensPerSecond(isRunning ? { ...stats, completionTokens: eventCount } : stats);
-  const { promptTokens, completionTokens, cachedTokens } = stats;
+  const { promptTokens, completionTokens, cachedTokens, reasoningTokens } = stats;
   const parts: (string | null)[] = [
     stats.ttftMs === null ? null : `first token ${duration(stats.ttftMs)}`,
     rate === null ? null : `${isRunning ? 'about ' : ''}${rate.toFixed(1)} tokens/s`,
     promptTokens === null ? null : `${count(promptTokens)} in${cachedTokens ? ` (${count(cachedTokens)} cached)` : ''}`,
-    completionTokens === null ? null : `${count(completionTokens)} out`,
+    completionTokens === null ? null : `${count(completionTokens)} out${reasoningTokens ? ` (${count(reasoningTokens)} reasoning)` : ''}`,
     isRunning ? null : duration(stats.totalMs),
     costShown(stats, price),
     stats.finishReason === 'length' ? 'cut at max tokens' : stats.finishReason,

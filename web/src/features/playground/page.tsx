@@ -1,15 +1,20 @@
-import { Group, SegmentedControl } from '@mantine/core';
+import { SegmentedControl } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate, useSearch } from '@tanstack/react-router';
-import { lazy, Suspense } from 'react';
+import { useEffect } from 'react';
 
 import { endpointsQuery } from '@/api/endpoints';
-import Chat, { ChatActions } from '@/features/playground/chat';
-import { Loaded, Loading } from '@/ui/feedback';
+import { Chat, ChatActions } from '@/features/playground/chat';
+import { remember } from '@/features/playground/remembered';
+import { playground } from '@/features/playground/store';
+import { Loaded } from '@/ui/feedback';
+import { lazily } from '@/ui/lazily';
 import { Page } from '@/ui/page';
 
-const Completions = lazy(() => import('@/features/playground/completions'));
-const Embeddings = lazy(() => import('@/features/playground/embeddings'));
+const Completions = lazily('Completions', async () => (await import('@/features/playground/completions')).Completions);
+const Embeddings = lazily('Embeddings', async () => (await import('@/features/playground/embeddings')).Embeddings);
+
+remember(playground);
 
 const MODES = [
   { value: 'chat', label: 'Chat' },
@@ -22,18 +27,27 @@ export function PlaygroundPage() {
   const { mode = 'chat', endpoint } = useSearch({ from: '/playground' });
   const navigate = useNavigate({ from: '/playground' });
   const query = useQuery(endpointsQuery);
+  useEffect(() => {
+    void Completions.preload();
+    void Embeddings.preload();
+  }, []);
   return (
-    <Page title="Playground" actions={mode === 'chat' && <ChatActions />}>
-      <Group>
-        <SegmentedControl aria-label="What to try" data={MODES} value={mode} onChange={(chosen) => void navigate({ search: chosen === 'chat' ? {} : { mode: chosen } })} />
-      </Group>
+    <Page
+      title="Playground"
+      actions={
+        <>
+          <SegmentedControl aria-label="What to try" data={MODES} value={mode} onChange={(chosen) => void navigate({ search: chosen === 'chat' ? {} : { mode: chosen } })} />
+          {mode === 'chat' && <ChatActions />}
+        </>
+      }
+    >
       <Loaded query={query}>
         {(endpoints) => (
-          <Suspense fallback={<Loading />}>
+          <>
             {mode === 'completions' && <Completions endpoints={endpoints} asked={endpoint} />}
             {mode === 'embeddings' && <Embeddings endpoints={endpoints} asked={endpoint} />}
             {mode !== 'completions' && mode !== 'embeddings' && <Chat endpoints={endpoints} />}
-          </Suspense>
+          </>
         )}
       </Loaded>
     </Page>

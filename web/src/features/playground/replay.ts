@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 import { emptyStats } from '@/features/playground/stream';
-import type { AssistantMessage, Column, Message, Params, Sync } from '@/features/playground/types';
+import { ALL_SAME, type AssistantMessage, type Column, type Message, type Params, type Sync } from '@/features/playground/types';
 
 const part = z.union([z.string(), z.object({ text: z.string() }).transform((one) => one.text)]);
 const content = z.union([z.string(), z.array(part).transform((parts) => parts.join('\n')), z.null().transform(() => '')]).default('');
@@ -25,6 +25,8 @@ const settings = {
   frequency_penalty: z.number(),
   presence_penalty: z.number(),
   seed: z.number(),
+  n: z.number(),
+  logprobs: z.literal(true),
   stop: z.union([z.array(z.string()), z.string().transform((one) => [one])]),
   reasoning_effort: z.string(),
 };
@@ -49,7 +51,7 @@ export function fromRequest(endpoint: string, text: string): Replay {
   const last = turns.at(-1);
   const draft = last?.role === 'user' ? last.text : '';
   const column: Column = { id: crypto.randomUUID(), endpoint, system, params: paramsOf(found.data), messages: last?.role === 'user' ? turns.slice(0, -1) : turns, draft: '' };
-  return { columns: [column], sync: { prompt: true, settings: true }, draft };
+  return { columns: [column], sync: ALL_SAME, draft };
 }
 
 function json(text: string): unknown {
@@ -62,7 +64,7 @@ function json(text: string): unknown {
 
 function answered(id: string, text: string, calls: z.infer<typeof call>[]): AssistantMessage {
   const toolCalls = calls.map((one) => ({ id: one.id, ...one.function }));
-  return { id, role: 'assistant', text, reasoning: '', toolCalls, status: 'done', stats: emptyStats(), failure: null, request: {}, events: [], eventCount: 0 };
+  return { id, role: 'assistant', text, reasoning: '', toolCalls, others: [], tokens: [], status: 'done', stats: emptyStats(), failure: null, request: {}, events: [], eventCount: 0 };
 }
 
 const calledName = (turns: readonly Message[], callId: string): string =>

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { bodyOf, changedCount, tokensPerSecond } from '@/features/playground/request';
+import { askedSoFar, bodyOf, changedCount, tokensPerSecond } from '@/features/playground/request';
 import { emptyStats } from '@/features/playground/stream';
 import type { Message } from '@/features/playground/types';
 
@@ -8,7 +8,7 @@ const ASKED: Message[] = [{ id: '1', role: 'user', text: 'Hi' }];
 
 test('Tools and results of their calls go along as the API wants them', () => {
   const calls = [{ id: 'c', name: 'f', arguments: '{}' }];
-  const answer: Message = { id: '2', role: 'assistant', text: '', reasoning: '', toolCalls: calls, status: 'done', stats: emptyStats(), failure: null, request: {}, events: [], eventCount: 0 };
+  const answer: Message = { id: '2', role: 'assistant', text: '', reasoning: '', toolCalls: calls, others: [], tokens: [], status: 'done', stats: emptyStats(), failure: null, request: {}, events: [], eventCount: 0 };
   const result: Message = { id: '3', role: 'tool', callId: 'c', name: 'f', text: '7' };
   const body = bodyOf({ system: '', params: { tools: '{"name": "f"}', tool_choice: 'f' } }, [...ASKED, answer, result, { ...answer, toolCalls: [] }]);
   expect(body).toMatchObject({ tools: [{ type: 'function', function: { name: 'f' } }], tool_choice: { function: { name: 'f' } } });
@@ -17,6 +17,14 @@ test('Tools and results of their calls go along as the API wants them', () => {
     { role: 'assistant', content: null, tool_calls: [{ id: 'c', type: 'function', function: { name: 'f', arguments: '{}' } }] },
     { role: 'tool', tool_call_id: 'c', content: '7' },
   ]);
+});
+
+test('What a model is to answer ends with the last question or result, whatever was answered since', () => {
+  const said = (id: string): Message => ({ id, role: 'assistant', text: 'A', reasoning: '', toolCalls: [], others: [], tokens: [], status: 'done', stats: emptyStats(), failure: null, request: {}, events: [], eventCount: 0 });
+  const result: Message = { id: '3', role: 'tool', callId: 'c', name: 'f', text: '7' };
+  expect(askedSoFar([...ASKED, said('2')])).toEqual(ASKED);
+  expect(askedSoFar([...ASKED, said('2'), result, said('4')])).toHaveLength(3);
+  expect(askedSoFar([said('2')])).toEqual([]);
 });
 
 test('What is left out is the server’s default: nothing is sent for it', () => {

@@ -1,7 +1,10 @@
 import { choiceOf, toolsOf } from '@/features/playground/tools';
 import type { Column, Message, Params } from '@/features/playground/types';
 
-const NUMBERS = ['max_tokens', 'temperature', 'top_p', 'top_k', 'frequency_penalty', 'presence_penalty', 'seed'] as const;
+const NUMBERS = ['max_tokens', 'temperature', 'top_p', 'top_k', 'frequency_penalty', 'presence_penalty', 'seed', 'n'] as const;
+
+/** How many tokens are asked for that could have been in the place of each. */
+const ALTERNATIVES = 5;
 
 /** The body that a column sends for a conversation, but for `model`. Throws an `Error` for a schema or tools that are no JSON. */
 export function bodyOf(column: Pick<Column, 'system' | 'params'>, messages: readonly Message[]): Record<string, unknown> {
@@ -12,6 +15,7 @@ export function bodyOf(column: Pick<Column, 'system' | 'params'>, messages: read
   };
   for (const name of NUMBERS) if (params[name] !== undefined) body[name] = params[name];
   if (params.stop?.length) body.stop = params.stop;
+  if (params.logprobs) Object.assign(body, { logprobs: true, top_logprobs: ALTERNATIVES });
   if (params.reasoning_effort) body.reasoning_effort = params.reasoning_effort;
   const format = formatOf(params);
   if (format) body.response_format = format;
@@ -44,16 +48,6 @@ function schemaOf(text: string): unknown {
   }
 }
 
-/** Whether an answer that was to be JSON is. */
-export function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /** How many of the parameters differ from the server's defaults. */
 export const changedCount = (params: Params): number => Object.entries(params as Record<string, unknown>).filter(([name, value]) => name !== 'schema' && name !== 'tool_choice' && value !== undefined).length;
 
@@ -62,4 +56,9 @@ export function tokensPerSecond(stats: { ttftMs: number | null; totalMs: number;
   const { ttftMs, totalMs, completionTokens } = stats;
   if (ttftMs === null || completionTokens === null || completionTokens < 2 || totalMs <= ttftMs) return null;
   return ((completionTokens - 1) * 1000) / (totalMs - ttftMs);
+}
+
+/** A conversation up to what a model is to answer next: the last question, or the last result of a function. */
+export function askedSoFar(messages: readonly Message[]): readonly Message[] {
+  return messages.slice(0, messages.findLastIndex((one) => one.role !== 'assistant') + 1);
 }

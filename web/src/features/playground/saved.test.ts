@@ -5,9 +5,9 @@ import { Playground } from '@/features/playground/store';
 import { emptyStats } from '@/features/playground/stream';
 import type { Column } from '@/features/playground/types';
 
-const answer = { id: 'b', role: 'assistant' as const, text: 'Hello', reasoning: '', toolCalls: [], status: 'running' as const, stats: emptyStats(), failure: null, request: { model: 'a' }, events: [{ ms: 1, data: '{}' }], eventCount: 1 };
+const answer = { id: 'b', role: 'assistant' as const, text: 'Hello', reasoning: '', toolCalls: [], others: [], tokens: [], status: 'running' as const, stats: emptyStats(), failure: null, request: { model: 'a' }, events: [{ ms: 1, data: '{}' }], eventCount: 1 };
 const column: Column = { id: 'c', endpoint: 'a', system: 'Be brief', params: { temperature: 0 }, messages: [{ id: 'a', role: 'user', text: 'Hi' }, answer], draft: 'next' };
-const SAVED = { columns: [column], sync: { prompt: false, settings: true }, draft: '' };
+const SAVED = { columns: [column], sync: { prompt: false, system: true, params: true }, draft: '' };
 
 test('A saved conversation comes back, under new ids, and nothing in it runs', () => {
   const found = fromFile(toFile(SAVED));

@@ -1,10 +1,12 @@
 import { z } from 'zod';
 
 import { columnSettings, syncs } from '@/features/playground/share';
-import { type AssistantMessage, type Column, type Message, MOST_COLUMNS, type Sync } from '@/features/playground/types';
+import { MOST_TOKENS } from '@/features/playground/stream';
+import { type AssistantMessage, type Column, type Message, MOST_ANSWERS, MOST_COLUMNS, type Sync } from '@/features/playground/types';
 
 const LONGEST = 20_000_000;
 const count = z.number().nonnegative().nullable();
+const token = z.object({ text: z.string(), logprob: z.number(), top: z.array(z.object({ text: z.string(), logprob: z.number() })).max(20) });
 const user = z.object({ role: z.literal('user'), text: z.string() });
 const tool = z.object({ role: z.literal('tool'), callId: z.string(), name: z.string(), text: z.string() });
 const assistant = z.object({
@@ -12,6 +14,8 @@ const assistant = z.object({
   text: z.string(),
   reasoning: z.string(),
   toolCalls: z.array(z.object({ id: z.string(), name: z.string(), arguments: z.string() })).max(128).default([]),
+  others: z.array(z.string()).max(MOST_ANSWERS).default([]),
+  tokens: z.array(token).max(MOST_TOKENS).default([]),
   status: z.enum(['running', 'done', 'stopped', 'failed']),
   stats: z.object({
     startedAt: z.number(),
@@ -53,6 +57,11 @@ export function fromFile(text: string): Saved {
   } catch {
     throw new Error('The file is not JSON. Choose one that this page exported.');
   }
+  return fromJson(json);
+}
+
+/** Likewise of what such a file holds. */
+export function fromJson(json: unknown): Saved {
   const found = saved.safeParse(json);
   if (!found.success) {
     const [issue] = found.error.issues;

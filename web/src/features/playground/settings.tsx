@@ -1,4 +1,4 @@
-import { Button, Collapse, Group, NumberInput, Select, Stack, Textarea, TextInput } from '@mantine/core';
+import { Button, Collapse, Group, NumberInput, Select, Stack, Switch, Textarea, TextInput } from '@mantine/core';
 import { IconAdjustments, IconPlus } from '@tabler/icons-react';
 import { useState } from 'react';
 
@@ -6,9 +6,9 @@ import type { Endpoint } from '@/api/endpoints';
 import { changedCount } from '@/features/playground/request';
 import { playground, useColumn } from '@/features/playground/store';
 import { toolNames, toolsOf, withExample } from '@/features/playground/tools';
-import type { Params } from '@/features/playground/types';
+import { MOST_ANSWERS, type Params } from '@/features/playground/types';
 
-type NumberField = { name: 'max_tokens' | 'temperature' | 'top_p' | 'top_k' | 'frequency_penalty' | 'presence_penalty' | 'seed'; label: string; min?: number; max?: number; step: number };
+type NumberField = { name: 'max_tokens' | 'temperature' | 'top_p' | 'top_k' | 'frequency_penalty' | 'presence_penalty' | 'seed' | 'n'; label: string; min?: number; max?: number; step: number };
 const NUMBERS: NumberField[] = [
   { name: 'max_tokens', label: 'Max tokens', min: 1, step: 64 },
   { name: 'temperature', label: 'Temperature', min: 0, max: 2, step: 0.1 },
@@ -17,6 +17,7 @@ const NUMBERS: NumberField[] = [
   { name: 'frequency_penalty', label: 'Frequency penalty', min: -2, max: 2, step: 0.1 },
   { name: 'presence_penalty', label: 'Presence penalty', min: -2, max: 2, step: 0.1 },
   { name: 'seed', label: 'Seed', step: 1 },
+  { name: 'n', label: 'Answers', min: 1, max: MOST_ANSWERS, step: 1 },
 ];
 
 const NO_PARAMS: Params = {};
@@ -52,17 +53,18 @@ export function ColumnSettings({ id, endpoint }: { id: string; endpoint: Endpoin
               )}
               <Select
                 size="xs"
-                label="Answer"
+                label="Format"
                 data={[
                   { value: '', label: 'Text' },
                   { value: 'json_object', label: 'JSON' },
-                  { value: 'json_schema', label: 'JSON by a schema' },
+                  { value: 'json_schema', label: 'JSON schema' },
                 ]}
                 value={params.format ?? ''}
                 onChange={(value) => put('format', value ?? undefined)}
                 allowDeselect={false}
               />
             </div>
+            <Switch size="xs" label="Token probabilities" checked={params.logprobs === true} onChange={(event) => put('logprobs', event.currentTarget.checked || undefined)} />
             {endpoint?.capabilities.function_calling && <Tools params={params} put={put} />}
             {params.format === 'json_schema' && (
               <Textarea label="JSON schema" placeholder='{"type": "object", "properties": {…}}' value={params.schema ?? ''} onChange={(event) => put('schema', event.currentTarget.value)} autosize minRows={4} maxRows={12} styles={MONO} />

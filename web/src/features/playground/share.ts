@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-import { type Column, MOST_COLUMNS, type Sync } from '@/features/playground/types';
+import { type Column, MOST_ANSWERS, MOST_COLUMNS, type Sync } from '@/features/playground/types';
 
 const number = z.number().optional();
 const params = z.object({
@@ -12,6 +12,8 @@ const params = z.object({
   presence_penalty: number,
   seed: number,
   stop: z.array(z.string()).max(16).optional(),
+  n: z.number().int().min(1).max(MOST_ANSWERS).optional(),
+  logprobs: z.literal(true).optional(),
   reasoning_effort: z.string().max(20).optional(),
   format: z.enum(['json_object', 'json_schema']).optional(),
   schema: z.string().max(20_000).optional(),
@@ -20,7 +22,10 @@ const params = z.object({
 });
 /** What a column is set to, in whatever brings it here. */
 export const columnSettings = z.object({ endpoint: z.string().max(63), system: z.string().max(20_000), params });
-export const syncs = z.object({ prompt: z.boolean(), settings: z.boolean() });
+/** `settings` is how links and files once said `system` and `params`. */
+export const syncs = z
+  .object({ prompt: z.boolean(), system: z.boolean().optional(), params: z.boolean().optional(), settings: z.boolean().default(true) })
+  .transform(({ prompt, settings, system = settings, params: same = settings }): Sync => ({ prompt, system, params: same }));
 
 const shared = z.object({
   columns: z.array(columnSettings).min(1).max(MOST_COLUMNS),

@@ -14,8 +14,9 @@ class Engine {
     return Promise.resolve();
   };
   calls: ToolCall[] = [];
+  others: string[] = [];
   say(at: number, text: string, status: Progress['status'] = 'done'): void {
-    this.asked[at]?.tell({ text, reasoning: '', toolCalls: this.calls, status, stats: emptyStats(), failure: null, events: [], eventCount: 1 });
+    this.asked[at]?.tell({ text, reasoning: '', toolCalls: this.calls, others: this.others, tokens: [], status, stats: emptyStats(), failure: null, events: [], eventCount: 1 });
   }
 }
 
@@ -61,7 +62,7 @@ describe('The board', () => {
     const { engine, board, column } = playing(2);
     board.setDraft(column(0).id, 'Hello');
     board.send(column(0).id);
-    engine.asked[0]?.tell({ text: '', reasoning: '', toolCalls: [], status: 'failed', stats: emptyStats(), failure: { message: 'No.', requestId: 'r' }, events: [], eventCount: 0 });
+    engine.asked[0]?.tell({ text: '', reasoning: '', toolCalls: [], others: [], tokens: [], status: 'failed', stats: emptyStats(), failure: { message: 'No.', requestId: 'r' }, events: [], eventCount: 0 });
     engine.say(1, 'Hi');
     expect((column(0).messages[1] as AssistantMessage).failure?.message).toBe('No.');
     expect(texts(column(1))).toEqual(['user: Hello', 'assistant: Hi']);
@@ -79,6 +80,31 @@ describe('The board', () => {
     board.send(column(1).id);
     expect(engine.asked.map(({ body }) => body.model)).toEqual(['other-1']);
     expect(column(0).messages).toEqual([]);
+  });
+
+  test('keeps system prompts and parameters the same apart from each other', () => {
+    const { board, column } = playing(2);
+    board.setSync({ system: false });
+    board.setSettings(column(0).id, { system: 'Be short.' });
+    board.setSettings(column(0).id, { params: { temperature: 0 } });
+    expect([column(0).system, column(1).system]).toEqual(['Be short.', '']);
+    expect(column(1).params).toEqual({ temperature: 0 });
+    board.setSync({ system: true });
+    expect(column(1).system).toBe('Be short.');
+  });
+
+  test('goes on with the answer that is chosen among several, and with it alone', () => {
+    const { engine, board, column } = playing();
+    board.setSettings(column(0).id, { params: { n: 2 } });
+    board.setDraft(column(0).id, 'Hello');
+    board.send(column(0).id);
+    engine.others = ['Hello you'];
+    engine.say(0, 'Hi', 'done');
+    const [, answer] = column(0).messages;
+    board.prefer(column(0).id, answer?.id ?? '', 0);
+    expect(column(0).messages[1]).toMatchObject({ text: 'Hello you', others: ['Hi'] });
+    board.goOn(column(0).id, answer?.id ?? '');
+    expect(engine.asked.map(({ body }) => body.n)).toEqual([2, undefined]);
   });
 
   test('keeps what had come when it is stopped', () => {

@@ -4,15 +4,16 @@ import { session } from '@/api/session';
 import { bodyOf } from '@/features/playground/request';
 import type { Shared } from '@/features/playground/share';
 import { emptyStats, type Progress, stream } from '@/features/playground/stream';
-import { type AssistantMessage, type Column, type Message, MOST_COLUMNS, type Params, type Sync, type ToolMessage } from '@/features/playground/types';
+import { ALL_SAME, type AssistantMessage, type Column, type Message, MOST_COLUMNS, type Params, type Sync, type ToolMessage } from '@/features/playground/types';
 
 type State = { columns: readonly Column[]; sync: Sync; draft: string };
+type Settings = { system?: string; params?: Params };
 type Ask = typeof stream;
 
 const REDRAW_MS = 50;
 
 const newId = (): string => crypto.randomUUID();
-const newColumn = (endpoint: string, like?: Pick<Column, 'system' | 'params'>): Column => ({
+const newColumn = (endpoint: string, like?: Settings): Column => ({
   id: newId(),
   endpoint,
   system: like?.system ?? '',
@@ -20,13 +21,18 @@ const newColumn = (endpoint: string, like?: Pick<Column, 'system' | 'params'>): 
   messages: [],
   draft: '',
 });
+/** What of a column's settings holds for all columns. */
+const sameOf = ({ system, params }: Settings, sync: Partial<Sync>): Settings => ({
+  ...(sync.system && system !== undefined ? { system } : {}),
+  ...(sync.params && params !== undefined ? { params } : {}),
+});
 const newAnswer = (): AssistantMessage => ({
-  id: newId(), role: 'assistant', text: '', reasoning: '', toolCalls: [], status: 'running', stats: emptyStats(), failure: null, request: {}, events: [], eventCount: 0,
+  id: newId(), role: 'assistant', text: '', reasoning: '', toolCalls: [], others: [], tokens: [], status: 'running', stats: emptyStats(), failure: null, request: {}, events: [], eventCount: 0,
 });
 
 /** Every column's conversation. It outlives the page, so that going elsewhere and back loses nothing. */
 export class Playground {
-  private state: State = { columns: [newColumn('')], sync: { prompt: true, settings: true }, draft: '' };
+  private state: State = { columns: [newColumn('')], sync: ALL_SAME, draft: '' };
   private readonly listeners = new Set<() => void>();
   private readonly running = new Map<string, AbortController>();
   private readonly pending = new Map<string, (column: Column) => Partial<Column>>();
@@ -42,7 +48,7 @@ export class Playground {
 
   reset(): void {
     for (const column of this.state.columns) this.stop(column.id);
-    this.put({ columns: [newColumn('')], sync: { prompt: true, settings: true }, draft: '' });
+    this.put({ columns: [newColumn('')], sync: ALL_SAME, draft: '' });
   }
 
   load(shared: Shared): void {
@@ -60,7 +66,7 @@ export class Playground {
   addColumn(endpoint: string): void {
     const { columns, sync } = this.state;
     if (columns.length >= MOST_COLUMNS) return;
-    this.put({ columns: [...columns, newColumn(endpoint, sync.settings ? columns[0] : undefined)] });
+    this.put({ columns: [...columns, newColumn(endpoint, columns[0] && sameOf(columns[0], sync))] });
   }
 
   /** The conversation up to this message once more, in a column of its own, to go another way from there. */
@@ -86,7 +92,7 @@ export class Playground {
   setEndpoint = (id: string, endpoint: string): void => this.change(id, () => ({ endpoint }));
   setSync = (sync: Partial<Sync>): void => {
     const first = this.state.columns[0];
-    const same = sync.settings && first ? { system: first.system, params: first.params } : {};
+    const same = first ? sameOf(first, sync) : {};
     this.put({ sync: { ...this.state.sync, ...sync }, columns: this.state.columns.map((one) => ({ ...one, ...same })) });
   };
 
@@ -102,9 +108,9 @@ export class Playground {
   }
 
   /** The system prompt and parameters: of all columns, where they are the same. */
-  setSettings(id: string, settings: { system?: string; params?: Params }): void {
-    if (!this.state.sync.settings) this.change(id, () => settings);
-    else this.put({ columns: this.state.columns.map((one) => ({ ...one, ...settings })) });
+  setSettings(id: string, settings: Settings): void {
+    const same = sameOf(settings, this.state.sync);
+    this.put({ columns: this.state.columns.map((one) => ({ ...one, ...(one.id === id ? settings : same) })) });
   }
 
   /** Whether the draft can go out: to all the columns that it is for, none of which is still answering. */
@@ -140,6 +146,12 @@ export class Playground {
     if (this.isRunning(id) || kept?.role !== 'assistant') return;
     this.change(id, (column) => ({ messages: column.messages.slice(0, indexOf(column, messageId) + 1) }));
     this.answer(id, kept);
+  }
+
+  /** Go on with another of several answers: it changes places with the one that was shown first. */
+  prefer(id: string, messageId: string, other: number): void {
+    if (this.isRunning(id)) return;
+    this.change(id, ({ messages }) => ({ messages: messages.map((one) => (one.id === messageId && one.role === 'assistant' ? preferring(one, other) : one)) }));
   }
 
   /** Tell the model what the functions gave that it called. */
@@ -185,12 +197,13 @@ export class Playground {
     const put = (change: Partial<AssistantMessage>): void =>
       this.change(id, (now) => ({ messages: [...now.messages.filter((one) => one.id !== kept.id), { ...kept, ...change }] }));
     const told = (progress: Progress) => (now: Column): Partial<Column> => {
-      const whole = { ...progress, text: kept.text + progress.text, reasoning: kept.reasoning + progress.reasoning };
+      const whole = { ...progress, text: kept.text + progress.text, reasoning: kept.reasoning + progress.reasoning, others: [...kept.others, ...progress.others], tokens: [...kept.tokens, ...progress.tokens] };
       return { messages: now.messages.map((one): Message => (one.id === kept.id && one.role === 'assistant' ? { ...one, ...whole } : one)) };
     };
     let body: Record<string, unknown>;
     try {
       body = { model: column.endpoint, ...bodyOf(column, column.messages) };
+      if (kept.text !== '') delete body.n; // it goes on alone
     } catch (error) {
       put({ status: 'failed', failure: { message: error instanceof Error ? error.message : String(error), requestId: null } });
       return;
@@ -229,6 +242,14 @@ export class Playground {
     for (const listener of this.listeners) listener();
   }
 }
+
+/** The probabilities were those of the first answer's tokens. */
+const preferring = (answer: AssistantMessage, other: number): AssistantMessage => ({
+  ...answer,
+  text: answer.others[other] ?? answer.text,
+  others: answer.others.map((one, at) => (at === other ? answer.text : one)),
+  tokens: [],
+});
 
 const indexOf = (column: Column, messageId: string): number => {
   const at = column.messages.findIndex((one) => one.id === messageId);

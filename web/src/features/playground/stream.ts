@@ -3,11 +3,12 @@ import OpenAI from 'openai';
 import { authorizedFetch } from '@/api/http';
 import { apiRoot } from '@/lib/base';
 import { ApiError } from '@/lib/problem';
-import type { AssistantMessage, Failure, RawEvent, Stats, ToolCall } from '@/features/playground/types';
+import type { AssistantMessage, Failure, RawEvent, Stats, Token, ToolCall } from '@/features/playground/types';
 
 const MOST_EVENTS = 2_000;
+export const MOST_TOKENS = 5_000;
 
-export type Progress = Pick<AssistantMessage, 'text' | 'reasoning' | 'toolCalls' | 'status' | 'stats' | 'failure' | 'events' | 'eventCount'>;
+export type Progress = Pick<AssistantMessage, 'text' | 'reasoning' | 'toolCalls' | 'others' | 'tokens' | 'status' | 'stats' | 'failure' | 'events' | 'eventCount'>;
 
 const clientOf = (path: string): OpenAI =>
   new OpenAI({
@@ -38,11 +39,19 @@ type Chunk = OpenAI.ChatCompletionChunk;
 type ToolPart = OpenAI.ChatCompletionChunk.Choice.Delta.ToolCall;
 type Reasoned = { reasoning_content?: string | null };
 
+const tokenOf = ({ token, logprob, top_logprobs: top }: OpenAI.ChatCompletionTokenLogprob): Token => ({
+  text: token,
+  logprob,
+  top: top.map((one) => ({ text: one.token, logprob: one.logprob })),
+});
+
 /** One answer while it comes: what arrived so far is kept, however it ends. */
 class Answer {
   text = '';
   reasoning = '';
   private readonly calls: ToolCall[] = [];
+  private readonly others: (string | undefined)[] = [];
+  private readonly tokens: Token[] = [];
   private events: RawEvent[] = [];
   private eventCount = 0;
   private stats = emptyStats();
@@ -56,14 +65,7 @@ class Answer {
     const ms = performance.now() - this.began;
     this.eventCount++;
     if (this.events.length < MOST_EVENTS) this.events.push({ ms, data: JSON.stringify(chunk) });
-    const choice = chunk.choices[0];
-    const delta: (OpenAI.ChatCompletionChunk.Choice.Delta & Reasoned) | undefined = choice?.delta;
-    const [content, thought] = [delta?.content ?? '', delta?.reasoning_content ?? ''];
-    this.text += content;
-    this.reasoning += thought;
-    for (const part of delta?.tool_calls ?? []) this.call(part);
-    if (this.stats.ttftMs === null && (content || thought || delta?.tool_calls?.length)) this.stats.ttftMs = ms;
-    if (choice?.finish_reason) this.stats.finishReason = choice.finish_reason;
+    for (const choice of chunk.choices) if (this.choose(choice)) this.stats.ttftMs ??= ms;
     const { usage } = chunk;
     if (usage) {
       this.stats.promptTokens = usage.prompt_tokens;
@@ -71,6 +73,21 @@ class Answer {
       this.stats.cachedTokens = usage.prompt_tokens_details?.cached_tokens ?? 0;
       this.stats.reasoningTokens = usage.completion_tokens_details?.reasoning_tokens ?? null;
     }
+  }
+
+  /** Takes what came of one of the answers; whether that is anything of it. */
+  private choose({ index, delta, finish_reason: reason, logprobs }: Chunk['choices'][number]): boolean {
+    const { content, reasoning_content: thought, tool_calls: calls }: OpenAI.ChatCompletionChunk.Choice.Delta & Reasoned = delta;
+    if (index > 0) {
+      this.others[index - 1] = (this.others[index - 1] ?? '') + (content ?? '');
+      return Boolean(content);
+    }
+    this.text += content ?? '';
+    this.reasoning += thought ?? '';
+    for (const part of calls ?? []) this.call(part);
+    for (const one of logprobs?.content ?? []) if (this.tokens.length < MOST_TOKENS) this.tokens.push(tokenOf(one));
+    if (reason) this.stats.finishReason = reason;
+    return Boolean(content || thought || calls?.length);
   }
 
   /** The parts of a call come one after another, under the call's number. */
@@ -81,8 +98,9 @@ class Answer {
 
   progress(status: AssistantMessage['status'], failure: Failure | null = null): Progress {
     const stats = { ...this.stats, totalMs: performance.now() - this.began };
-    const events = status === 'running' ? [] : this.events;
-    return { text: this.text, reasoning: this.reasoning, toolCalls: [...this.calls], status, stats, failure, events, eventCount: this.eventCount };
+    const [events, tokens] = status === 'running' ? [[], []] : [this.events, this.tokens];
+    const others = Array.from(this.others, (one) => one ?? ''); // one may be ahead of those before it
+    return { text: this.text, reasoning: this.reasoning, toolCalls: [...this.calls], others, tokens, status, stats, failure, events, eventCount: this.eventCount };
   }
 }
 

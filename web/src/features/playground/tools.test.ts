@@ -5,7 +5,7 @@ import { emptyStats } from '@/features/playground/stream';
 import type { AssistantMessage } from '@/features/playground/types';
 
 const CALL = { id: 'c1', name: 'f', arguments: '{"a":1}' };
-const ANSWER: AssistantMessage = { id: 'a', role: 'assistant', text: '', reasoning: '', toolCalls: [CALL], status: 'done', stats: emptyStats(), failure: null, request: {}, events: [], eventCount: 0 };
+const ANSWER: AssistantMessage = { id: 'a', role: 'assistant', text: '', reasoning: '', toolCalls: [CALL], others: [], tokens: [], status: 'done', stats: emptyStats(), failure: null, request: {}, events: [], eventCount: 0 };
 
 test('one function or a list of them, wrapped as the API wants or bare', () => {
   const tool = { type: 'function', function: { name: 'f', parameters: {} } };

@@ -8,6 +8,10 @@ export type Params = {
   presence_penalty?: number;
   seed?: number;
   stop?: string[];
+  /** How many answers; the conversation goes on with the first, or with the one that somebody chooses. */
+  n?: number;
+  /** Whether each token comes with its probability, and with what else could have been there. */
+  logprobs?: true;
   reasoning_effort?: string;
   format?: 'json_object' | 'json_schema';
   /** The JSON schema as somebody wrote it. */
@@ -35,6 +39,9 @@ export type Stats = {
 
 export type Failure = { message: string; requestId: string | null };
 
+/** A token of an answer, with the natural logarithm of its probability; `top` are the likeliest in its place. */
+export type Token = { text: string; logprob: number; top: readonly { text: string; logprob: number }[] };
+
 export type ToolCall = { id: string; name: string; arguments: string };
 
 export type UserMessage = { id: string; role: 'user'; text: string };
@@ -46,6 +53,10 @@ export type AssistantMessage = {
   text: string;
   reasoning: string;
   toolCalls: readonly ToolCall[];
+  /** The other answers to the same question, where several were asked for. */
+  others: readonly string[];
+  /** Where they were asked for, once the answer is whole; only the first are kept of very long ones. */
+  tokens: readonly Token[];
   status: 'running' | 'done' | 'stopped' | 'failed';
   stats: Stats;
   failure: Failure | null;
@@ -58,6 +69,10 @@ export type Message = UserMessage | AssistantMessage | ToolMessage;
 
 export type Column = { id: string; endpoint: string; system: string; params: Params; messages: readonly Message[]; draft: string };
 
-export type Sync = { prompt: boolean; settings: boolean };
+/** What is the same for all columns. */
+export type Sync = { prompt: boolean; system: boolean; params: boolean };
+export const ALL_SAME: Sync = { prompt: true, system: true, params: true };
 
 export const MOST_COLUMNS = 4;
+/** As the server has it. */
+export const MOST_ANSWERS = 16;
