@@ -123,6 +123,8 @@ export type ServingEstimate = {
     load_s: number;
     warning: string | null;
   } | null;
+  /** Tokens a second that may still be promised of it. */
+  left_throughput?: number | null;
 };
 
 /** What serving a version takes and gives, next to all endpoints but the one that is to serve it. */
