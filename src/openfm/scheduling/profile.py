@@ -76,6 +76,7 @@ class ThroughputProfile:
 
     `saturated_work_per_s` is what it does at most, `knee_work_per_s` the most at which it met the objective.
     `knee_requests_per_s` is the same in requests of `setting.shape`. Where `is_provisional`, the knee is an estimate.
+    `fit_error` is `Fit.typical_error`.
     """
 
     setting: Setting
@@ -83,7 +84,7 @@ class ThroughputProfile:
     saturated_work_per_s: float
     knee_work_per_s: float
     knee_requests_per_s: float
-    fit_error: float
+    fit_error: float | None
     prefill: tuple[Rate, ...]
     decode: tuple[Rate, ...]
     points: tuple[Point, ...]
@@ -178,7 +179,7 @@ def make_profile(setting: Setting, points: Sequence[Point]) -> ThroughputProfile
         saturated_work_per_s=round(fit.work_per_s, 3),
         knee_work_per_s=round(knee * work, 3),
         knee_requests_per_s=round(knee, 4),
-        fit_error=round(fit.typical_error, 4),
+        fit_error=None if fit.typical_error is None else round(fit.typical_error, 4),
         prefill=tuple(_rate(p, p.prompt) for p in points if p.kind == "prefill"),
         decode=tuple(_rate(p, p.completion) for p in points if p.kind == "decode"),
         points=tuple(Point.from_json(point.to_json()) for point in points),

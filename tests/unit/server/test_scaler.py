@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import pytest
 from structlog.testing import capture_logs
 
 from openfm.core.endpoint import EntitySettings, ServedEntity, WorkloadSize
@@ -67,6 +68,13 @@ def test_who_was_asleep_begins_with_the_fewest() -> None:
     load.hold(150, 60)
     load.scaler.forget_all_but(frozenset())
     assert load.hold(0, 5) == [1]
+
+
+def test_whether_it_sleeps_is_not_the_scalers_to_say() -> None:
+    settings = EntitySettings(max_provisioned_throughput=100, scale_to_zero_enabled=True)
+    load = Load()
+    load.scaler.tell_to(lambda *_: pytest.fail("nothing changed"))
+    assert {load.scaler.replicas(replace(ENTITY, settings=settings)) for _ in range(3)} == {1}
 
 
 def test_what_changes_is_told_with_its_reason() -> None:
