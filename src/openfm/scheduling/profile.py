@@ -15,6 +15,7 @@ from openfm.scheduling.work import PROVISIONAL_WEIGHTS, CostWeights, Throughput
 
 _PROVISIONAL_SHARE = 0.5
 """Of what a saturated replica does: where the knee was not looked for, half of it is promised."""
+_PROMISES_NOTHING = "Nothing is promised by it. Calibrate again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +113,11 @@ class ThroughputProfile:
         """Why the figures may no longer be true here, as a sentence; None where nothing changed."""
         measured = self.setting
         if hardware.fingerprint != measured.hardware.fingerprint:
-            return f"It was measured on other hardware ({measured.hardware}), this is {hardware}. Calibrate again."
+            return f"It was measured on other hardware ({measured.hardware}), this is {hardware}. {_PROMISES_NOTHING}"
         if engine_version != measured.engine.version:
             return (
                 f"It was measured with {measured.engine.name} {measured.engine.version}, this is {engine_version}. "
-                "Calibrate again."
+                f"{_PROMISES_NOTHING}"
             )
         return None
 

@@ -58,7 +58,7 @@ def _wish(one: Calibration) -> tuple[object, ...]:
 
 
 def is_tried_again(tries: Iterable[Calibration], now_ms: int) -> bool:
-    """Whether the server may calibrate a version by itself that was calibrated so far in `tries`, none of which counts.
+    """Whether the server may calibrate a version by itself; nothing that came of its `tries` so far is valid here.
 
     Not while one is to be done, and not soon after one failed: each load of a model that cannot be measured would take
     the time of the others.
