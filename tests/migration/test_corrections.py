@@ -14,7 +14,7 @@ from openfm.control.budgets.service import BudgetBook
 from openfm.core.correction import CorrectionRequest, checked_amount, checked_reason
 from openfm.core.errors import Conflict, InvalidParameterValue, NotFound
 from openfm.core.invoice import Month
-from openfm.core.price import PriceRequest, PriceUnit, Target, TargetKind
+from openfm.core.price import PICO, PriceRequest, PriceUnit, Target, TargetKind
 from openfm.core.principal import Principal
 from openfm.core.report import Days, Grouping
 from openfm.core.unit_hours import Provisioned, ReadyInterval
@@ -111,7 +111,12 @@ def test_without_an_amount_all_that_is_left_goes_back_and_then_there_is_nothing(
 
 @pytest.mark.parametrize(
     ("request_id", "amount", "error"),
-    [("r9", -1, NotFound), ("r1", -COST - 1, InvalidParameterValue), ("open", -1, Conflict)],
+    [
+        ("r9", -1, NotFound),
+        ("r1", -COST - 1, InvalidParameterValue),
+        ("r1", PICO, InvalidParameterValue),
+        ("open", -1, Conflict),
+    ],
 )
 def test_what_makes_no_sense_changes_nothing(case: Case, request_id: str, amount: int, error: type[Exception]) -> None:
     with case.database.transaction() as connection:

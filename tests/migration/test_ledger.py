@@ -168,6 +168,17 @@ def test_a_price_in_the_past_is_refused_once_a_request_was_priced_after_it(books
     assert books.set("other", 2, 2, START_US).version == 3
 
 
+def test_a_second_price_of_the_same_target_and_time_is_refused(books: Books) -> None:
+    later = START_US + HOUR_US
+    books.set("chat", 1, 1, later)
+    with pytest.raises(InvalidParameterValue, match=r"takes effect at .* already"):
+        books.set("chat", 2, 2, later)
+    assert books.set("chat", 2, 2, later + 1).version == 2
+    assert books.set("other", 2, 2, later).version == 3
+    now = [books.set("chat", amount, 1).effective_from_us for amount in (3, 4)]
+    assert now == [START_US, START_US + 1], "of two that are set at once the later one holds"
+
+
 def test_a_price_from_now_on_leaves_what_was_priced_already(books: Books) -> None:
     books.write(at(5, "r1"))
     price = books.set("chat", 1, 1)

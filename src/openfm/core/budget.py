@@ -11,7 +11,7 @@ from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 
 from openfm.core.errors import BudgetExceeded, InvalidParameterValue
-from openfm.core.price import MICRO, PICO, Price, PriceUnit, shown_pico
+from openfm.core.price import MICRO, Price, PriceUnit, exact_parts, shown_pico
 from openfm.core.principal import PrincipalKind
 from openfm.core.usage import Demand
 
@@ -183,11 +183,12 @@ def checked_amount(text: str) -> int:
         amount = Decimal(text)
     except InvalidOperation:
         amount = Decimal("NaN")
-    if not amount.is_finite() or not 0 <= amount <= MOST_AMOUNT or amount * MICRO != int(amount * MICRO):
+    micro = exact_parts(amount, MICRO)
+    if micro is None or not 0 <= amount <= MOST_AMOUNT:
         raise InvalidParameterValue(
             f"amount must be a decimal number from 0 to {MOST_AMOUNT:,}, with six decimals at most.", param="amount"
         )
-    return int(amount * PICO)
+    return micro * MICRO
 
 
 def checked_alerts(percentages: Sequence[int]) -> tuple[int, ...]:

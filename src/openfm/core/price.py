@@ -3,10 +3,11 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
+from openfm.core.currencies import CURRENCIES
 from openfm.core.errors import InvalidParameterValue
 
 MICRO = 1_000_000
@@ -15,7 +16,6 @@ DBU = "DBU"
 HIGHEST_AMOUNT = 100_000
 """Per unit. With `core.ledger.MOST_TOKENS` it keeps the cost of any request within 64 bits."""
 
-_CURRENCY = re.compile(r"[A-Z]{3}")
 _NAMES = {"ENDPOINT": re.compile(r"[\w.*-]{1,63}", re.ASCII), "ENTITY": re.compile(r"[^\s/\\*]{1,800}")}
 _WILDCARD = "*"
 
@@ -57,6 +57,12 @@ class Target:
         if self.kind is TargetKind.ENTITY:
             return (1, 0)
         return (0, len(self.name)) if _WILDCARD in self.name else (2, 0)
+
+    def is_same(self, other: "Target") -> bool:
+        """Whether both are for the same requests: models' names know no case."""
+        is_model = self.kind is TargetKind.ENTITY
+        mine, its = (one.name.lower() if is_model else one.name for one in (self, other))
+        return self.kind is other.kind and mine == its
 
     def covers(self, endpoint_name: str, entity_name: str) -> bool:
         """Whether a request to this endpoint, served by this entity, is meant."""
@@ -100,9 +106,9 @@ class PriceRequest:
 
 def checked_currency(currency: str | None) -> str:
     """The currency. Raises `InvalidParameterValue`."""
-    if currency is None or not _CURRENCY.fullmatch(currency):
+    if currency is None or (currency != DBU and currency not in CURRENCIES):
         raise InvalidParameterValue(
-            "A price needs a currency: three capital letters of ISO 4217, as in USD or EUR, or DBU.", param="currency"
+            "A price needs a currency: a code of ISO 4217, as USD or EUR, in capital letters, or DBU.", param="currency"
         )
     return currency
 
@@ -112,10 +118,22 @@ def micro_of(amount: Decimal, unit: PriceUnit) -> int:
     field = unit.lower()
     if not amount.is_finite() or not 0 <= amount <= HIGHEST_AMOUNT:
         raise InvalidParameterValue(f"{field} must be from 0 to {HIGHEST_AMOUNT:,}.", param=field)
-    micro = amount * MICRO
-    if micro != int(micro):
+    micro = exact_parts(amount, MICRO)
+    if micro is None:
         raise InvalidParameterValue(f"{field} can have six decimals at most.", param=field)
-    return int(micro)
+    return micro
+
+
+def exact_parts(amount: Decimal, parts: int) -> int | None:
+    """The amount in so many parts, a power of ten, of its unit; None for one that is finer, or too large for 28 digits.
+
+    Products are rounded to 28 digits, comparisons are exact.
+    """
+    try:
+        rounded = amount.quantize(Decimal(1) / parts)
+    except InvalidOperation:
+        return None
+    return int(rounded * parts) if rounded == amount else None
 
 
 def shown_micro(micro: int) -> str:

@@ -7,11 +7,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, insert, select
 
-from openfm.core.correction import CorrectionRequest, MadeCorrection
-from openfm.core.errors import Conflict, InvalidParameterValue, NotFound
+from openfm.core.correction import CorrectionRequest, MadeCorrection, check_sum
+from openfm.core.errors import Conflict, NotFound
 from openfm.core.invoice import Month, Used
 from openfm.core.ledger import LedgerState
-from openfm.core.price import shown_pico
 from openfm.core.principal import Principal
 from openfm.metering.charges import next_charge
 from openfm.metering.sums import key_column
@@ -40,7 +39,7 @@ class CorrectionDesk:
                 )
             cost = row.cost_pico + sum(one.cost_pico for one in before)
             amount = -cost if request.amount_pico is None else request.amount_pico
-            _check(amount, cost, row.currency)
+            check_sum(amount, row.cost_pico, cost, row.currency)
             made = MadeCorrection(
                 id=uuid.uuid4().hex,
                 request_id=row.request_id,
@@ -96,16 +95,6 @@ def _closed_row(connection: Connection, request_id: str) -> Row[Any]:
 def _corrected(connection: Connection, request_id: str) -> Sequence[Any]:
     query = select(ledger_corrections.c.cost_pico, ledger_corrections.c.reason)
     return connection.execute(query.where(ledger_corrections.c.request_id == request_id)).all()
-
-
-def _check(amount: int, cost: int, currency: str) -> None:
-    if not amount:
-        raise InvalidParameterValue("The request costs nothing, so there is nothing to give back.", param="request_id")
-    if cost + amount < 0:
-        raise InvalidParameterValue(
-            f"The request costs {shown_pico(cost)} {currency} with its corrections so far; no more can be given back.",
-            param="amount",
-        )
 
 
 def _insert(connection: Connection, made: MadeCorrection, price_version: int) -> None:

@@ -1,6 +1,6 @@
 """Prices in the database: only ever added to."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -40,20 +40,20 @@ class PriceList:
     def set(self, request: PriceRequest, caller: Principal) -> Price:
         """Add a price, under a new version.
 
-        Raises `InvalidParameterValue` for one that should have held for requests which were priced already.
+        Raises `InvalidParameterValue` for one that should have held for requests which were priced already, and for a
+        second one of the same target and time.
         """
         now = self.clock_us()
         with self.database.transaction(self.take_over) as connection:
             effective_us = now if request.effective_from_us is None else request.effective_from_us
             last_us = _last_priced(connection, request.target, effective_us)
+            starts = {one.effective_from_us for one in load_prices(connection) if one.target.is_same(request.target)}
             if request.effective_from_us is None:
                 effective_us = max(effective_us, last_us + 1)
-            elif effective_us <= last_us:
-                raise InvalidParameterValue(
-                    f"A request of {_shown(last_us)} was priced already, and rows of the ledger are never changed. "
-                    "Let the price take effect after that; what was charged wrongly is reversed by a correction.",
-                    param="effective_from",
-                )
+                while effective_us in starts:
+                    effective_us += 1
+            else:
+                _check_start(effective_us, last_us, starts)
             price = Price(
                 version=last_version(connection) + 1,
                 target=request.target,
@@ -111,6 +111,21 @@ class CachedBook:
         if newest != self._version:
             self._book, self._version = PriceBook(load_prices(connection)), newest
         return self._book
+
+
+def _check_start(effective_us: int, last_us: int, starts: Container[int]) -> None:
+    if effective_us <= last_us:
+        raise InvalidParameterValue(
+            f"A request of {_shown(last_us)} was priced already, and rows of the ledger are never changed. "
+            "Let the price take effect after that; what was charged wrongly is reversed by a correction.",
+            param="effective_from",
+        )
+    if effective_us in starts:
+        raise InvalidParameterValue(
+            f"Another price of the same target takes effect at {_shown(effective_us)} already, and prices are never "
+            "changed. Choose a later time: from then on the new one holds.",
+            param="effective_from",
+        )
 
 
 def _last_priced(connection: Connection, target: Target, since_us: int) -> int:

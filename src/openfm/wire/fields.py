@@ -60,7 +60,10 @@ def _ignored(name: str, note: str) -> Field:
 _MODEL = _databricks("model", "endpoint name; not needed on /invocations, whose path names it")
 _TRACKING = (
     _databricks("client_request_id", "string up to 256 characters, copied to usage"),
-    _databricks("usage_context", "map of strings, copied to usage"),
+    _databricks(
+        "usage_context",
+        "map of strings without control characters, copied to usage; keys that the endpoint has a tag of keep that tag",
+    ),
 )
 _SAMPLING = (
     _databricks("max_tokens", "integer from 1; null: until the context ends or the model's output limit"),

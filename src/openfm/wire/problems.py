@@ -69,11 +69,15 @@ def _text(said: str) -> str:
 
 
 def _retry_headers(error: ApiError) -> list[tuple[bytes, bytes]]:
+    """`retry-after-ms` is the wait. databricks-sdk sleeps for all of `retry-after`, whatever its own deadline is."""
     if error.retry_after_s is None:
         return []
     milliseconds = max(1, math.ceil(error.retry_after_s * 1000))
     seconds = math.ceil(milliseconds / 1000)
-    headers = [(b"retry-after", b"%d" % seconds), (b"retry-after-ms", b"%d" % milliseconds)]
+    headers = [
+        (b"retry-after", b"%d" % min(seconds, _LONGEST_SDK_WAIT_S)),
+        (b"retry-after-ms", b"%d" % milliseconds),
+    ]
     if seconds > _LONGEST_SDK_WAIT_S:
         headers.append((b"x-should-retry", b"false"))
     return headers

@@ -21,7 +21,9 @@ TokenIds = Annotated[list[TokenId], Meta(min_length=1)]
 Batch = str | list[str | TokenId | TokenIds]  # a text, texts, token ids, or several arrays of them
 StopString = Annotated[str, Meta(min_length=1, max_length=256)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
-ShortText = Annotated[str, Meta(max_length=256)]
+_NO_CONTROL = r"^[^\x00-\x1f\x7f-\x9f]*\Z"  # what is kept with usage is read by people, and PostgreSQL takes no NUL
+ShortText = Annotated[str, Meta(max_length=256, pattern=_NO_CONTROL)]
+TagKey = Annotated[str, Meta(min_length=1, max_length=256, pattern=_NO_CONTROL)]
 Name = Annotated[str, Meta(min_length=1, max_length=128)]
 
 
@@ -110,7 +112,7 @@ class Tracked(msgspec.Struct, kw_only=True):
 
     model: str | None = None
     client_request_id: ShortText | None = None
-    usage_context: Annotated[dict[ShortText, ShortText], Meta(max_length=64)] | None = None
+    usage_context: Annotated[dict[TagKey, ShortText], Meta(max_length=64)] | None = None
 
 
 class SamplingBody(Tracked, kw_only=True):
@@ -212,7 +214,8 @@ def glimpse(raw: bytes) -> Glimpse:
 
 
 def _sentence(error: msgspec.ValidationError) -> str:
-    return str(error).replace(" - at `$", " at `").replace("`.", "`")
+    said = str(error).replace(f"matching regex {_NO_CONTROL!r}", "without control characters")
+    return said.replace(" - at `$", " at `").replace("`.", "`")
 
 
 def _param(message: str) -> str | None:

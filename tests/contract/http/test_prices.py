@@ -34,6 +34,8 @@ async def test_a_price_is_listed_as_it_was_set(http: Http) -> None:
         ({"prompt": "1e999"}, "prompt"),
         ({"prompt": "nan"}, "prompt"),
         ({"prompt": "0.0000001"}, "six decimals"),
+        ({"prompt": "1." + "0" * 35 + "1"}, "six decimals"),
+        ({"currency": "ZZZ"}, "ISO 4217"),
         ({"prompt": "cheap"}, "decimal number"),
         ({"prompt": None}, "amount"),
         ({"endpoint": None}, "entity_name"),

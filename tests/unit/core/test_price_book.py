@@ -102,13 +102,15 @@ def test_a_reversed_cost_is_shown_with_its_sign() -> None:
     assert [shown_pico(pico) for pico in (-1, 0, PICO, -PICO * 3 // 2)] == ["-0.000000000001", "0", "1", "-1.5"]
 
 
-@pytest.mark.parametrize("amount", ["-1", "-0.000001", "NaN", "Infinity", "0.0000001", "100000.000001", "1e40"])
+@pytest.mark.parametrize(
+    "amount", ["-1", "-0.000001", "NaN", "Infinity", "0.0000001", "100000.000001", "1e40", "1." + "0" * 35 + "1"]
+)
 def test_an_amount_out_of_range_is_refused(amount: str) -> None:
     with pytest.raises(InvalidParameterValue, match="completion"):
         micro_of(Decimal(amount), PriceUnit.COMPLETION)
 
 
-@pytest.mark.parametrize("currency", [None, "", "usd", "DOLLAR", "US", "U1D", "USD\n"])
+@pytest.mark.parametrize("currency", [None, "", "usd", "DOLLAR", "US", "U1D", "USD\n", "ZZZ", "XTS"])
 def test_a_price_without_a_currency_is_refused(currency: str | None) -> None:
     with pytest.raises(InvalidParameterValue, match="currency"):
         checked_currency(currency)

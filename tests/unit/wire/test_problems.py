@@ -108,6 +108,6 @@ def test_a_spent_budget_says_when_it_renews_and_not_to_be_tried_before() -> None
         answer = problem(error, shape)
         headers = dict(answer.headers)
         assert (answer.status, headers[b"x-should-retry"]) == (429, b"false")
-        assert (headers[b"retry-after"], headers[b"retry-after-ms"]) == (b"3600", b"3599500")
+        assert (headers[b"retry-after"], headers[b"retry-after-ms"]) == (b"120", b"3599500")
     assert json.loads(problem(error, ErrorShape.OPENAI).body)["error"]["code"] == "insufficient_quota"
     assert json.loads(problem(error, ErrorShape.DATABRICKS).body)["error_code"] == "REQUEST_LIMIT_EXCEEDED"

@@ -43,12 +43,21 @@ def decoded(body: dict[str, object] | bytes, *, is_strict: bool = False) -> Chat
         ({"logit_bias": {"5": 101}}, "logit_bias"),
         ({"reasoning_effort": "huge"}, "reasoning_effort"),
         ({"usage_context": {"a": 1}}, "usage_context"),
+        ({"usage_context": {"": "a"}}, "usage_context"),
+        ({"usage_context": {"a\x00": "a"}}, "usage_context"),
+        ({"usage_context": {"a": "b\n"}}, "usage_context"),
+        ({"client_request_id": "\x1b[31m"}, "client_request_id"),
     ],
 )
 def test_a_value_out_of_bounds_is_refused_by_its_name(change: dict[str, object], param: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         decoded(HELLO | change)
     assert caught.value.param == param
+
+
+def test_a_control_character_is_refused_in_plain_words() -> None:
+    with pytest.raises(InvalidRequest, match="`str` without control characters"):
+        decoded(HELLO | {"usage_context": {"a": "b\x00"}})
 
 
 @pytest.mark.parametrize(
