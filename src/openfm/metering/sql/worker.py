@@ -77,6 +77,7 @@ def _exported(job: Mapping[str, Any]) -> dict[str, Any]:
     connection = _connection(job)
     _load(connection, job)
     form = str(job["form"])
+    _create_views(connection, job, EXPORT_FORMS[form])
     connection.execute(
         f"COPY ({EXPORT_FORMS[form]} WHERE CAST(request_time AS DATE) BETWEEN DATE {_quoted(job['first'])} "
         f"AND DATE {_quoted(job['last'])}) TO {_quoted(job['to'])} (FORMAT {form})"
@@ -90,6 +91,7 @@ def _answered(job: Mapping[str, Any]) -> dict[str, Any]:
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     question = _readable(connection, job)
+    _create_views(connection, job, question)
     offset, most = int(job["offset"]), int(job["max_rows"])
     result = connection.execute(f"SELECT * FROM ({question}) LIMIT {most + 1} OFFSET {offset}")
     columns = [{"name": column[0], "type": str(column[1])} for column in result.description or ()]
@@ -122,7 +124,7 @@ def _connection(job: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
 
 
 def _load(connection: duckdb.DuckDBPyConnection, job: Mapping[str, Any]) -> None:
-    """Our tables, as views on exactly the files that the job names."""
+    """What our tables are made of: exactly the files that the job names."""
     files: Sequence[str] = job["files"]
     read_later = [*files, *(table["rows"] for table in job["payloads"])]
     if read_later:
@@ -144,11 +146,16 @@ def _load(connection: duckdb.DuckDBPyConnection, job: Mapping[str, Any]) -> None
     )
     connection.execute(f"CREATE VIEW {CORRECTIONS} AS SELECT * FROM {ALL_CORRECTIONS}{own}")
     connection.execute(f"CREATE VIEW {REFUSALS} AS SELECT * FROM {ALL_REFUSALS}{own}")
-    for name, select in TABLES.items():
-        connection.execute(f"CREATE VIEW {view_name(name)} AS {select}")
+
+
+def _create_views(connection: duckdb.DuckDBPyConnection, job: Mapping[str, Any], query: str) -> None:
+    """The tables that the query names, by their views; to make all of them takes longer than many an answer."""
+    views = {view_name(name): select for name, select in TABLES.items()}
     for number, table in enumerate(job["payloads"]):
-        rows = _json_rows(table["rows"], PAYLOAD_COLUMNS)
-        connection.execute(f"CREATE VIEW payloads_{number} AS {PAYLOADS} FROM {rows}")
+        views[f"payloads_{number}"] = f"{PAYLOADS} FROM {_json_rows(table['rows'], PAYLOAD_COLUMNS)}"
+    for name, select in views.items():
+        if name in query:
+            connection.execute(f"CREATE VIEW {name} AS {select}")
 
 
 def _table(connection: duckdb.DuckDBPyConnection, name: str, path: str | None, columns: Mapping[str, str]) -> None:
