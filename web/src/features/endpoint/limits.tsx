@@ -6,7 +6,7 @@ import { type Endpoint, setRateLimits } from '@/api/endpoints';
 import { limitDraftOf, limitOf } from '@/lib/rate-limits';
 import { Empty, ErrorPanel } from '@/ui/feedback';
 import { told } from '@/ui/notify';
-import { RateLimits } from '@/ui/rate-limits';
+import { RateLimits } from '@/parts/rate-limits';
 
 /** How much callers may use each minute. */
 export function Limits({ endpoint }: { endpoint: Endpoint }) {

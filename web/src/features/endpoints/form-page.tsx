@@ -16,7 +16,7 @@ import { Code, CodeTabs } from '@/ui/code';
 import { ErrorPanel, Loaded } from '@/ui/feedback';
 import { told } from '@/ui/notify';
 import { Page } from '@/ui/page';
-import { RateLimits } from '@/ui/rate-limits';
+import { RateLimits } from '@/parts/rate-limits';
 
 export function CreateEndpointPage() {
   const { model, version, from } = useSearch({ from: '/create-endpoint' });

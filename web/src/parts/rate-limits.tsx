@@ -1,8 +1,9 @@
-import { ActionIcon, Button, Group, NumberInput, Paper, Select, Stack, TextInput } from '@mantine/core';
+import { ActionIcon, Button, Group, NumberInput, Paper, Select, Stack } from '@mantine/core';
 import { IconPlus, IconTrash } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
 
 import { type LimitDraft, NEW_LIMIT } from '@/lib/rate-limits';
+import { KIND_OF, PrincipalSelect } from '@/parts/principal-select';
 
 const KEYS = Object.entries({ endpoint: 'All callers together', user: 'Each user, or one', user_group: 'A group', service_principal: 'A service principal' }).map(([value, label]) => ({ value, label }));
 const MEASURES = [
@@ -20,9 +21,9 @@ export function RateLimits({ drafts, onChange, isFixed = false, children }: Limi
       {drafts.map((draft, index) => (
         <Paper key={index} withBorder p="sm" radius="md">
           <Group align="flex-end">
-            <Select label="For" data={KEYS} value={draft.key} onChange={(key) => put(index, { key: key ?? 'endpoint' })} allowDeselect={false} disabled={isFixed} />
-            {draft.key !== 'endpoint' && (
-              <TextInput label="Whose" placeholder={draft.key === 'user' ? 'Each user has its own' : ''} value={draft.principal} onChange={(event) => put(index, { principal: event.currentTarget.value })} disabled={isFixed} />
+            <Select label="For" data={KEYS} value={draft.key} onChange={(key) => put(index, { key: key ?? 'endpoint', principal: '' })} allowDeselect={false} disabled={isFixed} />
+            {KIND_OF[draft.key] && (
+              <PrincipalSelect label="Whose" kind={KIND_OF[draft.key] ?? 'Users'} empty={draft.key === 'user' ? 'Each user has its own' : undefined} value={draft.principal} onChange={(principal) => put(index, { principal })} isFixed={isFixed} />
             )}
             <NumberInput label="At most" min={0} value={draft.amount} onChange={(amount) => put(index, { amount })} disabled={isFixed} w={140} thousandSeparator="," />
             <Select label="Of what" data={MEASURES} value={draft.measure} onChange={(measure) => put(index, { measure: measure === 'tokens' ? 'tokens' : 'calls' })} allowDeselect={false} disabled={isFixed} />
