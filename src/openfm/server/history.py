@@ -96,7 +96,7 @@ class History:
         told = [answer for answer in answers if answer is not None]
         stats = [stats for stats, _ in told]
         pids = [replica.pid for replica in replicas if replica.pid is not None]
-        use = await asyncio.to_thread(self._processes.use, pids)
+        use = await asyncio.to_thread(self._processes.use, pids) if pids else None
         in_engines = sum(one.requests_waiting for one in stats)
         return Sample(
             timestamp=int(self._watched.clock() * 1000),
@@ -104,8 +104,8 @@ class History:
             requests_running=sum(one.requests_running for one in stats),
             requests_waiting=None if waiting is None else waiting + in_engines,
             kv_cache_percent=_mean(one.kv_cache_ratio for one in stats),
-            cpu_percent=round(use.cpu_percent, 2),
-            memory_percent=round(use.memory_percent, 2),
+            cpu_percent=None if use is None else round(use.cpu_percent, 2),
+            memory_percent=None if use is None else round(use.memory_percent, 2),
             prompt_tokens_per_s=round(sum(rate[0] for _, rate in told), 2),
             completion_tokens_per_s=round(sum(rate[1] for _, rate in told), 2),
         )

@@ -103,8 +103,8 @@ class Sample:
     requests_running: int
     requests_waiting: int | None
     kv_cache_percent: float | None
-    cpu_percent: float
-    memory_percent: float
+    cpu_percent: float | None
+    memory_percent: float | None
     prompt_tokens_per_s: float
     completion_tokens_per_s: float
 
