@@ -15,11 +15,10 @@ type SelectProps = {
   /** What no name means; without it one has to be chosen. */
   empty?: string | undefined;
   error?: string | undefined;
-  isFixed?: boolean;
 };
 
 /** One of the users, service principals or groups, by name. Whoever was chosen and is gone since is shown all the same. */
-export function PrincipalSelect({ kind, label = 'Name', description, value, onChange, empty, error, isFixed = false }: SelectProps) {
+export function PrincipalSelect({ kind, label = 'Name', description, value, onChange, empty, error }: SelectProps) {
   const found = useQuery(principalsQuery(kind)).data ?? [];
   const options = found.map((one) => ({ value: nameOf(one), label: one.userName ?? one.displayName ?? nameOf(one) }));
   const isKnown = value === '' || options.some((one) => one.value === value);
@@ -33,10 +32,9 @@ export function PrincipalSelect({ kind, label = 'Name', description, value, onCh
       onChange={(name) => onChange(name ?? '')}
       nothingFoundMessage="Nobody of this name"
       searchable
-      clearable={empty !== undefined && !isFixed}
+      clearable={empty !== undefined}
       clearButtonProps={{ 'aria-label': empty ?? '' }}
       error={error}
-      disabled={isFixed}
     />
   );
 }

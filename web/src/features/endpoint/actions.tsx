@@ -18,11 +18,11 @@ export function Actions({ endpoint }: { endpoint: Endpoint }) {
     <>
       {mayQuery(endpoint) && (
         <>
-          <Button variant="default" leftSection={<IconTerminal2 size={16} aria-hidden />} renderRoot={(props) => <Link to="/endpoints/$name" params={params} search={{ tab: 'query' }} {...props} />}>
-            Query
-          </Button>
           <Button leftSection={<IconMessages size={16} aria-hidden />} renderRoot={(props) => <Link to="/playground" search={playgroundOf(endpoint)} {...props} />}>
             Open in Playground
+          </Button>
+          <Button variant="default" leftSection={<IconTerminal2 size={16} aria-hidden />} renderRoot={(props) => <Link to="/endpoints/$name" params={params} search={{ tab: 'query' }} {...props} />}>
+            Query
           </Button>
         </>
       )}

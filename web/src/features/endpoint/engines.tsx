@@ -11,13 +11,13 @@ import { useNow } from '@/ui/time';
 const SAMPLES = 240;
 const COLORS = ['cyan.6', 'violet.5', 'orange.6', 'teal.6'];
 const percent = (value: number): string => `${short(value)} %`;
-const CHARTS: readonly { measure: Measure; title: string; format: (value: number) => string }[] = [
-  { measure: 'requests_waiting', title: 'Requests waiting', format: short },
-  { measure: 'requests_running', title: 'Requests under way', format: short },
+const CHARTS: readonly { measure: Measure; title: string; format: (value: number) => string; isWhole?: true }[] = [
+  { measure: 'requests_waiting', title: 'Requests waiting', format: short, isWhole: true },
+  { measure: 'requests_running', title: 'Requests under way', format: short, isWhole: true },
   { measure: 'kv_cache_percent', title: 'KV cache in use', format: percent },
   { measure: 'cpu_percent', title: 'CPU of the machine', format: percent },
   { measure: 'memory_percent', title: 'Memory of the machine', format: percent },
-  { measure: 'replicas', title: 'Replicas', format: short },
+  { measure: 'replicas', title: 'Replicas', format: short, isWhole: true },
 ];
 
 /** What the endpoint's engines held and used in the last hour, as the server remembers it. */
@@ -38,8 +38,8 @@ function Charts({ history }: { history: History }) {
         The engines in the last hour, every {history.interval_s} seconds; the server begins anew when it is started.
       </Text>
       <div className="charts">
-        {known.map(({ measure, title, format }) => (
-          <Chart key={measure} title={title} kind="line" points={hourPoints(history, measure, now)} x="label" format={format} series={series} />
+        {known.map(({ measure, title, format, isWhole = false }) => (
+          <Chart key={measure} title={title} kind="line" points={hourPoints(history, measure, now)} x="label" format={format} isWhole={isWhole} series={series} />
         ))}
       </div>
     </Stack>

@@ -16,14 +16,12 @@ export function Entities({ config, label, shownOf }: EntitiesProps) {
   const now = new Map(history?.served_entities.map(({ name, samples }) => [name, samples.at(-1)]));
   const shares = new Map(config.traffic_config.routes.map((route) => [route.served_entity_name, route.traffic_percentage]));
   const columns: Column<ServedEntity>[] = [
-    { key: 'name', title: 'Name', cell: (one) => one.name },
+    { key: 'name', title: 'Name', cell: (one) => <div className="name-cell breaks">{one.name}</div> },
     { key: 'entity', title: 'Entity', cell: (one) => <Served entity={one} /> },
     { key: 'state', title: 'State', cell: (one) => <State entity={one} /> },
     { key: 'traffic', title: 'Traffic', isNumber: true, cell: (one) => `${shares.get(one.name) ?? 0} %` },
-    { key: 'throughput', title: 'Throughput', cell: throughput },
+    { key: 'throughput', title: 'Throughput', cell: (one) => <Throughput entity={one} /> },
     ...(shownOf === undefined ? [] : runningNow(now)),
-    { key: 'size', title: 'Size', cell: (one) => one.workload_size ?? 'â€“' },
-    { key: 'zero', title: 'Scale to zero', cell: (one) => (one.scale_to_zero_enabled ? 'On' : 'Off') },
   ];
   return <DataTable label={label} columns={columns} rows={config.served_entities} rowKey={(one) => one.name} />;
 }
@@ -38,9 +36,14 @@ const rate = (sample: Sample | undefined): string => (sample === undefined ? 'â€
 function Served({ entity }: { entity: ServedEntity }) {
   if (!entity.entity_name) return externalName(entity);
   return (
-    <Link to="/models/$name" params={{ name: entity.entity_name }} className="link">
-      {entity.entity_name} {entity.entity_version}
-    </Link>
+    <>
+      <Link to="/models/$name" params={{ name: entity.entity_name }} className="link">
+        {entity.entity_name}
+      </Link>
+      <Text size="xs" c="dimmed">
+        Version {entity.entity_version}
+      </Text>
+    </>
   );
 }
 
@@ -54,6 +57,19 @@ function State({ entity: { state } }: { entity: ServedEntity }) {
         </Text>
       )}
     </Stack>
+  );
+}
+
+/** What it may do, how large it is, and whether it sleeps while nobody asks. */
+function Throughput({ entity }: { entity: ServedEntity }) {
+  const more = [entity.workload_size, `scale to zero ${entity.scale_to_zero_enabled ? 'on' : 'off'}`].filter(Boolean).join(', ');
+  return (
+    <>
+      <Text size="sm">{throughput(entity)}</Text>
+      <Text size="xs" c="dimmed">
+        {more}
+      </Text>
+    </>
   );
 }
 

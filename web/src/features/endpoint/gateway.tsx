@@ -5,11 +5,14 @@ import { type ReactNode, useState } from 'react';
 
 import { type AiGateway, type Endpoint, type InferenceTable, setAiGateway } from '@/api/endpoints';
 import { Limits } from '@/features/endpoint/limits';
+import { rateText } from '@/lib/rate-limits';
 import { ErrorPanel } from '@/ui/feedback';
 import { told } from '@/ui/notify';
 
 /** What stands between callers and the model: limits, fallbacks, and what is kept of requests. */
 export function Gateway({ endpoint }: { endpoint: Endpoint }) {
+  const canManage = endpoint.permission_level === 'CAN_MANAGE';
+  const limits = endpoint.rate_limits ?? [];
   return (
     <Stack gap="lg">
       <Part title="Usage tracking">
@@ -21,10 +24,10 @@ export function Gateway({ endpoint }: { endpoint: Endpoint }) {
         </Text>
       </Part>
       <Part title="Rate limits">
-        <Limits endpoint={endpoint} />
+        {canManage ? <Limits endpoint={endpoint} /> : <Text size="sm">{limits.length > 0 ? `${limits.map(rateText).join('; ')}. Requests above get 429.` : 'None: callers may use as much as the hardware gives.'}</Text>}
         <GatewayLimits limits={(endpoint.ai_gateway as AiGateway | undefined)?.rate_limits ?? []} />
       </Part>
-      {endpoint.permission_level === 'CAN_MANAGE' ? <Options endpoint={endpoint} /> : <Settled endpoint={endpoint} />}
+      {canManage ? <Options endpoint={endpoint} /> : <Settled endpoint={endpoint} />}
     </Stack>
   );
 }
@@ -41,10 +44,9 @@ const Part = ({ title, children }: { title: string; children: ReactNode }) => (
 /** Limits that were set with the gateway's object hold beside the others; they are changed where they were set. */
 function GatewayLimits({ limits }: { limits: readonly Record<string, unknown>[] }) {
   if (limits.length === 0) return null;
-  const words = limits.map((limit) => `${String(limit.tokens ?? limit.calls)} ${limit.tokens === undefined ? 'requests' : 'tokens'} a ${String(limit.renewal_period)} for ${String(limit.principal ?? limit.key)}`);
   return (
     <Text size="sm" c="dimmed" mt="sm">
-      Set through the API as a part of the AI gateway, and in force too: {words.join('; ')}.
+      Set through the API as a part of the AI gateway, and in force too: {limits.map(rateText).join('; ')}.
     </Text>
   );
 }

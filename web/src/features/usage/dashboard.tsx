@@ -40,7 +40,7 @@ export function Dashboard({ search, filter }: { search: UsageSearch; filter: Fil
 }
 
 const CHARTS = 6;
-const CHART_PX = 289;
+const CHART_PX = 286;
 
 /** Where the charts will be: as large as they are, so that nothing moves when they come. */
 const ChartsRoom = () => (
