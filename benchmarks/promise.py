@@ -36,8 +36,9 @@ _PROMPT_TOKENS = 45
 _OK, _TOO_MANY = 200, 429
 _FORMULAS = f"""\
 saturated: completion tokens/s with as many callers as an engine has slots, each asking again when answered
-promised = the chunk of a quick calibration (half of what saturates), as completion tokens/s of these requests, which
-        come at even intervals; bursts are off. What the prefix cache saves of prompts makes room for more of them
+promised = all that a quick calibration says one replica can be promised (half of what saturates), in whole chunks, as
+        completion tokens/s of these requests, which come at even intervals; bursts are off. What the prefix cache
+        saves of prompts makes room for more of them
 attack: pay-per-token is offered {_ATTACK:g} · (saturated - promised, at least a tenth of saturated), at even intervals
 delivered/promised = completion tokens that came within the phase / those of the requests due in it (the promised rate)
         under overload: completion tokens that came within the phase / (promised · seconds + what the bucket holds)
@@ -97,7 +98,7 @@ def _when_ready(home: Path, process: subprocess.Popen[bytes]) -> Server:
 
 
 def provision(server: Server) -> tuple[float, CostWeights]:
-    """An endpoint with one chunk of provisioned throughput of the default chat model, READY: its work a second."""
+    """An endpoint with what one replica of the default chat model can be promised, READY: its work a second."""
     entity = server.call("GET", f"{_ENDPOINTS}/{_SHARED}")["config"]["served_entities"][0]
     name, version = entity["entity_name"], entity["entity_version"]
     wanted = {"entity_name": name, "entity_version": version}
@@ -105,10 +106,11 @@ def provision(server: Server) -> tuple[float, CostWeights]:
     _wait(lambda: server.call("GET", f"{_CALIBRATIONS}/{made['id']}")["state"], "SUCCEEDED", "FAILED")
     profile = server.call("GET", f"/api/2.0/openfm/models/{name}/{version}/throughput-profiles")["profiles"][0]
     chunk = profile["throughput_chunk_size"]
-    served = wanted | {"max_provisioned_throughput": chunk, "burst_scaling_enabled": False}
+    most = max(1, int(profile["knee_work_per_s"] // chunk)) * chunk
+    served = wanted | {"max_provisioned_throughput": most, "burst_scaling_enabled": False}
     server.call("POST", _ENDPOINTS, {"name": _PROMISED, "config": {"served_entities": [served]}})
     _wait(lambda: server.call("GET", f"{_ENDPOINTS}/{_PROMISED}")["state"]["ready"], "READY", "")
-    return float(chunk), CostWeights(**profile["weights"])
+    return float(most), CostWeights(**profile["weights"])
 
 
 def _wait(state: Callable[[], str], until: str, never: str) -> None:
@@ -194,9 +196,9 @@ def measure(models_dir: Path, plan: Plan) -> dict[str, Any]:
         with started(home, models_dir, has_precedence=True) as server:
             asyncio.run(full(server, _SHARED, warm_up))
             before = asyncio.run(full(server, _SHARED, plan))
-            chunk, weights = provision(server)
+            bought, weights = provision(server)
             beside = asyncio.run(full(server, _SHARED, plan))
-            promised = plan.tokens * chunk / weights.work(TokenCounts(_PROMPT_TOKENS, plan.tokens))
+            promised = plan.tokens * bought / weights.work(TokenCounts(_PROMPT_TOKENS, plan.tokens))
             rest = max(before.tokens_per_s - promised, 0.1 * before.tokens_per_s)
             with_precedence = asyncio.run(attack_round(server, plan, promised, rest))
             overloaded = asyncio.run(overload(server, plan, promised))
@@ -205,7 +207,7 @@ def measure(models_dir: Path, plan: Plan) -> dict[str, Any]:
             asyncio.run(side_by_side(server, warm_up, promised, 0))
             without = asyncio.run(attack_round(server, plan, promised, rest))
     return {
-        "chunk": chunk,
+        "bought": bought,
         "promised_tokens_per_s": promised,
         "shared_without_provisioned": asdict(before),
         "shared_beside_idle_provisioned": asdict(beside),

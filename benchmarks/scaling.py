@@ -1,6 +1,7 @@
 """The scaling policy over traces of load, beside an oracle; and a day of 1,000 endpoints on 100 machines. Simulated.
 
-The policy is the one that the server uses (`openfm.scheduling.autoscaling`); everything is drawn from a seed.
+Policy and sleep are the server's own (`openfm.scheduling.autoscaling`, `openfm.fleet.demand`); everything is drawn from
+a seed.
 """
 
 import argparse
@@ -45,7 +46,7 @@ class Row:
 
 def policies() -> dict[str, ScalingPolicy | None]:
     """The server's, the same without patience, and none (always the most replicas)."""
-    eager = ScalingPolicy(up_at=0.7, target=0.7, down_at=0.7, up_after_s=0, down_after_s=0, zero_after_s=0)
+    eager = ScalingPolicy(up_at=0.7, target=0.7, down_at=0.7, up_after_s=0, down_after_s=0)
     return {"openfm": ScalingPolicy(), "no hysteresis": eager, "always most": None}
 
 

@@ -1,4 +1,7 @@
-"""Endpoints on machines, event by event: load changes, replicas become ready, the scaling policy looks again."""
+"""Endpoints on machines, event by event: load changes, replicas become ready, the scaling policy looks again.
+
+Policy and sleep are the server's own code: `scheduling.autoscaling` and `fleet.demand`.
+"""
 
 import heapq
 from collections.abc import Sequence
@@ -7,11 +10,15 @@ from itertools import count
 
 from benchmarks.simulation.backlog import Backlog
 from benchmarks.simulation.traces import Trace
+from openfm.fleet.demand import Demand
 from openfm.scheduling.autoscaling import Bounds, Load, Scale, ScalingPolicy, next_look_s, scale
 from openfm.scheduling.capacity import Account, Amounts
+from openfm.settings import Settings
 
 OBJECTIVE_S, BURST_S = 3.0, 5.0
 POLICY = ScalingPolicy()
+IDLE_S = float(Settings.model_fields["scale_to_zero_after_s"].default)
+_ASLEEP = Scale(0)
 REPLICA = Amounts(cores=4, memory_bytes=8 << 30)
 
 
@@ -61,9 +68,9 @@ class World:
     ) -> None:
         self._machines = [Account(total) for total in machines]
         self._policy = policy
-        self._endpoints = [
-            _Endpoint(one, Scale(max(1, one.bounds.least)), Backlog(OBJECTIVE_S, BURST_S)) for one in scenarios
-        ]
+        self._endpoints = [_Endpoint(one, Scale(one.bounds.fewest), Backlog(OBJECTIVE_S, BURST_S)) for one in scenarios]
+        self._now = 0.0
+        self._demand = Demand(lambda: self._now, IDLE_S)
         self._agenda: list[tuple[float, int, str, int, int]] = []
         self._order = count()
         self._starts = count()
@@ -74,11 +81,12 @@ class World:
     def run(self) -> list[Outcome]:
         """Play all traces to their ends."""
         for index, endpoint in enumerate(self._endpoints):
+            self._demand.touch(str(index))
             self._adjust(index, endpoint, 0.0, is_begin=True)
             self._at(0.0, "load", index, 0)
         while self._agenda:
             now, _, kind, index, number = heapq.heappop(self._agenda)
-            self.events += 1
+            self.events, self._now = self.events + 1, now
             endpoint = self._endpoints[index]
             self._settle(endpoint, now)
             if kind == "load":
@@ -86,10 +94,10 @@ class World:
             elif kind == "ready":
                 if number in endpoint.starting:
                     endpoint.ready.append(endpoint.starting.pop(number))
-            elif endpoint.look_s == now:
+            elif kind == "look":
+                if endpoint.look_s != now:
+                    continue
                 endpoint.look_s = None
-            else:
-                continue
             self._decide(index, endpoint, now)
         for endpoint in self._endpoints:
             self._settle(endpoint, len(endpoint.scenario.trace) * endpoint.scenario.step_s)
@@ -115,7 +123,12 @@ class World:
 
     def _next_load(self, index: int, endpoint: _Endpoint, number: int, now: float) -> None:
         trace, step_s = endpoint.scenario.trace, endpoint.scenario.step_s
+        was_used = endpoint.load > 0
         endpoint.load = trace[number] * endpoint.scenario.bounds.most * endpoint.scenario.per_replica
+        if was_used or endpoint.load > 0:
+            self._demand.touch(str(index))
+        if endpoint.load == 0:
+            self._at(now + IDLE_S, "sleep", index, 0)
         following = number + 1
         while following < len(trace) and trace[following] == trace[number]:
             following += 1
@@ -124,16 +137,23 @@ class World:
     def _decide(self, index: int, endpoint: _Endpoint, now: float) -> None:
         bounds = endpoint.scenario.bounds
         before = endpoint.state
-        load = Load(endpoint.load, endpoint.scenario.per_replica)
-        endpoint.state = scale(before, load, bounds, self._policy, now)
+        endpoint.state = self._scaled(index, endpoint, now)
         if endpoint.state.replicas != before.replicas:
             endpoint.changes += 1
             self._adjust(index, endpoint, now)
-            endpoint.state = scale(endpoint.state, load, bounds, self._policy, now)
+            endpoint.state = self._scaled(index, endpoint, now)
         look_s = next_look_s(endpoint.state, bounds, self._policy)
         if look_s is not None and look_s != endpoint.look_s:
             endpoint.look_s = max(look_s, now)
             self._at(endpoint.look_s, "look", index, 0)
+
+    def _scaled(self, index: int, endpoint: _Endpoint, now: float) -> Scale:
+        """What is wanted now. Used is what has load; it is touched when that ends, which is when it matters."""
+        is_awake = endpoint.load > 0 or self._demand.is_awake(str(index))
+        if endpoint.scenario.bounds.least == 0 and not is_awake:
+            return _ASLEEP
+        load = Load(endpoint.load, endpoint.scenario.per_replica)
+        return scale(endpoint.state, load, endpoint.scenario.bounds, self._policy, now)
 
     def _adjust(self, index: int, endpoint: _Endpoint, now: float, *, is_begin: bool = False) -> None:
         """Start or stop replicas; of what is to go, first what is not ready yet."""

@@ -21,7 +21,7 @@ from openfm.control.endpoints.service import EndpointService
 from openfm.control.identity.admin_token import ensure_admin_token
 from openfm.control.limits.platform import Platform
 from openfm.core.endpoint import EndpointType, ServingEndpoint
-from openfm.engine_wiring import engine_room, engine_threads, log_dir
+from openfm.engine_wiring import engine_room, log_dir
 from openfm.fleet.demand import Demand
 from openfm.gateway.admission import Admission
 from openfm.gateway.exchange import Sinks
@@ -51,7 +51,8 @@ from openfm.server.memory import Capacities, MachineMemory, MemoryCapacity
 from openfm.server.overcommitment import Overcommitment
 from openfm.server.pages import Pages, pages_folder
 from openfm.server.platform import Offer
-from openfm.server.promises import Promises, measured
+from openfm.server.promises import Measured, Promises, measured
+from openfm.server.recall import taken_before
 from openfm.server.router import AsgiApp, FrontDoor, Health, HostDescription, MetricsPage, Planes
 from openfm.server.scale_log import ScaleLog
 from openfm.server.state import (
@@ -109,7 +110,7 @@ async def _serve(settings: Settings) -> None:
         usage_sinks(settings, metrics, counters) as sinks,
         _opened_state(settings, catalog, token) as state,
         open_books(state.database, settings.home) as books,
-        open_counts(settings.url_of_limits, books.known) as counts,
+        open_counts(settings.url_of_limits, books.known, partial(taken_before, state)) as counts,
         _usage(settings, state) as sql,
         engine_room(settings, catalog, state) as room,
         open_accounts(state, room, _budgets(settings, counts), _retention(settings, state), metrics) as accounts,
@@ -117,7 +118,7 @@ async def _serve(settings: Settings) -> None:
         events = _scale_log(state, room)
         calibrator = _calibrator(state, room, events)
         health = Health(lambda: _offered(state), room.deployments)
-        service = _service(settings, state, room)
+        service = _service(state, room)
         front = _front(settings, state, room, _Instruments(metrics, counters, sinks, books, counts, accounts, health))
         extras = _Extras(_platform(settings, catalog, state), sql, calibrator, accounts.retention)
         management = _management(settings, state, room, _desk(settings, state, room, service, front.vitals), extras)
@@ -232,14 +233,15 @@ class _Front:
 
 def _front(settings: Settings, state: State, room: EngineRoom, instruments: _Instruments) -> _Front:
     instruments.metrics.watch_ledger(instruments.books.lag_bytes)
-    promises = _promises(settings, state)
+    promises = _promises(state)
     if settings.role is Role.CONTROL:
         room.scaler.connect(promises, None)
         desk = LeaseDesk(state, room, lambda: instruments.health.waiting_for)
         vitals = _vitals(state, room, None, instruments.counters)
         return _Front(Elsewhere(_ASK_A_GATEWAY), desk, vitals, lambda: {"leases": desk.run()})
     books, metrics = instruments.books, instruments.metrics
-    sinks = Sinks(instruments.sinks, instruments.accounts.payloads)
+    accounts = instruments.accounts
+    sinks = Sinks((*instruments.sinks, accounts.refusals), accounts.payloads)
     exchanges = make_exchanges(books, instruments.counts, sinks, metrics)
     guards = make_guards(instruments.counts, lambda: state.limits.rules, lambda: state.budgets.state, state.prices)
     gateway = make_gateway(state.directory, room.fleet, make_admission(settings, state.weights, promises), guards)
@@ -264,8 +266,12 @@ def _waiting(demand: Demand, admission: Admission, deployment_id: str) -> int:
     return demand.waiters(deployment_id) + admission.waiting_for(deployment_id)
 
 
-def _promises(settings: Settings, state: State) -> Promises:
-    return Promises(measured(state.profiles, state.models.throughput_chunk_size), engine_threads(settings))
+def _measured(state: State) -> Measured:
+    return measured(state.profiles, state.models.throughput)
+
+
+def _promises(state: State) -> Promises:
+    return Promises(_measured(state))
 
 
 def _desk(settings: Settings, state: State, room: EngineRoom, service: EndpointService, vitals: EndpointVitals) -> Desk:
@@ -304,14 +310,15 @@ def _management(settings: Settings, state: State, room: EngineRoom, desk: Desk, 
                 state,
                 usage.prices,
                 MachineAccount(room.machine, room.reconciler),
-                MachineMemory(_memory(settings, state, room), state.directory),
+                MachineMemory(_memory(state, room), state.directory),
+                PromisedCapacity(_measured(state)),
             ),
         )
     )
 
 
 def _calibrator(state: State, room: EngineRoom, events: ScaleLog) -> Calibrator:
-    promised = Overcommitment(state.directory, PromisedCapacity(state.profiles), events.tell)
+    promised = Overcommitment(state.directory, PromisedCapacity(_measured(state)), events.tell)
     bench = Bench(calibration_service(state), state.models, state.directory, room, state.profiles.here, promised.look)
     calibrator = Calibrator(bench)
     room.on_change(calibrator.on_fleet_change)
@@ -327,17 +334,17 @@ def _calibration_desk(state: State, calibrator: Calibrator) -> CalibrationDesk:
     return CalibrationDesk(calibration_service(state), nudge)
 
 
-def _memory(settings: Settings, state: State, room: EngineRoom) -> MemoryCapacity:
-    return MemoryCapacity(room.machine.memory_bytes, state.footprints.of, _promises(settings, state).bounds)
+def _memory(state: State, room: EngineRoom) -> MemoryCapacity:
+    return MemoryCapacity(room.machine.memory_bytes, state.footprints.of, _promises(state).bounds)
 
 
-def _service(settings: Settings, state: State, room: EngineRoom) -> EndpointService:
+def _service(state: State, room: EngineRoom) -> EndpointService:
     loop = asyncio.get_running_loop()
 
     def nudge() -> None:
         loop.call_soon_threadsafe(room.nudge)
 
-    capacity = Capacities(PromisedCapacity(state.profiles), _memory(settings, state, room))
+    capacity = Capacities(PromisedCapacity(_measured(state)), _memory(state, room))
     return endpoint_service(state, capacity, nudge)
 
 

@@ -4,7 +4,6 @@ Imported by nobody; `openfm serve --role gateway` loads it by name.
 """
 
 import asyncio
-import os
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -22,6 +21,7 @@ from openfm.gateway.exchange import Sinks
 from openfm.gateway.routes import DataPlane
 from openfm.limits.opening import CannotShareLimits, open_counts
 from openfm.metering.payloads import PayloadWriter
+from openfm.metering.refusals import RefusalWriter
 from openfm.server.background import cancelled, keep_what_is_here, measure_lag, started
 from openfm.server.books import open_gateway_books
 from openfm.server.control_link import ControlLink, ControlUnreachable, control_link
@@ -87,20 +87,20 @@ async def _serve(settings: Settings, token: str) -> None:
         guards = make_guards(counts, lambda: state.limits.rules, lambda: state.budgets.state, state.prices)
         gateway = make_gateway(state.directory, fleet, _admission(settings, state, fleet), guards)
         metrics.watch_provisioned(gateway.admission.provisions.utilisations)
-        payloads = PayloadWriter(database, metrics.payload_dropped)
-        exchanges = make_exchanges(books, counts, Sinks(sinks, payloads), metrics)
+        payloads, refusals = PayloadWriter(database, metrics.payload_dropped), RefusalWriter(database)
+        exchanges = make_exchanges(books, counts, Sinks((*sinks, refusals), payloads), metrics)
         data = DataPlane(gateway, state.access.token_book, exchanges, state.prices, wire_options(settings))
         asked, host = Elsewhere(_ASK_THE_CONTROL), await asyncio.to_thread(state.workspace_id)
         page, described = _metrics_page(settings, state, metrics), HostDescription(host, settings.public_url)
         door = FrontDoor(Planes(data, management=asked, gateways=asked, pages=asked), fleet, page, described)
         server = make_server(door, tls, settings.drain_timeout_s)
         server.end_on_signals(lambda: print("Stopping: running requests may end first.", flush=True))
-        bookkeeper = BudgetBookkeeper(database, state.budgets, counts.budgets, metrics)
         work = {
             "loop lag": measure_lag(metrics),
             "fleet": fleet.run(),
             "inference tables": payloads.run(),
-            "budgets": bookkeeper.run(now_us),
+            "refusals": refusals.run(),
+            "budgets": BudgetBookkeeper(database, state.budgets, counts.budgets, metrics).run(now_us),
         }
         background = [started(one, name) for name, one in work.items()]
         await fleet.joined()
@@ -137,8 +137,7 @@ def _fleet(settings: Settings, state: GatewayState, control: ControlLink) -> Lea
 
 
 def _admission(settings: Settings, state: GatewayState, fleet: LeasedFleet) -> Admission:
-    threads = settings.engine_threads or len(os.sched_getaffinity(0))
-    whole = Promises(measured(state.profiles, state.chunk_size), threads)
+    whole = Promises(measured(state.profiles, state.throughput))
     return make_admission(settings, state.weights, DividedPromises(whole, lambda: fleet.gateways))
 
 

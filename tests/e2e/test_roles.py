@@ -3,6 +3,7 @@
 import asyncio
 import json
 import secrets
+import signal
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ import aiohttp
 import pytest
 
 from openfm.core.ledger import LedgerState
+from openfm.server.leases import LEASE_S
 from tests.conftest import CHAT, Server, StartServer, clean_environment
 from tests.contract.limits.redis_server import running_redis
 from tests.e2e.gateways import gateway_of
@@ -167,7 +169,7 @@ async def test_gateways_let_in_equal_parts_of_what_was_provisioned(
     workspace: Workspace, management: Management, session: aiohttp.ClientSession
 ) -> None:
     model = {"entity_name": "system.ai.minilm_l6_v2", "entity_version": "1"}
-    await create(management, "bought", provisioned_model_units=1, **model)
+    await create(management, "bought", provisioned_model_units=4, **model)
     profiles = f"/api/2.0/openfm/models/{model['entity_name']}/1/throughput-profiles"
     async with asyncio.timeout(100):
         while not (await management.ask("GET", profiles))["profiles"]:  # noqa: ASYNC110  # measures once it is loaded
@@ -239,6 +241,16 @@ async def test_gateways_find_a_control_server_that_was_killed_and_started_again(
     for gateway in workspace.gateways:
         waited_s = await until_status(session, gateway, CHAT, 200)
         sys.stdout.write(f"\ngateway answered {waited_s:.1f} s after the new control server was ready\n")
+
+
+def test_a_control_server_and_gateways_that_are_told_to_end_together_end(start_server: StartServer) -> None:
+    with running_redis() as redis:
+        control = start_server("--role", "control")
+        with gateway_of(control, valkey_url=redis.url) as gateway:
+            for server in (gateway, control):
+                server.process.send_signal(signal.SIGTERM)
+            for server in (gateway, control):
+                assert server.process.wait(2 * LEASE_S) == 0
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from tests.e2e.load import Load, Management
 _ROOT = "/api/2.0/serving-endpoints"
 _CALIBRATIONS = "/api/2.0/openfm/calibrations"
 _LIMIT_S = 120
+_UNITS_A_REPLICA = 4
 _DECLARED = ("429 ", "503 ")
 
 
@@ -89,7 +90,7 @@ def undeclared(load: Load) -> list[str]:
 @pytest.mark.slow
 async def test_from_one_replica_to_two_and_back_under_load(own: Server, management: Management) -> None:
     version, unit = await calibrated(management)
-    throughput = {"min_provisioned_throughput": unit, "max_provisioned_throughput": 2 * unit}
+    throughput = {"min_provisioned_throughput": unit, "max_provisioned_throughput": _UNITS_A_REPLICA * unit}
     async with existing(management, "growing", version | throughput | {"workload_size": "Medium"}):
         await replicas(management, "growing", 1)
         async with Load(own, "growing", clients=8, max_tokens=24) as load:
@@ -111,7 +112,7 @@ async def test_from_one_replica_to_two_and_back_under_load(own: Server, manageme
 @pytest.mark.slow
 async def test_line_82_from_one_replica_to_none_and_back_under_load(own: Server, management: Management) -> None:
     version, unit = await calibrated(management)
-    throughput = {"min_provisioned_throughput": 0, "max_provisioned_throughput": unit}
+    throughput = {"min_provisioned_throughput": 0, "max_provisioned_throughput": _UNITS_A_REPLICA * unit}
     async with existing(management, "sleepy", version | throughput):
         async with Load(own, "sleepy", clients=2, max_tokens=12) as load:
             await load.until(4)

@@ -43,6 +43,7 @@ from openfm.core.principal import PermissionLevel, Principal
 from openfm.scheduling.profile import ThroughputProfile
 from openfm.server.capacity import PromisedCapacity
 from openfm.server.overcommitment import Overcommitment
+from openfm.server.promises import measured as measured_by
 from openfm.store.database import Database
 from openfm.store.tables import endpoint_configs
 from tests.unit.control.endpoints.fakes import ANN, CHUNK, FakeGrants, FakeKeys, FakeModels, version_id
@@ -68,9 +69,13 @@ class Desk:
         self.directory = EndpointDirectory(self.grants)
         workshop = Workshop(self.models, FakeKeys())
         office = Office(
-            self.database, self.directory, workshop, self.grants, PromisedCapacity(self), lambda: self.now, lambda: None
+            self.database, self.directory, workshop, self.grants, self.capacity, lambda: self.now, lambda: None
         )
         self.service = EndpointService(office)
+
+    @property
+    def capacity(self) -> PromisedCapacity:
+        return PromisedCapacity(measured_by(self, self.models.throughput))
 
     def best(self, version_ids: Iterable[str]) -> ThroughputProfile | None:
         """What was measured, as the account of capacity asks for it."""
@@ -427,8 +432,9 @@ def test_what_kind_of_thing_answers_changes_with_what_answers_not_with_what_was_
 
 # ------------------------------------------------------------------------------------------------------- capacity
 
-SATURATED = 250.0
-"""What the machine does of `main.a.llama`; it is sold in units of CHUNK, so two of them can be promised."""
+KNEE = 2.5 * CHUNK
+"""What can be promised of `main.a.llama` on the machine once it is measured; of other models it is 4 * CHUNK."""
+UNIT = 62
 
 
 def provisioned(throughput: int, **settings: Any) -> dict[str, Any]:
@@ -438,9 +444,7 @@ def provisioned(throughput: int, **settings: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def measured(desk: Desk) -> Desk:
-    desk.profiles[version_id("main.a.llama", "1")] = replace(
-        FULL, saturated_work_per_s=SATURATED, knee_work_per_s=float(CHUNK)
-    )
+    desk.profiles[version_id("main.a.llama", "1")] = replace(FULL, knee_work_per_s=KNEE)
     return desk
 
 
@@ -449,10 +453,11 @@ def test_what_the_machine_cannot_keep_beside_its_promises_is_refused_with_the_fi
     with pytest.raises(InvalidParameterValue) as refused:
         measured.create("second", config=provisioned(2 * CHUNK))
     assert str(refused.value) == (
-        "The served entity 'llama-1' asks for 200 tokens per second. This machine does 250 of its model at most, and "
-        "150 are not promised to others (they hold of the machine: first/llama-1 40%). Ask for at most 100, or lower, "
-        "stop or delete another provisioned endpoint."
+        "The served entity 'llama-1' asks for 200 tokens per second. This machine can be promised 250 of its model, "
+        "and 150 of them are not promised to others (they hold of the machine: first/llama-1 40%). "
+        "Ask for at most 124, or lower, stop or delete another provisioned endpoint."
     )
+    assert refused.value.param == "max_provisioned_throughput"
     assert [endpoint.name for endpoint in measured.stored] == ["first"]
     measured.create("second", config=provisioned(CHUNK))
 
@@ -462,12 +467,12 @@ def test_an_update_and_a_start_are_refused_likewise_and_leave_the_endpoint_as_it
     measured.service.commit(measured.mine)
     measured.create("other", config=provisioned(CHUNK))
     before = measured.mine
-    with pytest.raises(InvalidParameterValue, match="Ask for at most 100"):
+    with pytest.raises(InvalidParameterValue, match="Ask for at most 124"):
         measured.service.update_config(ANN, "mine", ConfigInput.model_validate(provisioned(2 * CHUNK)))
     assert measured.mine == before
     measured.service.stop("mine")
     measured.create("third", config=provisioned(CHUNK))
-    with pytest.raises(InvalidParameterValue, match="less than its unit of 100"):
+    with pytest.raises(InvalidParameterValue, match="units of 62: choose a smaller model, or lower, stop or delete"):
         measured.service.start("mine")
     assert measured.mine.is_stopped
 
@@ -478,29 +483,57 @@ def test_an_endpoint_may_have_what_it_gives_up(measured: Desk) -> None:
     measured.service.update_config(ANN, "mine", ConfigInput.model_validate(provisioned(CHUNK)))
 
 
+def test_what_nobody_measured_is_promised_by_an_estimate_and_not_beyond_it(desk: Desk) -> None:
+    desk.create("notebook", config=provisioned(3 * CHUNK, min_provisioned_throughput=2 * CHUNK))
+    with pytest.raises(InvalidParameterValue) as refused:
+        desk.create("second", config=provisioned(2 * CHUNK))
+    assert str(refused.value) == (
+        "The served entity 'llama-1' asks for 200 tokens per second. This machine is expected to keep a promise of 400 "
+        "of its model, and 100 of them are not promised to others (they hold of the machine: notebook/llama-1 75%). "
+        "Ask for at most 100, or lower, stop or delete another provisioned endpoint. That is an estimate: "
+        "`openfm calibrate main.a.llama/1` measures."
+    )
+
+
 def test_what_was_promised_before_it_was_measured_is_told_where_it_cannot_be_kept(desk: Desk) -> None:
     desk.create("modest", config=provisioned(CHUNK))
-    desk.create("greedy", config=provisioned(100 * CHUNK))
+    desk.create("greedy", config=provisioned(3 * CHUNK))
     version, told = version_id("main.a.llama", "1"), []
-    overcommitment = Overcommitment(desk.directory, PromisedCapacity(desk), lambda *event: told.append(event))
-    desk.profiles[version] = replace(FULL, saturated_work_per_s=SATURATED, knee_work_per_s=float(CHUNK))
+    overcommitment = Overcommitment(desk.directory, desk.capacity, lambda *event: told.append(event))
+    desk.profiles[version] = replace(FULL, knee_work_per_s=KNEE)
     overcommitment.look(frozenset({version}))
     by_deployment = {one.wanted_entities[0].deployment_id: one.name for one in desk.directory.endpoints}
     sentences = {by_deployment[deployment]: sentence for deployment, _, sentence in told}
     assert {kind for _, kind, _ in told} == {EventKind.PROMISE_TOO_LARGE}
-    assert "0 are not promised to others (they hold of the machine: greedy/llama-1 4000%)" in sentences["modest"]
-    assert "asks for 10000 tokens per second. This machine does 250 of its model at most" in sentences["greedy"]
+    assert "0 of them are not promised to others (they hold of the machine: greedy/llama-1 120%)" in sentences["modest"]
+    assert "asks for 300 tokens per second. This machine can be promised 250 of its model" in sentences["greedy"]
 
 
-def test_model_units_count_as_the_throughput_that_they_are(measured: Desk) -> None:
-    entity = {"entity_name": "main.a.llama", "entity_version": "1", "provisioned_model_units": 3}
-    with pytest.raises(InvalidParameterValue, match="asks for 300 tokens per second"):
+def test_what_was_promised_before_it_was_measured_may_be_asked_for_again_but_no_more(desk: Desk) -> None:
+    desk.create("mine", config=provisioned(3 * CHUNK))
+    desk.service.commit(desk.mine)
+    desk.profiles[version_id("main.a.llama", "1")] = replace(FULL, knee_work_per_s=KNEE)
+    again = ConfigInput.model_validate(provisioned(3 * CHUNK, burst_scaling_enabled=False))
+    desk.service.update_config(ANN, "mine", again)
+    desk.service.commit(desk.mine)
+    assert desk.mine.active.served_entities[0].settings.burst_scaling_enabled is False
+    with pytest.raises(InvalidParameterValue, match="and 250 of them are not promised to others"):
+        desk.service.update_config(ANN, "mine", ConfigInput.model_validate(provisioned(4 * CHUNK)))
+
+
+@pytest.mark.parametrize("units", [5, 10**12, 10**15])
+def test_model_units_count_as_the_throughput_that_they_are(measured: Desk, units: int) -> None:
+    entity = {"entity_name": "main.a.llama", "entity_version": "1", "provisioned_model_units": units}
+    with pytest.raises(InvalidParameterValue) as refused:
         measured.create(config={"served_entities": [entity]})
+    asked = f"asks for {units * UNIT:,} tokens per second ({units:,} units of 62)."
+    assert asked in refused.value.message
+    assert refused.value.message.endswith("Ask for at most 4 units.")
+    assert refused.value.param == "provisioned_model_units"
 
 
-def test_pay_per_token_and_what_nobody_measured_are_not_counted(measured: Desk) -> None:
+def test_pay_per_token_is_promised_nothing(measured: Desk) -> None:
     measured.create("first", config=provisioned(2 * CHUNK))
-    measured.create("unmeasured", config=provisioned(50 * CHUNK, entity_name="main.a.other"))
     measured.create("shared", config=config())
 
 

@@ -13,9 +13,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies
+from sqlalchemy import insert
 
 from openfm.core.days import Days
 from openfm.core.errors import ApiError, InvalidParameterValue, InvalidRequest, Unavailable
@@ -27,7 +29,8 @@ from openfm.metering.sql.exporter import Exporter
 from openfm.metering.sql.processes import SqlBounds, SqlProcesses
 from openfm.metering.sql.tables import TABLES
 from openfm.store.database import Database
-from tests.integration.usage_rows import correct, drawn_rows, insert_rows
+from openfm.store.usage_tables import refusals
+from tests.integration.usage_rows import NOVEMBER_US, correct, drawn_rows, insert_rows
 
 ADMIN = Principal("0", "admin", is_admin=True)
 ANN = Principal("p1", "user1@example.org")
@@ -107,6 +110,42 @@ def test_sums_are_those_of_the_rows_to_the_last_digit_wherever_the_rows_are(worl
     assert [Decimal(str(daily[0])), *daily[1:]] == [cost, 900, 90]
     tokens = world.one("SELECT sum(usage_quantity) FROM system.billing.usage")
     assert int(tokens) == sum(row["billed_prompt"] + row["billed_completion"] for row in rows)
+
+
+def test_what_provisioned_throughput_answered_has_its_own_sku(world: World) -> None:
+    """Files of before it was noted are read beside those of now."""
+    rows = list(drawn_rows(30, seed=5, days=1))
+    insert_rows(world.database, rows[:10])
+    old = world.archive.new_file("2026-11-01", 1, 10)
+    world.exporter.step(fewest=1)
+    (new,) = world.archive.state().files
+    path = world.archive.root / old
+    duckdb.sql(f"COPY (SELECT * EXCLUDE is_provisioned FROM '{world.archive.root / new}') TO '{path}' (FORMAT parquet)")
+    world.archive.keep(ArchiveState(10, (old,)))
+    insert_rows(world.database, [row | {"is_provisioned": True, "price_version": 0} for row in rows[10:20]])
+    world.exporter.step(fewest=1)
+    insert_rows(world.database, rows[20:])
+    asked = (
+        "SELECT left(sku_name, 11), sum(usage_quantity)::VARCHAR FROM system.billing.usage GROUP BY ALL ORDER BY ALL"
+    )
+    tokens = [row["billed_prompt"] + row["billed_completion"] for row in rows]
+    expected = {"PAY_PER_TOK": sum(tokens[:10]) + sum(tokens[20:]), "PROVISIONED": sum(tokens[10:20])}
+    assert world.ask(asked).rows == [[sku, str(quantity)] for sku, quantity in expected.items()]
+    assert world.one(f"SELECT count(*) FROM {USAGE} WHERE is_provisioned") == 10
+
+
+def test_refusals_are_a_table_of_their_own_and_everybody_sees_ones_own(world: World) -> None:
+    facts = {"digest": "d", "endpoint_id": "e1", "endpoint_name": "chat", "served_entity": "s", "status": 429}
+    named = {"entity_name": "m", "code": "overloaded", "requests": 14, "principal_name": "user1@example.org"}
+    with world.database.transaction() as connection:
+        for minute, who in ((NOVEMBER_US // 60_000_000, "p1"), (NOVEMBER_US // 60_000_000 + 1, "p2")):
+            connection.execute(insert(refusals).values(minute=minute, principal_id=who, **facts, **named))
+    asked = "SELECT sum(requests), min(error_code), min(request_minute) FROM system.serving.endpoint_refusals"
+    ((total, code, first),) = world.ask(asked).rows
+    assert (total, code) == (28, "overloaded")
+    assert str(first).startswith("2026-11-01T")
+    assert world.ask(asked, ANN).rows[0][0] == 14
+    assert world.one(f"SELECT count(*) FROM {USAGE}") == 0
 
 
 def test_corrections_are_seen_beside_the_rows_by_whom_they_are_about(world: World) -> None:

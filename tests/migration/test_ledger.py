@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,36 @@ def test_each_request_is_priced_by_what_held_when_it_was_received(books: Books) 
         "first": (1000 * 1_000_000 + 100 * 3_000_000, "USD", 1),
         "second": (1000 * 2_000_000, "EUR", 2),
     }
+
+
+def test_tokens_of_provisioned_throughput_cost_nothing_and_are_lines_of_their_own(books: Books) -> None:
+    books.set("chat", 1_000_000, 3_000_000, START_US)
+    dearly, free = (replace(at(1, name), is_provisioned=is_it) for name, is_it in (("token", False), ("hour", True)))
+    events: tuple[Event, ...] = (
+        dearly,
+        free,
+        replace(free, request_id="left"),
+        Checkpoint("left", TokenCounts(10, 3), 5),
+        settlement("token"),
+        replace(settlement("hour"), is_provisioned=True),
+    )
+    (books.folder.path / "g.00000001.journal").write_bytes(b"".join(map(encode, events)))
+    LedgerWriter(books.database, books.folder).drain()
+    found = {row.request_id: (row.is_provisioned, row.cost_pico, row.currency) for row in books.rows()}
+    assert found == {"token": (False, 25_000_000, "USD"), "hour": (True, 0, "USD"), "left": (True, 0, "USD")}
+    lines = json.loads(books.invoice())["lines"]
+    shown = [(line["requests"], line["prompt_tokens"], line["prompt_price"], line["amount"]) for line in lines]
+    assert shown == [(2, 20, "0", "0"), (1, 10, "1", "0.000025")]
+
+
+def test_a_journal_of_an_earlier_version_is_read_as_paid_by_the_token(books: Books) -> None:
+    lines = [encode(event) for event in (entry("old"), settlement("old"))]
+    texts = [line[:-9].replace(b',"is_provisioned":false', b"") for line in lines]
+    assert all(b"is_provisioned" not in text for text in texts)
+    journal = b"".join(b"%b%08x\n" % (text, zlib.crc32(text)) for text in texts)
+    (books.folder.path / "g.00000001.journal").write_bytes(journal)
+    LedgerWriter(books.database, books.folder).drain()
+    assert [(row.request_id, row.is_provisioned, row.state) for row in books.rows()] == [("old", False, "SETTLED")]
 
 
 def test_a_price_in_the_past_is_refused_once_a_request_was_priced_after_it(books: Books) -> None:

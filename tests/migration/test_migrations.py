@@ -21,6 +21,7 @@ from openfm.core.endpoint import EndpointDetails, ServingEndpoint, UpdateState
 from openfm.core.errors import NotFound
 from openfm.core.model import ServableModel
 from openfm.core.principal import Principal
+from openfm.scheduling.work import Throughput
 from openfm.store.database import Database
 from openfm.store.tables import metadata
 
@@ -48,10 +49,9 @@ class CatalogueModels:
         """See `Models`."""
         return version_ids <= {name for name, _ in self._profiles}
 
-    def throughput_chunk_size(self, entity_name: str, entity_version: str) -> int:
+    def throughput(self, entity_name: str, entity_version: str) -> Throughput:
         """See `Models`."""
-        del entity_name, entity_version
-        return 1
+        raise NotImplementedError
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Measures an engine, step by step. What was measured before is not measured again."""
 
+import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +25,6 @@ from openfm.scheduling.points import Point
 
 _CLOSE_ENOUGH = 0.1
 _PATIENCE_S = 60.0
-_FEWEST_ROUNDS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,8 @@ class Session:
         if step.kind is StepKind.SOLO:
             return await self._alone(step)
         clock, pace = self.means.clock, self.means.pace
+        shapes = self._shapes(step)
+        await self._fill_caches(step, shapes.shared)
         began = clock()
         ended: list[float] = []
         done = 0
@@ -108,16 +110,23 @@ class Session:
         def is_over() -> bool:
             nonlocal done
             done += 1  # each caller asks before its first request, and after each that ended
-            enough = done >= step.concurrency * (1 + _FEWEST_ROUNDS)
+            enough = done >= step.concurrency * (1 + pace.rounds)
             is_time = enough and clock() - began >= pace.warm_up_s + pace.measure_s
             if not ended and (is_time or has_failed):  # an engine that fails at once would be asked without end
                 ended.append(clock())
             return bool(ended)
 
         outcomes = await run_closed_loop(
-            endless(self._shapes(step), self._chance(step.key)), step.concurrency, send, clock, is_over
+            endless(shapes, self._chance(step.key)), step.concurrency, send, clock, is_over
         )
         return self._point(step, _Ran(step.key, outcomes, began + pace.warm_up_s, ended[0]))
+
+    async def _fill_caches(self, step: Step, shared: str) -> None:
+        """As many at once as will be: each has a cache of its own, which must hold what its requests share before."""
+        if shared:
+            request = Planned(0.0, shared, 1)
+            sent = (self._sender.send(request, self.means.clock()) for _ in range(step.concurrency))
+            _check_answered(step, await asyncio.gather(*sent))
 
     async def _alone(self, step: Step) -> Point:
         """One request after another: what the objective costs where nobody else is."""
@@ -164,9 +173,7 @@ class Session:
         return self._point(step, _Ran(key, outcomes, began, self.means.clock(), rate))
 
     def _point(self, step: Step, ran: _Ran) -> Point:
-        failed = next((outcome.error for outcome in ran.outcomes if outcome.error not in (None, "unfinished")), None)
-        if failed is not None:
-            raise EngineFailed(f"The engine did not answer while it was measured ({step.key}): {failed}")
+        _check_answered(step, ran.outcomes)
         worked = worked_within(ran.outcomes, ran.start_s, ran.end_s)
         rank = self.subject.objective.percentile
         return Point(
@@ -209,6 +216,12 @@ class Session:
     @property
     def _sender(self) -> EngineSender:
         return EngineSender(self.subject.engine, self.subject.model.task, self.means.clock)
+
+
+def _check_answered(step: Step, outcomes: Sequence[Outcome]) -> None:
+    failed = next((outcome.error for outcome in outcomes if outcome.error not in (None, "unfinished")), None)
+    if failed is not None:
+        raise EngineFailed(f"The engine did not answer while it was measured ({step.key}): {failed}")
 
 
 def saturated(points: Sequence[Point]) -> Sequence[SaturatedPoint]:

@@ -89,6 +89,7 @@ class CatalogModel:
     standing: Standing
     engine: EngineName
     embedding_instruction: str | None = None
+    architecture: str | None = None
 
     @property
     def name(self) -> str:
@@ -190,6 +191,7 @@ def _model(table: _Table) -> CatalogModel:
         standing=Standing(table.text("standing")),
         engine=EngineName(table.text("engine")),
         embedding_instruction=table.maybe_text("embedding_instruction"),
+        architecture=table.maybe_text("architecture"),
     )
 
 

@@ -12,7 +12,7 @@ from openfm.cli.client import Client
 from openfm.cli.errors import CliError, ServerError
 from openfm.core.endpoint import REPLAY_TAG
 from openfm.core.price import MICRO, Price, PriceUnit, Target, TargetKind
-from openfm.core.price_book import PriceBook
+from openfm.core.price_book import PriceBook, token_price
 
 _BILLED = """
 SELECT currency, count(*) AS requests, sum(input_token_count)::BIGINT AS prompt,
@@ -48,11 +48,14 @@ class BatchServer:
 
 
 async def prices_of(client: Client, endpoint: Mapping[str, Any], at_us: int) -> Sequence[Price]:
-    """The prices that requests to an endpoint have now: one for each model that it serves."""
+    """What tokens of requests to an endpoint cost now, by each model that it serves."""
     book = PriceBook(_price(one) for one in (await client.call("GET", "/api/2.0/openfm/prices"))["prices"])
     served = endpoint.get("config", {}).get("served_entities", [])
-    names = {entity_name(entity) for entity in served} or {""}
-    return [book.price(endpoint["name"], name, at_us) for name in sorted(names)]
+    found = {(entity_name(entity), is_provisioned(entity)) for entity in served} or {("", False)}
+    return [
+        token_price(book.price(endpoint["name"], name, at_us), is_provisioned=is_by_the_hour)
+        for name, is_by_the_hour in sorted(found)
+    ]
 
 
 def keeps_answers(endpoint: Mapping[str, Any]) -> bool:
@@ -64,6 +67,11 @@ def keeps_answers(endpoint: Mapping[str, Any]) -> bool:
 def entity_name(entity: Mapping[str, Any]) -> str:
     """What a served entity's price may be for."""
     return str(entity.get("entity_name") or entity.get("foundation_model", {}).get("name") or "")
+
+
+def is_provisioned(entity: Mapping[str, Any]) -> bool:
+    """Whether a served entity is billed by the hour."""
+    return bool(entity.get("max_provisioned_throughput") or entity.get("provisioned_model_units"))
 
 
 async def billed(client: Client, batch: str) -> Sequence[tuple[str, int, int, int, Decimal]]:

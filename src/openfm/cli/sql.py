@@ -38,8 +38,8 @@ def sql(
 ) -> None:
     """Ask about usage in SQL: one's own, or everybody's for admins.
 
-    Tables: system.serving.endpoint_usage, system.serving.served_entities, system.billing.usage,
-    system.billing.list_prices, openfm.usage_hourly, openfm.usage_daily.
+    Tables: system.serving.endpoint_usage, system.serving.endpoint_refusals, system.serving.served_entities,
+    system.billing.usage, system.billing.list_prices, openfm.usage_hourly, openfm.usage_daily.
     """
     with reported(as_json=output is SqlOutput.JSON):
         columns, rows = talk(Given(url, token, home), lambda client: _all(client, query, max_rows))

@@ -156,7 +156,8 @@ class BudgetClaim:
             f"{shown_pico(self.amount_pico)}. It renews at {end}. Send a shorter prompt or a smaller max_tokens, or "
             "ask an admin to raise the budget.",
             budget=budget.name,
-            renews_in_s=max(0, end_us - now_us) / MICRO,
+            retry_after_s=max(0, end_us - now_us) / MICRO,
+            left_pico=left,
         )
 
 

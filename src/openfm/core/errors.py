@@ -16,7 +16,7 @@
     ├── Unprocessable            422  an Idempotency-Key that was sent with another body
     ├── RateLimited              429  come back after `retry_after_s`
     │   └── ProvisionUsedUp      429  the endpoint's provisioned throughput is in use
-    ├── BudgetExceeded           429  the money is spent; another try does not help
+    ├── BudgetExceeded           429  the money is spent until the budget renews
     ├── InternalError            500  a bug in openfm; never raised on purpose
     ├── NotImplementedHere       501
     ├── EngineFailed             502  the engine broke or answered nonsense
@@ -49,14 +49,17 @@ class ApiError(Exception):
     error_code: ClassVar[str] = "INTERNAL_ERROR"
     openai_type: ClassVar[str] = "server_error"
     openai_code: ClassVar[str | None] = None
-    is_hopeless: ClassVar[bool] = False
-    """Whether clients should not send it again by themselves, though its status says they may."""
 
     def __init__(self, message: str, *, param: str | None = None, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.param = param
         self.retry_after_s = retry_after_s
+
+    @property
+    def code(self) -> str:
+        """The most exact word there is for it."""
+        return self.openai_code or self.error_code
 
 
 class InvalidRequest(ApiError):
@@ -195,7 +198,8 @@ class Unprocessable(ApiError):
 class RateLimited(ApiError):
     """The caller used up a limit; another try after `retry_after_s` is admitted.
 
-    `standings` are those of all limits that apply, `measure` is what the one counts that binds.
+    `standings` are those of all limits that apply, `measure` is what the one counts that binds. `may_fit`: it was
+    judged by a bound of its prompt, and may fit when that is counted.
     """
 
     status = 429
@@ -214,6 +218,7 @@ class RateLimited(ApiError):
         super().__init__(message, retry_after_s=retry_after_s)
         self.standings = tuple(standings)
         self.measure = measure
+        self.may_fit = False
 
 
 class ProvisionUsedUp(RateLimited):
@@ -230,21 +235,21 @@ class ProvisionUsedUp(RateLimited):
 
 
 class BudgetExceeded(ApiError):
-    """A budget has less left than the request may cost; it is whole again in `renews_in_s`.
+    """A budget has less left than the request may cost; it is whole again in `retry_after_s`.
 
-    Without `retry-after`: databricks-sdk would sleep until then.
+    `left_pico` is what it has left, in 10^-12 of its currency; `may_fit` as in `RateLimited`.
     """
 
     status = 429
     error_code = "REQUEST_LIMIT_EXCEEDED"
     openai_type = "insufficient_quota"
     openai_code = "insufficient_quota"
-    is_hopeless = True
 
-    def __init__(self, message: str, *, budget: str, renews_in_s: float) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, budget: str, retry_after_s: float, left_pico: int = 0) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
         self.budget = budget
-        self.renews_in_s = renews_in_s
+        self.left_pico = left_pico
+        self.may_fit = False
 
 
 class InternalError(ApiError):

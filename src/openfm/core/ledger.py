@@ -6,8 +6,8 @@ Times are microseconds since the epoch. `reserved → settled | aborted`: one ro
 from dataclasses import dataclass
 from enum import StrEnum
 
-from openfm.core.principal import PrincipalKind
-from openfm.core.usage import TokenCounts
+from openfm.core.principal import Principal, PrincipalKind
+from openfm.core.usage import Demand, TokenCounts
 
 LEAST_RETENTION_DAYS = 32
 """A month's rows stay while the month lasts: budgets that are set in it count them."""
@@ -46,7 +46,7 @@ class LedgerEntry:
     """A request on its way to an engine: who pays for what. Never changed.
 
     `served_entity` is its name inside the endpoint, `config_version` that of the endpoint's config. `tags` are the
-    request's `usage_context` and the endpoint's tags.
+    request's `usage_context` and the endpoint's tags. `is_provisioned`: throughput is provisioned for the entity.
     """
 
     request_id: str
@@ -68,6 +68,7 @@ class LedgerEntry:
     client_request_id: str | None = None
     tags: tuple[tuple[str, str], ...] = ()
     attempt: Attempt | None = None
+    is_provisioned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +84,8 @@ class Checkpoint:
 class Settlement:
     """The end of a request; never changed. `billed` is what was delivered, `generated` what the engine counted.
 
-    `served_entity` with `entity_name` and `entity_version` is the one that answered: until the first token another may
-    take over. `status` is the HTTP status, `is_estimated` says that no engine counted these tokens.
+    `served_entity` with `entity_name`, `entity_version` and `is_provisioned` is the one that answered: until the first
+    token another may take over. `status` is the HTTP status, `is_estimated` says that no engine counted these tokens.
     """
 
     request_id: str
@@ -101,3 +102,19 @@ class Settlement:
     generated: TokenCounts
     billed: TokenCounts
     is_estimated: bool = False
+    is_provisioned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PastUse:
+    """What a principal, whose groups are not told, used of an endpoint in a short time that ended at `until_us`.
+
+    `unsettled` was reserved for requests whose gateway died: what they used nobody knows, but it was no more.
+    """
+
+    principal: Principal
+    endpoint_id: str
+    until_us: int
+    requests: int
+    used: TokenCounts
+    unsettled: Demand

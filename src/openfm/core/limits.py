@@ -27,11 +27,6 @@ class Measure(StrEnum):
     CONCURRENCY = "concurrency"
 
     @property
-    def is_of_tokens(self) -> bool:
-        """Whether it counts tokens."""
-        return self in (Measure.INPUT_TOKENS, Measure.OUTPUT_TOKENS, Measure.TOKENS)
-
-    @property
     def words(self) -> str:
         """For people."""
         return "concurrent requests" if self is Measure.CONCURRENCY else self.value.replace("_", " ")
@@ -89,6 +84,14 @@ class Claim:
     key: str
     limit: Limit
     amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class PastClaim:
+    """One that was made `age_s` seconds ago."""
+
+    claim: Claim
+    age_s: float
 
 
 @dataclass(slots=True)  # as `Claim`

@@ -1,6 +1,7 @@
 """The price book: which price a request has, and what it costs."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache
 from types import MappingProxyType
 
@@ -21,6 +22,11 @@ def cost(counts: TokenCounts, price: Price) -> int:
         + counts.cached * price.micro(PriceUnit.CACHED)
         + counts.completion * price.micro(PriceUnit.COMPLETION)
     )
+
+
+def token_price(price: Price, *, is_provisioned: bool) -> Price:
+    """What a request's tokens cost: nothing where provisioned throughput answered it, which is billed by its hours."""
+    return replace(FREE, currency=price.currency) if is_provisioned else price
 
 
 class PriceBook:

@@ -102,8 +102,9 @@ class RegisteredModel:
 class ModelVersion:
     """One version of a model.
 
-    `facts` are those of `weights.inspection.ModelFacts`, or None where nothing can serve it; `unservable_reason` then
-    says why. `digest` is over the manifest, None until the version is final. `aliases` are those that point to it.
+    `facts` are those of `weights.inspection.ModelFacts` (of the catalogue's own models, what it says of them), or None
+    where nothing can serve it; `unservable_reason` then says why. `digest` is over the manifest, None until the version
+    is final. `aliases` are those that point to it.
     """
 
     name: ModelName

@@ -18,7 +18,7 @@ _MOST_DRIFT_S = 2
 
 @dataclass(frozen=True, slots=True)
 class Provisioned:
-    """A served entity of a provisioned endpoint: whose it is, and how many model units it has."""
+    """A served entity of a provisioned endpoint: whose it is, its model units, and the tokens/s that they promise."""
 
     deployment_id: str
     units: int
@@ -27,6 +27,7 @@ class Provisioned:
     creator: str
     entity_name: str
     tags: tuple[tuple[str, str], ...] = ()
+    throughput: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Token counts and the record of one request."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +24,38 @@ class TokenCounts:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """The most tokens that a request can use. `is_open_ended`: the caller set no `max_tokens`."""
+    """The most tokens that a request can use. `is_open_ended`: the caller set no `max_tokens`.
+
+    `least_prompt` is what its prompt has at least, where `prompt` is only a bound; None where the prompt is counted.
+    """
 
     prompt: int
     completion: int
     is_open_ended: bool = False
+    least_prompt: int | None = None
+
+    @property
+    def least(self) -> "Demand":
+        """What it comes to at least, once the prompt is counted."""
+        return self if self.least_prompt is None else replace(self, prompt=self.least_prompt, least_prompt=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A request that no engine was given: whose it was, of what, and the error's code."""
+
+    endpoint_id: str
+    entity_name: str
+    principal_id: str
+    code: str
 
 
 @dataclass(frozen=True, slots=True)
 class UsageRecord:
     """Append-only fact about one finished request. Times are seconds since the epoch.
 
-    `trace_parent` is the caller's span, where it named one (W3C Trace Context).
+    `trace_parent` is the caller's span, where it named one (W3C Trace Context). `refused` is None for a request that
+    was dispatched, or whose client left before.
     """
 
     request_id: str
@@ -54,3 +74,4 @@ class UsageRecord:
     client_request_id: str | None = None
     usage_context: tuple[tuple[str, str], ...] = ()
     trace_parent: str | None = None
+    refused: Refused | None = None

@@ -41,8 +41,8 @@ class Bill:
         return _us(self.meter.received_s)
 
     def tags_of(self, endpoint: ServingEndpoint) -> Mapping[str, str]:
-        """What the request's usage is kept under."""
-        return {**endpoint.details.tags, **self.usage_context}
+        """What the request's usage is kept under: no caller may move it from where the endpoint's owner put it."""
+        return {**self.usage_context, **endpoint.details.tags}
 
     def open(self, caller: Principal, endpoint: ServingEndpoint, entity: ServedEntity, reserved: Demand) -> None:
         """Put the request on record, once; the entity of the last call is the one that answered.
@@ -73,6 +73,7 @@ class Bill:
                 client_request_id=self.client_request_id,
                 attempt=self.attempt,
                 tags=tuple(self.tags_of(endpoint).items()),
+                is_provisioned=entity.settings.is_provisioned,
             )
         )
         self.opened_s = self._noted_s = self.meter.clock()
@@ -113,6 +114,7 @@ class Bill:
                 queue_us=_us(meter.queue_s),
                 generated=meter.worked,
                 billed=meter.delivered,
+                is_provisioned=self._entity.settings.is_provisioned,
             )
         )
 

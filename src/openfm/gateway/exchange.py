@@ -9,7 +9,7 @@ import structlog
 from openfm.core.errors import ApiError, BudgetExceeded, RateLimited
 from openfm.core.payload import Payload
 from openfm.core.principal import Principal
-from openfm.core.usage import UsageRecord
+from openfm.core.usage import Refused, UsageRecord
 from openfm.gateway.asgi import Header, Send
 from openfm.gateway.bill import Bill
 from openfm.gateway.idempotency import Attempts, KeptAnswer, attempt
@@ -184,7 +184,13 @@ class Exchange:
             client_request_id=self.bill.client_request_id,
             usage_context=tuple(self.bill.usage_context.items()),
             trace_parent=self.trace_parent,
+            refused=self._refused(invocation),
         )
+
+    def _refused(self, invocation: Invocation) -> Refused | None:
+        if self.error is None or self.bill.opened_s is not None:
+            return None
+        return Refused(invocation.endpoint.id, invocation.entity.entity_name, invocation.caller.id, self.error.code)
 
 
 class NoTables:

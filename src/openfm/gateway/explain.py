@@ -2,11 +2,12 @@
 
 from openfm.core.limits import Standing, tightest
 from openfm.core.price import Price, PriceUnit, shown_micro, shown_pico
-from openfm.core.price_book import cost
+from openfm.core.price_book import cost, token_price
 from openfm.core.usage import TokenCounts
 from openfm.gateway.exchange import Exchange
 from openfm.gateway.ports import Prices
-from openfm.wire.explanation import Explanation, LimitNote, PriceNote
+from openfm.gateway.provision import Share
+from openfm.wire.explanation import Explanation, LimitNote, PriceNote, UnitsNote
 
 
 def explanation_of(exchange: Exchange, prices: Prices) -> Explanation:
@@ -28,8 +29,9 @@ def explanation_of(exchange: Exchange, prices: Prices) -> Explanation:
         prompt_tokens=counts.prompt,
         cached_tokens=counts.cached,
         completion_tokens=counts.completion,
-        price=_price(price, counts),
+        price=_price(token_price(price, is_provisioned=entity.settings.is_provisioned), counts),
         tightest_limit=_limit(None if invocation.allowance is None else tightest(invocation.allowance.standings)),
+        units=_units(invocation.share, counts),
     )
 
 
@@ -38,6 +40,13 @@ def _price(price: Price, counts: TokenCounts) -> PriceNote:
         shown_micro(price.micro(unit)) for unit in (PriceUnit.PROMPT, PriceUnit.CACHED, PriceUnit.COMPLETION)
     )
     return PriceNote(price.version, price.currency, prompt, cached, completion, shown_pico(cost(counts, price)))
+
+
+def _units(share: Share | None, counts: TokenCounts) -> UnitsNote | None:
+    if share is None:
+        return None
+    work = share.work(counts)
+    return UnitsNote(round(work, 3), round(work / share.unit_rate, 3), share.is_burst)
 
 
 def _limit(standing: Standing | None) -> LimitNote | None:

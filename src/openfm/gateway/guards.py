@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from openfm.core.endpoint import ServedEntity
 from openfm.core.spending import Spending
-from openfm.core.usage import Demand, TokenCounts
+from openfm.core.usage import Demand
 from openfm.gateway.ports import Allowance, Budgets, Hold, Limiter
 
 
@@ -44,5 +44,5 @@ class Guards:
             is_held = True
         finally:
             if not is_held:
-                await allowance.settle(TokenCounts())
+                await allowance.withdraw()
         return Taken(allowance, hold)

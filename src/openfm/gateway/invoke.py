@@ -13,7 +13,6 @@ from openfm.core.errors import (
     BudgetExceeded,
     EngineUnreachable,
     EntityWithdrawn,
-    InvalidRequest,
     NotFound,
     NotImplementedHere,
     ProvisionUsedUp,
@@ -175,8 +174,8 @@ class Gateway:
         self._enter(invocation, demand, self._spill)
         try:
             await self._reserve(invocation, demand)
-        except (RateLimited, InvalidRequest, BudgetExceeded) as error:
-            if isinstance(error, RateLimited) and not (error.measure and error.measure.is_of_tokens):
+        except (RateLimited, BudgetExceeded) as error:
+            if not error.may_fit:
                 raise
             demand = await self._counted(invocation, job, demand)
             await self._reserve(invocation, demand)
@@ -286,8 +285,8 @@ class Gateway:
             try:
                 prompts = [len(await engine.tokenize(one)) for one in requests[:: job.answers_per_prompt]]
             except NotImplementedHere:
-                return bound
-        return replace(bound, prompt=min(bound.prompt, sum(prompts)))
+                return replace(bound, least_prompt=None)
+        return replace(bound, prompt=min(bound.prompt, sum(prompts)), least_prompt=None)
 
     async def _requests(self, invocation: Invocation, job: GenerationJob, engine: Engine) -> list[GenerationRequest]:
         """What the engine is asked: as the model wants it, with room for the answer, within the allowance."""

@@ -100,6 +100,10 @@ class Allowance(Protocol):
         """What an answer without `max_tokens` may have, where a limit leaves it less than the context does."""
         ...
 
+    async def withdraw(self) -> None:
+        """The request goes no further for now: all is given back, as if it had not come."""
+        ...
+
     async def settle(self, used: TokenCounts) -> None:
         """The request left, and used so much: the rest is given back."""
         ...
@@ -111,8 +115,8 @@ class Limiter(Protocol):
     async def reserve(self, caller: Principal, endpoint: ServingEndpoint, demand: Demand) -> Allowance:
         """Take the demand from every limit that applies, or from none.
 
-        Raises `RateLimited`; `PermissionDenied` for a caller who is blocked; `InvalidRequest` for a demand that no wait
-        would admit.
+        Raises `RateLimited`, which tells whether it may fit when its prompt is counted; `PermissionDenied` for a caller
+        who is blocked; `InvalidRequest` for a demand that no wait would admit.
         """
         ...
 
@@ -131,7 +135,8 @@ class Budgets(Protocol):
     async def hold(self, spending: Spending, entities: Sequence[ServedEntity], demand: Demand) -> Hold | None:
         """Hold the most that any of the entities can cost, of every budget that applies or of none; None for nothing.
 
-        Asked again for the same request, it holds the greater amount. Raises `BudgetExceeded`.
+        Asked again for the same request, it holds the greater amount. Raises `BudgetExceeded`, which tells whether it
+        may fit when its prompt is counted.
         """
         ...
 

@@ -57,12 +57,13 @@ def most_embedding_tokens(request: EmbeddingRequest, model: ModelProfile) -> int
 
 
 def demand_of(job: GenerationJob, model: ModelProfile) -> Demand:
-    """The most that the job's sequences can use; answers to the same prompt share it."""
+    """The most that the job's sequences can use; answers to the same prompt share it. No prompt is without a token."""
     requests = [prepared(request, model, job.prompt_form) for request in job.requests]
     prompts = [min(most_tokens(request) + _most_tool_tokens(request), model.context_length) for request in requests]
     completion = sum(request.sampling.max_tokens or max(1, model.context_length - 1) for request in requests)
     is_open_ended = any(request.sampling.max_tokens is None for request in requests)
-    return Demand(sum(prompts[:: job.answers_per_prompt]), completion, is_open_ended)
+    prompts = prompts[:: job.answers_per_prompt]
+    return Demand(sum(prompts), completion, is_open_ended, least_prompt=len(prompts))
 
 
 def _most_tool_tokens(request: GenerationRequest) -> int:

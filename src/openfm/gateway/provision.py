@@ -72,12 +72,21 @@ class Share:
         """Of the entity's provisioned throughput, now: above 1 where it is used up."""
         return self._door.bucket.utilisation(self._clock())
 
+    @property
+    def unit_rate(self) -> float:
+        """The work a second that is one unit of throughput."""
+        return self._door.promise.chunk
+
+    def work(self, used: TokenCounts) -> float:
+        """What these tokens come to."""
+        return self._door.promise.weights.work(used)
+
     def settle(self, used: TokenCounts) -> None:
         """The request left, and used so much. Idempotent."""
         if self._is_settled:
             return
         self._is_settled = True
-        now, correction = self._clock(), self._door.promise.weights.work(used) - self.estimate
+        now, correction = self._clock(), self.work(used) - self.estimate
         self._door.note(correction, now)
         if not self.is_burst:
             self._door.bucket.correct(correction, now)

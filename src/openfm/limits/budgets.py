@@ -6,8 +6,9 @@ from typing import Protocol
 
 from openfm.core.budget import Budget, BudgetClaim, Spender, Spent, worst_cost
 from openfm.core.endpoint import ServedEntity, ServingEndpoint
+from openfm.core.errors import BudgetExceeded
 from openfm.core.price import Price
-from openfm.core.price_book import cost
+from openfm.core.price_book import cost, token_price
 from openfm.core.spending import Spending
 from openfm.core.usage import Demand, TokenCounts
 from openfm.limits.budget_store import BudgetStore
@@ -50,7 +51,7 @@ class HeldMoney:
     async def settle(self, entity: ServedEntity, billed: TokenCounts) -> None:
         """See `Hold`."""
         order = self.spending
-        price = self.prices.price(order.endpoint.name, entity.entity_name, order.received_us)
+        price = _token_price(self.prices, order.endpoint, entity, order.received_us)
         pico = cost(billed, price)
         costs = {one.key: pico for one in self.claims if pico and one.budget.currency == price.currency}
         await self.store.settle(order.request_id, costs)
@@ -72,7 +73,15 @@ class BudgetKeeper:
         claims = self._claims(state, spending, entities, demand)
         if not claims:
             return None
-        await self._store.take(spending.request_id, claims, spending.received_us)
+        try:
+            await self._store.take(spending.request_id, claims, spending.received_us)
+        except BudgetExceeded as error:
+            if demand.least_prompt is not None:
+                least = self._claims(state, spending, entities, demand.least)
+                error.may_fit = any(
+                    one.budget.name == error.budget and one.amount_pico <= error.left_pico for one in least
+                )
+            raise
         return HeldMoney(self._store, self._prices, spending, claims)
 
     def _claims(
@@ -95,6 +104,11 @@ class BudgetKeeper:
         """The most that whoever of them answers can cost, by currency."""
         worst: dict[str, int] = {}
         for entity in entities:
-            price = self._prices.price(endpoint.name, entity.entity_name, at_us)
+            price = _token_price(self._prices, endpoint, entity, at_us)
             worst[price.currency] = max(worst.get(price.currency, 0), worst_cost(demand, price))
         return worst
+
+
+def _token_price(prices: Prices, endpoint: ServingEndpoint, entity: ServedEntity, at_us: int) -> Price:
+    price = prices.price(endpoint.name, entity.entity_name, at_us)
+    return token_price(price, is_provisioned=entity.settings.is_provisioned)

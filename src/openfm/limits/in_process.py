@@ -1,8 +1,8 @@
 """Counts of one process. Nothing here waits, so no two requests are between looking and taking."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from openfm.core.limits import Claim, Measure, SlidingWindow, Standing, SteadyTime
+from openfm.core.limits import Claim, Measure, PastClaim, SlidingWindow, Standing, SteadyTime
 from openfm.limits.store import PLACE_WAIT_S, Reservation, Verdict, refusal
 
 _SWEPT_PER_TAKE = 4
@@ -36,11 +36,16 @@ class _Places:
 
 
 class InProcessLimits:
-    """Fulfils `LimitStore`. `clock` gives seconds; where it steps back, no time passes."""
+    """Fulfils `LimitStore`. `clock` gives seconds; where it steps back, no time passes.
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    `past` was taken of windows before this process began, the oldest first for each.
+    """
+
+    def __init__(self, clock: Callable[[], float], past: Iterable[PastClaim] = ()) -> None:
         self._clock = SteadyTime(clock)
         self._counts: dict[str, SlidingWindow | _Places] = {}
+        for one in past:
+            self._count(one.claim).add(one.claim.amount, self._clock() - one.age_s)
         self._unswept: list[str] = []
         self._next_sweep = 0.0
 

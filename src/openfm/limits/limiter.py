@@ -1,14 +1,18 @@
 """What the gateway asks before each request: fulfils its port `Limiter`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from openfm.core.endpoint import ServingEndpoint
+from openfm.core.errors import RateLimited
 from openfm.core.limits import Claim, LimitRule, Measure, Standing
 from openfm.core.principal import Principal
 from openfm.core.usage import Demand, TokenCounts
-from openfm.limits.policy import Binding, binding, claims_on
+from openfm.limits.policy import Binding, binding, claims_on, may_fit
 from openfm.limits.store import LimitStore, Reservation
+
+_NOTHING_USED: Mapping[Measure, int] = MappingProxyType(dict.fromkeys(Measure, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,10 @@ class TakenAllowance:
     def standings(self) -> Sequence[Standing]:
         """See `Allowance`."""
         return self.reservation.standings
+
+    async def withdraw(self) -> None:
+        """See `Allowance`."""
+        await self.store.settle(self.reservation, _NOTHING_USED)
 
     async def settle(self, used: TokenCounts) -> None:
         """See `Allowance`."""
@@ -40,6 +48,9 @@ class FreeAllowance:
 
     standings: tuple[Standing, ...] = ()
     most_completion_tokens: int | None = None
+
+    async def withdraw(self) -> None:
+        """See `Allowance`."""
 
     async def settle(self, used: TokenCounts) -> None:
         """See `Allowance`."""
@@ -84,7 +95,11 @@ class Limiter:
         if not limits:
             return _FREE
         taken = claims_on(limits, demand)
-        reservation = await self._store.reserve(taken)
+        try:
+            reservation = await self._store.reserve(taken)
+        except RateLimited as error:
+            error.may_fit = may_fit(demand, error.standings)
+            raise
         return TakenAllowance(self._store, reservation, _most_completion(taken, demand))
 
     def _binding(self, caller: Principal, endpoint: ServingEndpoint) -> Binding:

@@ -1,13 +1,15 @@
 """Where counts are kept, by the operator's choice."""
 
+import asyncio
 import importlib
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from openfm.core.errors import InvalidParameterValue
 from openfm.core.ledger import KnownAttempt
+from openfm.core.limits import PastClaim
 from openfm.limits.budget_store import BudgetStore, InProcessBudgets
 from openfm.limits.in_process import InProcessLimits
 from openfm.limits.key_store import InProcessKeys, KeyStore
@@ -27,15 +29,23 @@ class Counts:
     keys: KeyStore
 
 
+def _nothing() -> Iterable[PastClaim]:
+    return ()
+
+
 @asynccontextmanager
-async def open_counts(url: str | None, known: Iterable[KnownAttempt] = ()) -> AsyncIterator[Counts]:
+async def open_counts(
+    url: str | None, known: Iterable[KnownAttempt] = (), past: Callable[[], Iterable[PastClaim]] = _nothing
+) -> AsyncIterator[Counts]:
     """Counts in the Redis-compatible server at `url`, for all gateways; without one, in this process.
 
-    `known` are keys that were used before. Raises `CannotShareLimits` for a URL of another kind, or without the
-    client's package, which is an extra.
+    `known` are keys that were used before; `past` says, blocking, what was taken of limits before: a server of their
+    own knows that. Raises `CannotShareLimits` for a URL of another kind, or without the client's package, which is an
+    extra.
     """
     if url is None:
-        yield Counts(InProcessLimits(time.monotonic), InProcessBudgets(), InProcessKeys(time.time, known))
+        limits = await asyncio.to_thread(lambda: InProcessLimits(time.monotonic, past()))
+        yield Counts(limits, InProcessBudgets(), InProcessKeys(time.time, known))
         return
     try:
         shared = importlib.import_module("openfm.limits.redis")

@@ -6,10 +6,11 @@ own name. The operator's rules all bind. Of limits on the same count the lowest 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from openfm.core.endpoint import EndpointDetails, ServingEndpoint
 from openfm.core.errors import InvalidRequest, PermissionDenied
-from openfm.core.limits import Claim, Limit, LimitRule, LimitScope, Measure
+from openfm.core.limits import Claim, Limit, LimitRule, LimitScope, Measure, Standing
 from openfm.core.principal import Principal, PrincipalKind
 from openfm.core.usage import Demand
 
@@ -32,9 +33,11 @@ def claims(own: Sequence[LimitRule], caller: Principal, endpoint: ServingEndpoin
     return claims_on(binding(own, caller, endpoint), demand)
 
 
-def binding(own: Sequence[LimitRule], caller: Principal, endpoint: ServingEndpoint) -> Binding:
-    """Which limits bind; `own` are the operator's rules."""
-    rules = [*_of_endpoint(endpoint, caller), *(rule for rule in own if _binds(rule, caller, endpoint))]
+def binding(own: Sequence[LimitRule], caller: Principal, endpoint: ServingEndpoint | None) -> Binding:
+    """Which limits bind; `own` are the operator's rules. On an endpoint that is no more, those on all together."""
+    rules = [rule for rule in own if _binds(rule, caller, endpoint)]
+    if endpoint is not None:
+        rules = [*_of_endpoint(endpoint, caller), *rules]
     found: dict[str, Limit] = {}
     for rule in rules:
         key, limit = _key(rule, caller), _limit(rule, caller)
@@ -43,31 +46,50 @@ def binding(own: Sequence[LimitRule], caller: Principal, endpoint: ServingEndpoi
     return found
 
 
-def claims_on(limits: Binding, demand: Demand) -> Sequence[Claim]:
-    """What a request takes of the limits that bind it.
+def windows(own: Sequence[LimitRule]) -> Sequence[int]:
+    """The lengths of windows, in seconds, that limits have: the operator's, and those of endpoints."""
+    return sorted({rule.window_s for rule in own if rule.window_s is not None} | {_MINUTE})
 
-    Raises `PermissionDenied` where a limit is 0, `InvalidRequest` for more than a limit ever admits.
+
+def claims_on(limits: Binding, demand: Demand) -> Sequence[Claim]:
+    """What a request takes of the limits that bind it; no store admits more than a limit.
+
+    Raises `PermissionDenied` where a limit is 0, `InvalidRequest` for what takes more than a limit in any case.
     """
     for limit in limits.values():
         if limit.amount == 0:
             raise PermissionDenied(
                 f"The limit of {limit.name} is 0 {limit.measure.words}: nothing is admitted. Ask an admin for another."
             )
-    return [_claim(key, limit, demand) for key, limit in limits.items()]
+    taken = [Claim(key, limit, _amount(limit, demand)) for key, limit in limits.items()]
+    if any(claim.amount > claim.limit.amount for claim in taken):
+        _check_ever_fits(limits, demand.least)
+    return taken
 
 
-def _claim(key: str, limit: Limit, demand: Demand) -> Claim:
+def may_fit(demand: Demand, standings: Sequence[Standing]) -> bool:
+    """Whether it may yet be admitted when its prompt is counted; `standings` are of the limits that refused it."""
+    if demand.least_prompt is None:
+        return False
+    return all(one.used + _amount(one.limit, demand.least) <= one.limit.amount for one in standings)
+
+
+def _amount(limit: Limit, demand: Demand) -> int:
     amount = amount_of(limit.measure, demand)
-    if amount <= limit.amount:
-        return Claim(key, limit, amount)
-    least = amount_of(limit.measure, Demand(demand.prompt, 1 if demand.is_open_ended else demand.completion))
-    if least > limit.amount:
-        raise InvalidRequest(
-            f"This request may need {least} {limit.measure.words}, and the limit is {limit.words}. Send a shorter "
-            "prompt or a smaller max_tokens, or ask an admin for a higher limit.",
-            param="max_tokens",
-        )
-    return Claim(key, limit, limit.amount)  # the answer ends where the limit does
+    if amount > limit.amount and demand.is_open_ended:  # the answer ends where the limit does
+        return max(limit.amount, amount_of(limit.measure, replace(demand, completion=1)))
+    return amount
+
+
+def _check_ever_fits(limits: Binding, least: Demand) -> None:
+    for limit in limits.values():
+        amount = _amount(limit, least)
+        if amount > limit.amount:
+            raise InvalidRequest(
+                f"This request may need {amount} {limit.measure.words}, and the limit is {limit.words}. Send a shorter "
+                "prompt or a smaller max_tokens, or ask an admin for a higher limit.",
+                param="max_tokens",
+            )
 
 
 def amount_of(measure: Measure, demand: Demand) -> int:
@@ -121,8 +143,8 @@ def _strongest(rules: Iterable[LimitRule], caller: Principal, endpoint: ServingE
     yield from named or groups or personal
 
 
-def _binds(rule: LimitRule, caller: Principal, endpoint: ServingEndpoint) -> bool:
-    if rule.endpoint_id not in (None, endpoint.id):
+def _binds(rule: LimitRule, caller: Principal, endpoint: ServingEndpoint | None) -> bool:
+    if rule.endpoint_id is not None and (endpoint is None or rule.endpoint_id != endpoint.id):
         return False
     match rule.scope:
         case LimitScope.ALL:

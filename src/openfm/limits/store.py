@@ -29,7 +29,8 @@ class LimitStore(Protocol):
     async def reserve(self, claims: Sequence[Claim]) -> Reservation:
         """Admit all claims at once, or none.
 
-        Raises `RateLimited`: after its `retry_after_s` they are admitted, other load being equal.
+        Raises `RateLimited`: after its `retry_after_s` they are admitted, other load being equal; for a claim above its
+        limit, after that nothing is used.
         """
         ...
 
@@ -64,7 +65,7 @@ def refusal(verdicts: Sequence[Verdict]) -> RateLimited:
     if limit.measure is Measure.CONCURRENCY:
         said = "Try again when one of them has ended."
     else:
-        asked = "" if claim.amount == 1 else f"This request may need {claim.amount}. "
+        asked = "" if claim.amount == 1 or claim.amount > limit.amount else f"This request may need {claim.amount}. "
         said = f"{asked}There is room in {binding.wait_s:.1f} s."
     return RateLimited(
         f"The limit of {limit.words} is reached: {binding.used} are used. {said}",

@@ -29,7 +29,7 @@ def html_report(run: Run) -> str:
     body = [
         f"<h1>Load test of {escape(str(run.asked.get('target', 'an endpoint')))}</h1>",
         f"<p>{escape(run.began_at)}. Objective: {escape(str(summary.objective))}: {verdict}.</p>",
-        *(f"<p>{escape(note)}</p>" for note in run.notes),
+        *(f"<p><strong>{escape(note)}</strong></p>" for note in run.notes),
         _table(("figure", "value"), _figures(summary)),
         _table(("ms", "mean", *(f"p{rank:g}" for rank in PERCENTILES), "max"), _latencies(summary)),
         *_plots(run),
@@ -47,15 +47,18 @@ def html_report(run: Run) -> str:
 
 
 def _figures(summary: Summary) -> list[tuple[str, str]]:
-    errors = ", ".join(f"{count} of {kind}" for kind, count in sorted(summary.errors.items())) or "none"
+    guessed = " (estimated)" if summary.estimated else ""
     return [
         ("measured window", f"{summary.seconds:.1f} s"),
         ("offered", f"{summary.offered_per_s:.2f} requests/s, {summary.requests} in all"),
         ("answered", f"{summary.requests_per_s:.2f} requests/s, {summary.answered} in all"),
-        ("errors", errors),
+        ("errors", summary.errors_told),
         ("goodput", f"{summary.goodput_per_s:.2f} requests/s, {summary.goodput_share:.1%} of those offered"),
-        ("prompt tokens", f"{summary.prompt_tokens_per_s:.1f} /s, {summary.cached_tokens_per_s:.1f} /s cached"),
-        ("completion tokens", f"{summary.completion_tokens_per_s:.1f} /s"),
+        (
+            "prompt tokens",
+            f"{summary.prompt_tokens_per_s:.1f} /s, {summary.cached_tokens_per_s:.1f} /s cached{guessed}",
+        ),
+        ("completion tokens", f"{summary.completion_tokens_per_s:.1f} /s{guessed}"),
     ]
 
 

@@ -10,6 +10,7 @@ class Outcome:
     `due_s` is when it should have been sent, `sent_s` when it was, `first_s` when its first non-empty token came,
     `ended_s` when its answer was complete or it failed. `error` is None for an answer that came whole, else a short
     word for the kind of failure ("429", "timeout"). `cached_tokens` is part of `prompt_tokens`.
+    `is_estimated`: the server did not tell how many tokens there were, so they are a guess.
     """
 
     due_s: float
@@ -20,6 +21,7 @@ class Outcome:
     cached_tokens: int = 0
     completion_tokens: int = 0
     error: str | None = None
+    is_estimated: bool = False
 
     @property
     def is_ok(self) -> bool:

@@ -36,6 +36,17 @@ class Run:
     notes: Sequence[str] = field(default_factory=tuple)
 
 
+def estimate_note(summary: Summary) -> str | None:
+    """That token counts are a guess, and which; None where the server told them all."""
+    if not summary.estimated:
+        return None
+    return (
+        f"ESTIMATED tokens: the server sent no usage with {summary.estimated} of {summary.answered} answers. Of those "
+        "each word of the prompt and each chunk of the answer counts as a token, and nothing as cached. Tokens a "
+        "second, TPOT and goodput by TPOT are as good as that guess."
+    )
+
+
 def run_to_json(run: Run) -> dict[str, Any]:
     """Everything, raw outcomes too; times in seconds from the run's beginning."""
     return {
@@ -72,6 +83,7 @@ def _outcome(outcome: Outcome, origin_s: float) -> dict[str, Any]:
         "prompt_tokens": outcome.prompt_tokens,
         "cached_tokens": outcome.cached_tokens,
         "completion_tokens": outcome.completion_tokens,
+        "is_estimated": outcome.is_estimated,
         "error": outcome.error,
     }
 

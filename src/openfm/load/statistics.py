@@ -31,7 +31,8 @@ class Summary:
 
     `seconds` is the measured window: from the first due time that counts to the end of the last answer that was due in
     it: requests that come faster than they are answered make it longer. Rates are over it. `late_ms` is the load tool's
-    own delay: where its p99 is not far below the TTFT, the tool is the bottleneck.
+    own delay: where its p99 is not far below the TTFT, the tool is the bottleneck. `estimated` answers have tokens
+    that are a guess, and so is what is counted by tokens.
     """
 
     seconds: float
@@ -51,6 +52,12 @@ class Summary:
     goodput_per_s: float
     goodput_share: float
     is_objective_met: bool
+    estimated: int = 0
+
+    @property
+    def errors_told(self) -> str:
+        """How many of which kind, in words."""
+        return ", ".join(f"{count} of {kind}" for kind, count in sorted(self.errors.items())) or "none"
 
 
 def summarise(outcomes: Sequence[Outcome], objective: Objective, offered_s: float) -> Summary:
@@ -83,6 +90,7 @@ def summarise(outcomes: Sequence[Outcome], objective: Objective, offered_s: floa
         goodput_per_s=good,
         goodput_share=good * seconds / len(outcomes) if outcomes else 0.0,
         is_objective_met=is_met(outcomes, objective),
+        estimated=sum(outcome.is_estimated for outcome in answered),
     )
 
 

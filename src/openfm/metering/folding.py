@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from openfm.core.ledger import Checkpoint, LedgerEntry, LedgerState, Settlement
 from openfm.core.price import Price
-from openfm.core.price_book import cost
+from openfm.core.price_book import cost, token_price
 from openfm.core.usage import TokenCounts
 from openfm.metering.journal_lines import Event, bounded
 
@@ -59,6 +59,7 @@ def reserved_row(entry: LedgerEntry, gateway: str) -> Row:
         "idempotency_key": None if entry.attempt is None else entry.attempt.key,
         "idempotency_body": None if entry.attempt is None else entry.attempt.body,
         "is_streaming": entry.is_streaming,
+        "is_provisioned": entry.is_provisioned,
         "received_us": entry.received_us,
         "reserved_prompt_tokens": entry.reserved_prompt_tokens,
         "reserved_completion_tokens": entry.reserved_completion_tokens,
@@ -87,6 +88,7 @@ def settled_part(settlement: Settlement, price: Price) -> Row:
         "served_entity": settlement.served_entity,
         "entity_name": settlement.entity_name,
         "entity_version": settlement.entity_version,
+        "is_provisioned": settlement.is_provisioned,
         "state": settlement.state.value,
         "status": settlement.status,
         "finish_reason": settlement.finish_reason,
@@ -97,7 +99,7 @@ def settled_part(settlement: Settlement, price: Price) -> Row:
         **_counts("generated", generated),
         **_counts("billed", billed),
         "is_estimated": settlement.is_estimated or is_odd,
-        **_cost(billed, price),
+        **_cost(billed, price, is_provisioned=settlement.is_provisioned),
     }
 
 
@@ -111,17 +113,18 @@ def checkpoint_part(checkpoint: Checkpoint) -> Row:
     }
 
 
-def abandoned_part(billed: TokenCounts, last_heard_us: int, price: Price) -> Row:
+def abandoned_part(billed: TokenCounts, last_heard_us: int, price: Price, *, is_provisioned: bool) -> Row:
     """What changes in the row of a request whose gateway died: it is billed what it is known to have got."""
     return {
         "state": LedgerState.ABORTED.value,
         "finished_us": last_heard_us,
         "is_estimated": True,
-        **_cost(billed, price),
+        **_cost(billed, price, is_provisioned=is_provisioned),
     }
 
 
-def _cost(billed: TokenCounts, price: Price) -> Row:
+def _cost(billed: TokenCounts, price: Price, *, is_provisioned: bool) -> Row:
+    price = token_price(price, is_provisioned=is_provisioned)
     return {"cost_pico": cost(billed, price), "currency": price.currency, "price_version": price.version}
 
 

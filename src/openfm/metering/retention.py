@@ -16,12 +16,14 @@ from openfm.core.price import MICRO
 from openfm.core.report import DAY_US
 from openfm.metering.adding import SUMS, SumKey, add_sums, digest
 from openfm.metering.day_sums import SUMS_READER, take_out
+from openfm.metering.refusals import forget_refusals
 from openfm.store.budget_tables import ledger_readers
 from openfm.store.database import Database
 from openfm.store.ledger_tables import ledger, ledger_corrections
 from openfm.store.usage_tables import ledger_days
 
 _AT_ONCE = 1000
+_MINUTES_A_DAY = 24 * 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +47,12 @@ class LedgerRetention:
     clock_us: Callable[[], int]
 
     def sweep(self) -> int:
-        """Roll up all that is old enough, some rows a transaction; how many rows went."""
+        """Roll up all that is old enough, some rows a transaction; how many rows went. Refusals of then go too."""
         total = 0
         while count := self.step():
             total += count
+        if self.days is not None:
+            forget_refusals(self.database, (self.clock_us() // DAY_US - self.days) * _MINUTES_A_DAY)
         return total
 
     def step(self) -> int:

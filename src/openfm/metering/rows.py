@@ -58,7 +58,7 @@ class LedgerRows:
             billed = TokenCounts(row.billed_prompt, row.billed_completion, row.billed_cached, row.billed_reasoning)
             last_heard_us = row.received_us if row.finished_us is None else row.finished_us
             price = self._book.price(row.endpoint_name, row.entity_name, row.received_us)
-            closed[row.request_id] = abandoned_part(billed, last_heard_us, price)
+            closed[row.request_id] = abandoned_part(billed, last_heard_us, price, is_provisioned=row.is_provisioned)
         self._number(list(closed.values()))
         self._update(closed)
         return len(rows)

@@ -75,6 +75,7 @@ class UnitHourWriter:
                         from_s=from_s,
                         to_s=one.to_s,
                         units=entity.units,
+                        throughput=entity.throughput,
                         principal_id=_id_of(connection, entity.creator),
                         principal_name=entity.creator,
                         endpoint_id=entity.endpoint_id,

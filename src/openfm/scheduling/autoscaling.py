@@ -1,4 +1,7 @@
-"""How many replicas a served entity should have: from the work that is asked of it, with hysteresis. Pure."""
+"""How many replicas a served entity should have while it is awake: from the work asked of it, with hysteresis. Pure.
+
+Whether it is awake, where it may have none, is for who knows when it was last asked (`fleet.demand`).
+"""
 
 import math
 from dataclasses import dataclass, replace
@@ -11,8 +14,8 @@ class ScalingPolicy:
     """When to change. Utilisation is the work asked for over what the running replicas promise; times are seconds.
 
     Above `up_at` for `up_after_s` there are to be more, as many as bring utilisation to `target`; fewer only when the
-    rest would stay below `down_at` for all of `down_after_s`; none after `zero_after_s` without any work. `down_at`
-    below `up_at` is what keeps a steady load from starting and stopping replicas in turn.
+    rest would stay below `down_at` for all of `down_after_s`. `down_at` below `up_at` is what keeps a steady load from
+    starting and stopping replicas in turn.
     """
 
     up_at: float = 0.85
@@ -20,19 +23,18 @@ class ScalingPolicy:
     down_at: float = 0.6
     up_after_s: float = 10.0
     down_after_s: float = 300.0
-    zero_after_s: float = 900.0
 
     def __post_init__(self) -> None:
         """Refuse thresholds between which a steady load would swing."""
         if not 0 < self.down_at <= self.target <= self.up_at:
             raise ValueError("0 < down_at <= target <= up_at must hold")
-        if min(self.up_after_s, self.down_after_s, self.zero_after_s) < 0:
+        if min(self.up_after_s, self.down_after_s) < 0:
             raise ValueError("times must not be negative")
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How few and how many replicas there may be."""
+    """How few and how many replicas there may be; `least` 0 for what may sleep."""
 
     least: int
     most: int
@@ -41,6 +43,11 @@ class Bounds:
         """Refuse what holds no number."""
         if not 0 <= self.least <= self.most or self.most == 0:
             raise ValueError("0 <= least <= most and 1 <= most must hold")
+
+    @property
+    def fewest(self) -> int:
+        """Of what is awake."""
+        return max(1, self.least)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,37 +62,31 @@ class Load:
 class Scale:
     """How many replicas are wanted, why since the last change, and what is remembered of the load.
 
-    `above_s`, `below_s` and `idle_s`: since when it has been too much, little enough for fewer, or nothing.
-    `peak_per_s` is the most work a second since `below_s`.
+    `above_s` and `below_s`: since when it has been too much, or little enough for fewer. `peak_per_s` is the most work
+    a second since `below_s`.
     """
 
     replicas: int
     reason: str = ""
     above_s: float | None = None
     below_s: float | None = None
-    idle_s: float | None = None
     peak_per_s: float = 0.0
 
 
 def scale(before: Scale, load: Load, bounds: Bounds, policy: ScalingPolicy, now: float) -> Scale:
     """The next number of replicas; call it when the load changes, and at `next_look_s`."""
-    if not bounds.least <= before.replicas <= bounds.most:
-        within = min(max(before.replicas, bounds.least), bounds.most)
-        return Scale(within, f"it may have {bounds.least} to {bounds.most} replicas")
+    if not bounds.fewest <= before.replicas <= bounds.most:
+        within = min(max(before.replicas, bounds.fewest), bounds.most)
+        return Scale(within, f"it may have {bounds.fewest} to {bounds.most} replicas")
     seen = _remembered(before, load, policy, now)
-    if before.replicas == 0:
-        return _woken(seen, load, bounds, policy)
     if seen.above_s is not None and now - seen.above_s >= policy.up_after_s:
         wanted = min(bounds.most, max(before.replicas + 1, needed(load.work_per_s, load.per_replica, policy.target)))
         if wanted > before.replicas:
             return Scale(wanted, f"utilisation was {_shown(load, before)}, above {policy.up_at:.0%}")
-    if bounds.least == 0 and seen.idle_s is not None and now - seen.idle_s >= policy.zero_after_s:
-        return Scale(0, f"nothing was asked for {policy.zero_after_s:.0f} s")
     if seen.below_s is not None and now - seen.below_s >= policy.down_after_s:
-        wanted = max(bounds.least, 1, needed(seen.peak_per_s, load.per_replica, policy.target))
+        wanted = max(bounds.fewest, needed(seen.peak_per_s, load.per_replica, policy.target))
         if wanted < before.replicas:
-            reason = f"{wanted} would have been below {policy.target:.0%} for {policy.down_after_s:.0f} s"
-            return Scale(wanted, reason, idle_s=seen.idle_s)
+            return Scale(wanted, f"{wanted} would have been below {policy.target:.0%} for {policy.down_after_s:.0f} s")
     return seen
 
 
@@ -99,10 +100,8 @@ def next_look_s(state: Scale, bounds: Bounds, policy: ScalingPolicy) -> float | 
     times = []
     if state.above_s is not None and state.replicas < bounds.most:
         times.append(state.above_s + policy.up_after_s)
-    if state.below_s is not None and state.replicas > max(1, bounds.least):
+    if state.below_s is not None and state.replicas > bounds.fewest:
         times.append(state.below_s + policy.down_after_s)
-    if state.idle_s is not None and bounds.least == 0 < state.replicas:
-        times.append(state.idle_s + policy.zero_after_s)
     return min(times, default=None)
 
 
@@ -111,22 +110,12 @@ def _remembered(before: Scale, load: Load, policy: ScalingPolicy, now: float) ->
     is_above = load.work_per_s > policy.up_at * room
     fewer = (before.replicas - 1) * load.per_replica
     is_below = before.replicas > 1 and load.work_per_s < policy.down_at * fewer
-    is_idle = load.work_per_s <= 0
     return replace(
         before,
         above_s=_since(before.above_s, now) if is_above else None,
         below_s=_since(before.below_s, now) if is_below else None,
-        idle_s=_since(before.idle_s, now) if is_idle else None,
         peak_per_s=max(before.peak_per_s if before.below_s is not None else 0.0, load.work_per_s) if is_below else 0.0,
     )
-
-
-def _woken(seen: Scale, load: Load, bounds: Bounds, policy: ScalingPolicy) -> Scale:
-    """From nothing at once: whoever asks waits for it."""
-    if load.work_per_s <= 0:
-        return seen
-    wanted = min(bounds.most, max(1, needed(load.work_per_s, load.per_replica, policy.target)))
-    return Scale(wanted, "somebody asked while there was none")
 
 
 def _since(before: float | None, now: float) -> float:

@@ -32,13 +32,14 @@ class SaturatedPoint:
 class Fit:
     """What a token costs. `work_per_s` is what the engine does when saturated, in completion tokens' worth a second.
 
-    `typical_error` is the share by which half of the points' times are missed at most: how far cost is from linear, and
-    how restless the machine was.
+    `typical_error` is the share by which the points' times are missed, the median: how far cost is from linear, and how
+    restless the machine was. As many points as there are costs are met in any case and are left out; None where there
+    are no others.
     """
 
     weights: CostWeights
     work_per_s: float
-    typical_error: float
+    typical_error: float | None
 
 
 def fit_cost(points: Sequence[SaturatedPoint]) -> Fit:
@@ -48,7 +49,8 @@ def fit_cost(points: Sequence[SaturatedPoint]) -> Fit:
     Relative, so that a long run does not outvote a short one. Absolute (by least squares that are reweighted:
     Schlossmacher, JASA 1973), for a run that something else on the machine slowed down is far off, and squares would
     follow it. Negative costs are ruled out by trying every set of kinds that cost something (active sets of Lawson and
-    Hanson, "Solving Least Squares Problems", chapter 23: with three kinds there are seven). Raises `CannotFit`.
+    Hanson, "Solving Least Squares Problems", chapter 23: with three kinds there are seven). The cost of a kind that
+    was measured and seems to cost nothing is hidden by noise: it is as much as could be hidden. Raises `CannotFit`.
     """
     usable = [point for point in points if point.seconds > 0]
     if not usable:
@@ -62,12 +64,26 @@ def fit_cost(points: Sequence[SaturatedPoint]) -> Fit:
     if not solved:
         raise CannotFit("no token was counted")
     best = min(solved, key=lambda costs: sum(abs(error) for error in _errors(rows, costs)))
-    return _fit(rows, best)
+    typical = _typical_error(rows, best)
+    return _fit(_with_hidden(rows, best, typical or 0.0), typical)
 
 
-def _fit(rows: Sequence[_Row], costs: _Row) -> Fit:
+def _typical_error(rows: Sequence[_Row], costs: _Row) -> float | None:
+    free = sorted(abs(error) for error in _errors(rows, costs))[sum(cost > 0 for cost in costs) :]
+    return median(free) if free else None
+
+
+def _with_hidden(rows: Sequence[_Row], costs: _Row, error: float) -> _Row:
+    """A kind without a cost has the one that adds `error` to the run with most of it; caching makes nothing dearer."""
+    most = [max(row[kind] for row in rows) for kind in range(3)]
+    prompt, cached, completion = (
+        cost if cost > 0 or amount == 0 else error / amount for cost, amount in zip(costs, most, strict=True)
+    )
+    return prompt, cached if costs[1] > 0 else min(cached, prompt), completion
+
+
+def _fit(costs: _Row, typical: float | None) -> Fit:
     prompt, cached, completion = costs
-    typical = median(abs(error) for error in _errors(rows, costs))
     if completion > 0:
         return Fit(CostWeights(prompt / completion, cached / completion, 1.0), 1 / completion, typical)
     # Nothing is completed (embeddings): then a prompt token is the measure, and one of completion costs as much.

@@ -2,16 +2,16 @@
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from openfm.core.errors import InvalidParameterValue
 from openfm.core.objective import Objective
+from openfm.core.throughput import cores_of_one, expected_per_s, side_by_side
 from openfm.scheduling.calibration import CannotFit, Fit, SaturatedPoint, fit_cost, work_of
 from openfm.scheduling.points import Point
-from openfm.scheduling.work import CostWeights
+from openfm.scheduling.work import PROVISIONAL_WEIGHTS, CostWeights, Throughput
 
 _PROVISIONAL_SHARE = 0.5
 """Of what a saturated replica does: where the knee was not looked for, half of it is promised."""
@@ -31,6 +31,12 @@ class Hardware:
         """Memory counts in GiB: what the kernel keeps for itself varies."""
         told = [self.processor, self.cores, round(self.memory_bytes / 2**30), list(self.gpus)]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+
+    def expected(self, parameters: int) -> Throughput:
+        """What a model of so many parameters can be promised here before anybody measured it."""
+        cores, gpus = cores_of_one(self.cores), len(self.gpus)
+        replica = expected_per_s(parameters, cores, gpus)
+        return Throughput(PROVISIONAL_WEIGHTS, replica, side_by_side(self.cores, cores, gpus))
 
     def __str__(self) -> str:
         """For people."""
@@ -76,6 +82,7 @@ class ThroughputProfile:
 
     `saturated_work_per_s` is what it does at most, `knee_work_per_s` the most at which it met the objective.
     `knee_requests_per_s` is the same in requests of `setting.shape`. Where `is_provisional`, the knee is an estimate.
+    `fit_error` is `Fit.typical_error`.
     """
 
     setting: Setting
@@ -83,34 +90,23 @@ class ThroughputProfile:
     saturated_work_per_s: float
     knee_work_per_s: float
     knee_requests_per_s: float
-    fit_error: float
+    fit_error: float | None
     prefill: tuple[Rate, ...]
     decode: tuple[Rate, ...]
     points: tuple[Point, ...]
     is_provisional: bool
 
     @property
+    def throughput(self) -> Throughput:
+        """What can be promised by it: the knee is what one replica keeps its objective at."""
+        hardware = self.setting.hardware
+        abreast = side_by_side(hardware.cores, self.setting.engine.threads, len(hardware.gpus))
+        return Throughput(self.weights, self.knee_work_per_s, abreast, is_measured=True)
+
+    @property
     def chunk_size(self) -> int:
-        """Tokens a second that throughput is provisioned in multiples of: what one replica can be promised.
-
-        In completion tokens' worth, rounded down to two digits.
-        """
-        whole = math.floor(self.knee_work_per_s)
-        step = int(10 ** max(0, len(str(whole)) - 2))
-        return max(1, whole // step * step)
-
-    @property
-    def side_by_side(self) -> int:
-        """How many such replicas the hardware runs at once: one on each GPU, or on cores of their own but for one."""
-        cores, threads = self.setting.hardware.cores, self.setting.engine.threads
-        if self.setting.hardware.gpus:
-            return len(self.setting.hardware.gpus)
-        return max(1, (cores - 1) // threads) if 0 < threads < cores else 1
-
-    @property
-    def machine_work_per_s(self) -> float:
-        """What all of them do at most."""
-        return self.saturated_work_per_s * self.side_by_side
+        """Tokens a second, in completion tokens' worth, that throughput is provisioned in multiples of."""
+        return self.throughput.chunk
 
     def staleness(self, hardware: Hardware, engine_version: str) -> str | None:
         """Why the figures may no longer be true here, as a sentence; None where nothing changed."""
@@ -178,7 +174,7 @@ def make_profile(setting: Setting, points: Sequence[Point]) -> ThroughputProfile
         saturated_work_per_s=round(fit.work_per_s, 3),
         knee_work_per_s=round(knee * work, 3),
         knee_requests_per_s=round(knee, 4),
-        fit_error=round(fit.typical_error, 4),
+        fit_error=None if fit.typical_error is None else round(fit.typical_error, 4),
         prefill=tuple(_rate(p, p.prompt) for p in points if p.kind == "prefill"),
         decode=tuple(_rate(p, p.completion) for p in points if p.kind == "decode"),
         points=tuple(Point.from_json(point.to_json()) for point in points),

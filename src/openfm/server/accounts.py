@@ -9,6 +9,7 @@ from openfm.limits.budget_store import BudgetStore, InProcessBudgets
 from openfm.metering.day_sums import SumKeeper
 from openfm.metering.keeping import RetentionDesk
 from openfm.metering.payloads import PayloadWriter
+from openfm.metering.refusals import RefusalWriter
 from openfm.metering.unit_hours import UnitHourWriter
 from openfm.server.background import cancelled, started
 from openfm.server.engine_room import EngineRoom
@@ -22,6 +23,7 @@ class Accounts:
     """What others need of it."""
 
     payloads: PayloadWriter
+    refusals: RefusalWriter
     retention: RetentionDesk
 
 
@@ -40,15 +42,16 @@ async def open_accounts(
         while await bookkeeper.turn():
             pass
         counting = bookkeeper.run(now_us)
-    payloads = PayloadWriter(state.database, metrics.payload_dropped)
+    payloads, refusals = PayloadWriter(state.database, metrics.payload_dropped), RefusalWriter(state.database)
     tasks = [
         started(counting, "budgets"),
         started(UnitHourWriter(state.database, ReadyProvisioned(state, room)).run(), "hours of model units"),
         started(payloads.run(), "inference tables"),
+        started(refusals.run(), "refusals"),
         started(SumKeeper(state.database).run(), "daily sums"),
         started(retention.run(), "retention"),
     ]
     try:
-        yield Accounts(payloads, retention)
+        yield Accounts(payloads, refusals, retention)
     finally:
         await cancelled(tasks)

@@ -17,7 +17,7 @@ from openfm.control.calibrations.service import CalibrationService
 from openfm.control.endpoints.directory import EndpointDirectory
 from openfm.control.endpoints.models import KnownModels
 from openfm.core.endpoint import DeploymentState, EntitySettings, ServedEntity
-from openfm.core.errors import ApiError, Conflict, EngineFailed
+from openfm.core.errors import ApiError, EngineFailed
 from openfm.core.principal import Principal
 from openfm.fleet.replica import Replica
 from openfm.scheduling.calibration import CannotFit
@@ -30,6 +30,7 @@ log = structlog.get_logger(__name__)
 
 _SYSTEM = Principal(id="0", name="System user", is_admin=True)
 _LOOK_AGAIN_S = 30.0
+_DELETED = "The calibration was deleted."
 _AS_PROMISED = EntitySettings(provisioned_model_units=1, burst_scaling_enabled=False)
 """What is measured is what will be promised: a replica with the cores and the precedence of provisioned throughput."""
 
@@ -55,8 +56,8 @@ class Calibrator:
         self._own = bench
         self._nudged = asyncio.Event()
         self._idle = asyncio.Event()
-        self._first_loads: dict[frozenset[str], ServedEntity] = {}
-        self._asked: set[frozenset[str]] = set()
+        self._loads: dict[frozenset[str], ServedEntity] = {}
+        self._loaded: frozenset[frozenset[str]] = frozenset()
 
     def nudge(self) -> None:
         """There may be more to do, or what is being done is not wanted any more."""
@@ -68,17 +69,22 @@ class Calibrator:
         await self._idle.wait()
 
     def on_fleet_change(self) -> None:
-        """A replica's state changed: the first load of a provisioned version asks for a quick calibration."""
-        for entity in self._provisioned():
-            is_new = entity.version_ids not in self._asked
-            if is_new and self._own.room.deployments.trial(entity).state is DeploymentState.READY:
-                self._asked.add(entity.version_ids)
-                self._first_loads[entity.version_ids] = entity
-                self.nudge()
+        """A replica's state changed: whenever a provisioned version is loaded, a quick calibration may be due."""
+        deployments, before = self._own.room.deployments, self._loaded
+        loaded = {
+            entity.version_ids: entity
+            for entity in self._provisioned()
+            if deployments.trial(entity).state is DeploymentState.READY
+        }
+        self._loaded = frozenset(loaded)
+        new = {ids: entity for ids, entity in loaded.items() if ids not in before}
+        if new:
+            self._loads.update(new)
+            self.nudge()
 
-    def is_asked(self, version_ids: frozenset[str]) -> bool:
-        """Whether a first load of this version was seen since the server began."""
-        return version_ids in self._asked
+    def is_loaded(self, version_ids: frozenset[str]) -> bool:
+        """Whether a provisioned endpoint has a replica of this version that is READY."""
+        return version_ids in self._loaded
 
     async def run(self) -> None:
         """Work until cancelled. What is under way then goes on at the next start, from what was measured."""
@@ -86,7 +92,7 @@ class Calibrator:
             self._nudged.clear()
             one = None
             with survived("calibration.broke"):
-                await asyncio.to_thread(self._ask_for_first_loads)
+                await asyncio.to_thread(self._ask_for_loads)
                 one = await asyncio.to_thread(self._own.service.next_open)
                 if one is not None:
                     await self._one(one)
@@ -138,7 +144,8 @@ class Calibrator:
             deployment_id=f"calibration-{one.id}",
             version_ids=version.ids,
         )
-        await self._note(one, 0.0, "Starting a replica of its own.", [])
+        if not await asyncio.to_thread(self._own.service.say, one.id, "Starting a replica of its own."):
+            raise EngineFailed(_DELETED)
         async with self._own.room.trial(entity) as replica:
             engine = self._engine(entity, replica)
             fingerprint = (
@@ -176,14 +183,14 @@ class Calibrator:
 
     async def _note(self, one: Calibration, fraction: float, sentence: str, points: Sequence[Point]) -> None:
         if not await asyncio.to_thread(self._own.service.note, one.id, fraction, sentence, points):
-            raise EngineFailed("The calibration was deleted.")
+            raise EngineFailed(_DELETED)
 
     def _engine(self, entity: ServedEntity, replica: Replica) -> EngineIdentity:
         model = self._own.room.depot.model(entity)
         name = "unknown" if model is None else model.engine
         return EngineIdentity(name, self._own.here.engine_version(name), replica.slots, replica.spec.threads)
 
-    # ------------------------------------------------------------------------------------- by itself, the first time
+    # ------------------------------------------------------------------------------------- by itself, at each load
 
     def _provisioned(self) -> Sequence[ServedEntity]:
         return [
@@ -193,14 +200,13 @@ class Calibrator:
             if entity.settings.is_provisioned and entity.external is None
         ]
 
-    def _ask_for_first_loads(self) -> None:
-        """Ask for quick calibrations of versions that nobody calibrated, nor tried to. Blocks."""
-        while self._first_loads:
-            version_ids, entity = self._first_loads.popitem()
-            if not self._own.service.has_any(version_ids):
+    def _ask_for_loads(self) -> None:
+        """Ask for quick calibrations of versions that were loaded and never measured here, where one is due. Blocks."""
+        while self._loads:
+            version_ids, entity = self._loads.popitem()
+            if self._own.service.is_due(version_ids):
                 wanted = CalibrationRequest(entity.entity_name, entity.entity_version, is_provisional=True)
-                with suppress(Conflict):
-                    self._own.service.create(wanted, _SYSTEM)
+                self._own.service.create(wanted, _SYSTEM)
 
 
 def _memory_of(pid: int) -> int:

@@ -18,6 +18,7 @@ from openfm.control.limits.weights import WeightBook
 from openfm.control.registry.models import ServableModels
 from openfm.control.workspace.service import ensure_workspace
 from openfm.metering.price_list import KnownPrices
+from openfm.scheduling.work import Throughput
 from openfm.server.here import engine_version, this_hardware
 from openfm.server.state import all_of, now_ms, now_us
 from openfm.store.database import Database
@@ -67,11 +68,11 @@ class GatewayState:
         """When access tokens were used here since the last call: id -> ms since the epoch."""
         return self.access.token_book.take_used()
 
-    def chunk_size(self, entity_name: str, entity_version: str) -> int:
-        """See `control.endpoints.ports.Models.throughput_chunk_size`; of versions that are served."""
+    def throughput(self, entity_name: str, entity_version: str) -> Throughput:
+        """See `control.endpoints.ports.Models.throughput`; of versions that are served."""
         if self._models is None:
             raise AssertionError("asked before catch_up")
-        return self._models.throughput_chunk_size(entity_name, entity_version)
+        return self._models.throughput(entity_name, entity_version)
 
     def _reload(self) -> None:
         self.access.reload()

@@ -93,6 +93,11 @@ class Leases:
         for name in [name for name, gateway in self._gateways.items() if now - gateway.heard_s > LEASE_S]:
             self._forget(name, "gateway.lost")
 
+    def forget_all(self) -> None:
+        """Take back everything."""
+        for name in tuple(self._gateways):
+            self._forget(name, "gateway.lost")
+
     def _forget(self, name: str, event: str) -> None:
         for replica in self._gateways.pop(name).lent.values():
             replica.take_back(name)
@@ -138,11 +143,17 @@ class LeaseDesk:
         await Response(body, media_type="application/json")(scope, receive, send)
 
     async def run(self) -> None:
-        """Forget gateways that are gone, for ever."""
-        while True:
-            await asyncio.sleep(1.0)
-            self._leases.forget_silent()
-            self._count()
+        """Forget gateways that are gone, until cancelled: this server ends, and hears none of them any more.
+
+        What they have is theirs for one more lease then, while the engines drain.
+        """
+        try:
+            while True:
+                await asyncio.sleep(1.0)
+                self._leases.forget_silent()
+                self._count()
+        finally:
+            asyncio.get_running_loop().call_later(LEASE_S, self._leases.forget_all)
 
     async def _answer(self, scope: Scope, receive: Receive) -> bytes:
         if not authenticate(scope["headers"], self._state.access.token_book).is_admin:

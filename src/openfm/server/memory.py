@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from openfm.control.endpoints.directory import EndpointDirectory
-from openfm.control.endpoints.ports import Capacity
+from openfm.control.endpoints.ports import Capacity, Shortage
 from openfm.control.throughput.ports import MemoryFit
 from openfm.core.endpoint import ServedEntity, ServingEndpoint
 from openfm.core.errors import NotFound
@@ -26,17 +26,19 @@ class MemoryCapacity:
     footprint: Callable[[str, str], Footprint]
     bounds: Callable[[ServedEntity], Bounds]
 
-    def refusal(self, asked: Iterable[ServedEntity], others: Iterable[ServingEndpoint]) -> str | None:
+    def refusal(
+        self, asked: Iterable[ServedEntity], others: Iterable[ServingEndpoint], held: Iterable[ServedEntity] = ()
+    ) -> Shortage | None:
         """See `Capacity.refusal`."""
         holders = self.holders(others)
-        left = max(0, self.total_bytes - sum(holders.values()))
+        left = max(self.total_bytes - sum(holders.values()), sum(self._held(entity) for entity in held), 0)
         for entity in asked:
             if entity.external is not None:
                 continue
             footprint, replicas = self._footprint(entity), self.bounds(entity).most
             wanted = replicas * footprint.memory_bytes
             if wanted > (left if self._is_held(entity) else self.total_bytes):
-                return self._sentence(entity, (footprint, replicas), left, holders)
+                return Shortage(self._sentence(entity, (footprint, replicas), left, holders), "served_entities")
             left -= self._held(entity)
         return None
 
@@ -103,10 +105,12 @@ class Capacities:
     def __init__(self, *accounts: Capacity) -> None:
         self._accounts = accounts
 
-    def refusal(self, asked: Iterable[ServedEntity], others: Iterable[ServingEndpoint]) -> str | None:
+    def refusal(
+        self, asked: Iterable[ServedEntity], others: Iterable[ServingEndpoint], held: Iterable[ServedEntity] = ()
+    ) -> Shortage | None:
         """See `Capacity.refusal`."""
-        entities, endpoints = list(asked), list(others)
-        found = (account.refusal(entities, endpoints) for account in self._accounts)
+        entities, endpoints, own = list(asked), list(others), list(held)
+        found = (account.refusal(entities, endpoints, own) for account in self._accounts)
         return next((refusal for refusal in found if refusal is not None), None)
 
 

@@ -34,4 +34,4 @@ class Overcommitment:
                 refusal = self.capacity.refusal([entity], others)
                 if refusal is not None:
                     log.warning("promise.too_large", endpoint=endpoint.name, entity=entity.name)
-                    self.tell(entity.deployment_id, EventKind.PROMISE_TOO_LARGE, refusal)
+                    self.tell(entity.deployment_id, EventKind.PROMISE_TOO_LARGE, refusal.sentence)

@@ -22,14 +22,16 @@ class ReadyProvisioned:
         for endpoint in self._state.directory.endpoints:
             for entity in endpoint.wanted_entities:
                 if entity.settings.is_provisioned and self._is_ready(entity.deployment_id):
+                    units, throughput = self._bought(entity, entity.settings)
                     found[entity.deployment_id] = Provisioned(
                         deployment_id=entity.deployment_id,
-                        units=self._units(entity, entity.settings),
+                        units=units,
                         endpoint_id=endpoint.id,
                         endpoint_name=endpoint.name,
                         creator=endpoint.creator,
                         entity_name=entity.entity_name,
                         tags=tuple(endpoint.details.tags.items()),
+                        throughput=throughput,
                     )
         return found
 
@@ -37,9 +39,10 @@ class ReadyProvisioned:
         replicas = self._room.reconciler.replicas(deployment_id)
         return any(replica.status.state is ReplicaState.READY for replica in replicas)
 
-    def _units(self, entity: ServedEntity, settings: EntitySettings) -> int:
-        """As asked; of a throughput, its multiples of the model's chunk."""
+    def _bought(self, entity: ServedEntity, settings: EntitySettings) -> tuple[int, int]:
+        """Model units, and tokens/s: the one that was not asked for by the model's chunk."""
+        chunk = self._state.models.throughput(entity.entity_name, entity.entity_version).chunk
         if settings.provisioned_model_units is not None:
-            return settings.provisioned_model_units
-        chunk = self._state.models.throughput_chunk_size(entity.entity_name, entity.entity_version)
-        return max(1, (settings.max_provisioned_throughput or 0) // chunk)
+            return settings.provisioned_model_units, settings.provisioned_model_units * chunk
+        throughput = settings.max_provisioned_throughput or 0
+        return max(1, throughput // chunk), throughput

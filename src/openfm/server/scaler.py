@@ -8,7 +8,7 @@ import structlog
 
 from openfm.core.endpoint import ServedEntity
 from openfm.core.event import EventKind
-from openfm.scheduling.autoscaling import Bounds, Load, Scale, ScalingPolicy, scale
+from openfm.scheduling.autoscaling import Load, Scale, ScalingPolicy, scale
 from openfm.server.promises import Promises
 
 Tell = Callable[[str, EventKind, str], None]
@@ -58,13 +58,12 @@ class Scaler:
         promise = None if self._promises is None else self._promises.promise(entity)
         if self._promises is None or promise is None:
             return entity.settings.workload_size.replicas
-        found = self._promises.bounds(entity)
-        bounds = Bounds(max(1, found.least), found.most)
+        bounds = self._promises.bounds(entity)
         if self._asked_per_s is None:
             return bounds.most
         before = self._scales.get(entity.deployment_id)
         if before is None:
-            before = self._scales[entity.deployment_id] = Scale(bounds.least)
+            before = self._scales[entity.deployment_id] = Scale(bounds.fewest)
         load = Load(self._asked_per_s(entity.deployment_id), promise.rate / promise.replicas)
         after = scale(before, load, bounds, self._policy, self._clock())
         if after.replicas != before.replicas:

@@ -23,7 +23,7 @@ from openfm.control.endpoints.service import EndpointService, Office
 from openfm.control.limits.service import LimitBook
 from openfm.control.limits.weights import WeightBook
 from openfm.control.registry.setup import Neighbours, Registry
-from openfm.control.throughput.ports import FleetAccount, MemoryAccount
+from openfm.control.throughput.ports import FleetAccount, MemoryAccount, PromiseAccount
 from openfm.control.throughput.service import ThroughputOffice, ThroughputService
 from openfm.control.usage.ports import Prices
 from openfm.control.workspace.service import ensure_workspace
@@ -150,7 +150,9 @@ def calibration_service(state: State) -> CalibrationService:
     return CalibrationService(CalibrationOffice(state.database, state.registry.servable, state.profiles, now_ms))
 
 
-def throughput_service(state: State, prices: Prices, fleet: FleetAccount, memory: MemoryAccount) -> ThroughputService:
+def throughput_service(
+    state: State, prices: Prices, fleet: FleetAccount, memory: MemoryAccount, promises: PromiseAccount
+) -> ThroughputService:
     """Who answers questions about throughput."""
     return ThroughputService(
         ThroughputOffice(
@@ -161,6 +163,7 @@ def throughput_service(state: State, prices: Prices, fleet: FleetAccount, memory
             prices,
             fleet,
             memory,
+            promises,
             lambda: time.time_ns() // 1000,
         )
     )

@@ -4,7 +4,7 @@ Rows of `ledger` are inserted when a request is reserved and changed once, when 
 are never changed (but `journal_positions`).
 """
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, String, Table, Text, text
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, String, Table, Text, false, text
 
 from openfm.store.tables import metadata
 
@@ -39,6 +39,7 @@ ledger = Table(
     Column("idempotency_key", String(64), nullable=True, comment="core.ledger.Attempt: hashes"),
     Column("idempotency_body", String(64), nullable=True),
     Column("is_streaming", Boolean, nullable=False),
+    Column("is_provisioned", Boolean, nullable=False, server_default=false(), comment="its tokens cost nothing"),
     Column("received_us", BigInteger, nullable=False, index=True, comment="us since the epoch, as all times here"),
     Column("reserved_prompt_tokens", BigInteger, nullable=False),
     Column("reserved_completion_tokens", BigInteger, nullable=False),

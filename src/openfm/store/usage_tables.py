@@ -1,4 +1,4 @@
-"""What is kept of usage beside the ledger's rows: daily sums of rows, hours of model units, payloads."""
+"""What is kept of usage beside the ledger's rows: daily sums of rows, hours of model units, refusals, payloads."""
 
 from sqlalchemy import JSON, BigInteger, Column, Float, Index, Integer, String, Table, Text
 
@@ -56,6 +56,7 @@ unit_hours = Table(
     Column("from_s", BigInteger, primary_key=True, autoincrement=False, comment="s since the epoch, as to_s"),
     Column("to_s", BigInteger, nullable=False, index=True, comment="READY from from_s up to here"),
     Column("units", Integer, nullable=False, comment="model units"),
+    Column("throughput", Integer, nullable=True, comment="what was promised, tokens/s; null where it was not noted"),
     Column("principal_id", String(32), nullable=False, comment="the endpoint's creator"),
     Column("principal_name", Text, nullable=False),
     Column("endpoint_id", String(64), nullable=False),
@@ -66,6 +67,22 @@ unit_hours = Table(
     Column("currency", String(3), nullable=False),
     Column("price_version", Integer, nullable=False, comment="prices.version; 0 where none was set"),
     Column("charge_number", BigInteger, nullable=True, index=True, unique=True, comment=CHARGE_NUMBER),
+)
+
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("minute", BigInteger, primary_key=True, autoincrement=False, comment="in which they came; since the epoch"),
+    Column("digest", String(64), primary_key=True, comment="SHA-256 of what follows, up to code"),
+    Column("endpoint_id", String(64), nullable=False),
+    Column("endpoint_name", Text, nullable=False),
+    Column("served_entity", Text, nullable=False),
+    Column("entity_name", Text, nullable=False),
+    Column("principal_id", String(32), nullable=False, comment="empty where too many were refused to tell them apart"),
+    Column("principal_name", Text, nullable=False),
+    Column("status", Integer, nullable=False, comment="HTTP"),
+    Column("code", String(64), nullable=False, comment="core.errors.ApiError.code"),
+    _sum("requests", "that were refused before they were dispatched: the ledger has none of them"),
 )
 
 payloads = Table(

@@ -13,6 +13,13 @@ _TTFT_BUCKETS = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.7
 _TPOT_BUCKETS = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5)
 _DURATION_BUCKETS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 _LAG_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
+_WHERE = ("endpoint", "served_entity")
+
+MOST_ENTITIES = 1000
+"""Served entities, of all endpoints, that have labels of their own."""
+
+OTHERS = "(others)"
+"""The label of all that come after them."""
 
 
 class Metrics:
@@ -20,18 +27,17 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self._requests = self._counter("requests", "Requests answered.", "endpoint", "task", "status")
+        self._requests = self._counter("requests", "Requests answered.", *_WHERE, "task", "status")
         self._running = Gauge("openfm_requests_running", "Requests being answered now.", registry=self._registry)
-        self._prompt = self._counter("prompt_tokens", "Prompt tokens processed.", "endpoint")
-        self._cached = self._counter("cached_prompt_tokens", "Prompt tokens from the prefix cache.", "endpoint")
-        self._completion = self._counter("completion_tokens", "Completion tokens generated.", "endpoint")
-        self._delivered = self._counter("delivered_tokens", "Completion tokens handed to the client.", "endpoint")
-        self._queue = self._histogram("request_queue_time", "Time in line.", _TTFT_BUCKETS, "endpoint")
-        self._ttft = self._histogram(
-            "time_to_first_token", "Request received to first token.", _TTFT_BUCKETS, "endpoint"
-        )
-        self._tpot = self._histogram("time_per_output_token", "Mean after the first token.", _TPOT_BUCKETS, "endpoint")
-        self._duration = self._histogram("request_duration", "Received to last byte.", _DURATION_BUCKETS, "endpoint")
+        self._prompt = self._counter("prompt_tokens", "Prompt tokens processed.", *_WHERE)
+        self._cached = self._counter("cached_prompt_tokens", "Prompt tokens from the prefix cache.", *_WHERE)
+        self._completion = self._counter("completion_tokens", "Completion tokens generated.", *_WHERE)
+        self._delivered = self._counter("delivered_tokens", "Completion tokens handed to the client.", *_WHERE)
+        self._queue = self._histogram("request_queue_time", "Time in line.", _TTFT_BUCKETS, *_WHERE)
+        self._ttft = self._histogram("time_to_first_token", "Request received to first token.", _TTFT_BUCKETS, *_WHERE)
+        self._tpot = self._histogram("time_per_output_token", "Mean after the first token.", _TPOT_BUCKETS, *_WHERE)
+        self._duration = self._histogram("request_duration", "Received to last byte.", _DURATION_BUCKETS, *_WHERE)
+        self._known: set[tuple[str, str]] = set()
         self._limited = self._counter("limits_hit", "Requests refused by a limit.", "endpoint", "measure")
         self._over_budget = self._counter("budget_refusals", "Requests refused by a budget.", "budget")
         self._budgets = Gauge(
@@ -73,20 +79,29 @@ class Metrics:
 
     def record(self, usage: UsageRecord) -> None:
         """Count one request that reached an endpoint."""
-        endpoint = usage.endpoint
-        self._requests.labels(endpoint, usage.task, str(usage.status)).inc()
-        self._prompt.labels(endpoint).inc(usage.generated.prompt)
-        self._cached.labels(endpoint).inc(usage.generated.cached)
-        self._completion.labels(endpoint).inc(usage.generated.completion)
-        self._delivered.labels(endpoint).inc(usage.delivered.completion)
-        self._duration.labels(endpoint).observe(max(0.0, usage.finished_s - usage.received_s))
+        where = self._where(usage.endpoint, usage.served_entity)
+        self._requests.labels(*where, usage.task, str(usage.status)).inc()
+        self._prompt.labels(*where).inc(usage.generated.prompt)
+        self._cached.labels(*where).inc(usage.generated.cached)
+        self._completion.labels(*where).inc(usage.generated.completion)
+        self._delivered.labels(*where).inc(usage.delivered.completion)
+        self._duration.labels(*where).observe(max(0.0, usage.finished_s - usage.received_s))
         if usage.first_token_s is None:
             return
-        self._queue.labels(endpoint).observe(usage.queue_s)
-        self._ttft.labels(endpoint).observe(max(0.0, usage.first_token_s - usage.received_s))
+        self._queue.labels(*where).observe(usage.queue_s)
+        self._ttft.labels(*where).observe(max(0.0, usage.first_token_s - usage.received_s))
         if usage.generated.completion > 1:
             decode_s = max(0.0, usage.finished_s - usage.first_token_s)
-            self._tpot.labels(endpoint).observe(decode_s / (usage.generated.completion - 1))
+            self._tpot.labels(*where).observe(decode_s / (usage.generated.completion - 1))
+
+    def _where(self, endpoint: str, entity: str) -> tuple[str, str]:
+        """The labels: updates name new entities without end, so those after the first many are counted together."""
+        where = endpoint, entity
+        if where not in self._known:
+            if len(self._known) >= MOST_ENTITIES:
+                return endpoint, OTHERS
+            self._known.add(where)
+        return where
 
     def limit_hit(self, endpoint: str, measure: str) -> None:
         """A limit on `measure` refused a request to the endpoint."""

@@ -33,10 +33,22 @@ class PriceNote(msgspec.Struct, frozen=True):
     cost: str
 
 
+class UnitsNote(msgspec.Struct, frozen=True):
+    """What the answer took of provisioned throughput: its work, in completion tokens, and how long one unit does that.
+
+    `is_burst`: it went in beside what was provisioned, and took nothing of it.
+    """
+
+    work: float
+    unit_seconds: float
+    is_burst: bool
+
+
 class Explanation(msgspec.Struct, frozen=True):
     """Who answered, where the time went, what was counted. Times are milliseconds.
 
     `prefill_ms` is from the engine's start to the first token; None where there was no such token, as for embeddings.
+    `units` is None where no throughput was provisioned.
     """
 
     request_id: str
@@ -53,6 +65,7 @@ class Explanation(msgspec.Struct, frozen=True):
     completion_tokens: int
     price: PriceNote
     tightest_limit: LimitNote | None
+    units: UnitsNote | None
 
 
 def is_asked_for(headers: Iterable[tuple[bytes, bytes]]) -> bool:

@@ -69,8 +69,6 @@ def _text(said: str) -> str:
 
 
 def _retry_headers(error: ApiError) -> list[tuple[bytes, bytes]]:
-    if error.is_hopeless:
-        return [(b"x-should-retry", b"false")]
     if error.retry_after_s is None:
         return []
     milliseconds = max(1, math.ceil(error.retry_after_s * 1000))

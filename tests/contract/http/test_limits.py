@@ -117,6 +117,7 @@ async def test_one_sees_ones_own_limits_and_changes_none(http: Http, caller: tup
         ({"measure": "tokens", "amount": -1, "period": "minute"}, 400),
         ({"measure": "tokens", "amount": 10**16, "period": "minute"}, 400),
         ({"measure": "tokens", "amount": "many", "period": "minute"}, 400),
+        ({"measure": "tokens", "amount": True, "period": "minute"}, 400),
         ({"measure": "tokens", "amount": 1}, 400),
         ({"measure": "concurrency", "amount": 1, "period": "hour"}, 400),
         ({"measure": "tokens", "amount": 1, "period": "minute", "scope": "user", "principal": "nobody@x"}, 404),
@@ -132,6 +133,25 @@ async def test_a_limit_that_cannot_be_is_refused_with_a_sentence(
     assert answer.status == status
     assert answer.json["message"].endswith(".")
     assert (await http.get(LIMITS)).json["limits"] == before
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"tokens": True},
+        {"calls": 1, "key": "endpoint", "principal": "nobody@x"},
+        {"calls": 1, "principal": "nobody@x"},
+        {"calls": 1, "key": "user", "principal": "nobody@x"},
+    ],
+)
+@pytest.mark.parametrize("route", ["ai-gateway", "rate-limits"])
+async def test_an_endpoints_limit_that_would_bind_others_than_it_says_is_refused(
+    http: Http, route: str, fields: dict[str, object]
+) -> None:
+    limits = {"rate_limits": [{"renewal_period": "minute"} | fields]}
+    answer = await http.send("PUT", f"/api/2.0/serving-endpoints/{CHAT}/{route}", limits)
+    assert answer.status == 400, answer.raw
+    assert (await ask(http)).status == 200
 
 
 async def test_what_limits_refuse_is_counted(http: Http, caller: tuple[Http, str]) -> None:

@@ -92,6 +92,14 @@ async def test_places_are_free_again_when_a_request_leaves(store: LimitStore) ->
     await store.reserve([claim(PLACES)])
 
 
+async def test_a_claim_above_its_limit_waits_until_nothing_is_used(store: LimitStore, clock: Clock) -> None:
+    await store.reserve([claim(TOKENS, 60)])
+    clock.now += 20
+    await store.reserve([claim(TOKENS, 10)])
+    clock.now += await refused(store, claim(TOKENS, 5000))
+    await store.reserve([claim(TOKENS, 100)])
+
+
 async def test_standings_are_of_all_limits_also_where_one_refuses(store: LimitStore) -> None:
     admitted = await store.reserve([claim(REQUESTS), claim(PLACES), claim(TOKENS, 90)])
     assert [standing.remaining for standing in admitted.standings] == [1, 0, 10]

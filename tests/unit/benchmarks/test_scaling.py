@@ -8,7 +8,7 @@ from benchmarks.scaling import fleet, play, rows, scenario
 from benchmarks.simulation.backlog import Backlog
 from benchmarks.simulation.oracle import oracle_cost, regret
 from benchmarks.simulation.traces import TRACES
-from benchmarks.simulation.world import REPLICA, Scenario, World
+from benchmarks.simulation.world import IDLE_S, REPLICA, Scenario, World
 from openfm.scheduling.autoscaling import Bounds, ScalingPolicy
 
 
@@ -48,13 +48,23 @@ def test_a_load_that_never_changes_costs_what_the_oracle_pays() -> None:
 
 
 def test_who_finds_no_room_waits_until_another_leaves() -> None:
-    busy = Scenario((1.0,) * 30, 60.0, Bounds(1, 2), load_s=10)
-    leaving = Scenario((0.9,) * 10 + (0.0,) * 20, 60.0, Bounds(0, 1), load_s=10)
+    busy = Scenario((1.0,) * 60, 60.0, Bounds(1, 2), load_s=10)
+    leaving = Scenario((0.9,) * 10 + (0.0,) * 50, 60.0, Bounds(0, 1), load_s=10)
     room = type(REPLICA)(cores=2 * REPLICA.cores, memory_bytes=2 * REPLICA.memory_bytes)
     short, left = World([room], [busy, leaving]).run()
-    assert 1490 <= short.short_s <= 1510  # until 900 s after the other's last work
-    assert left.changes == 1
-    assert short.replica_s == pytest.approx(1800 + 1800 - 10 - short.short_s)
+    assert 590 + IDLE_S <= short.short_s <= 610 + IDLE_S  # until the other sleeps, so long after its last work
+    assert (left.changes, left.replica_s) == (1, 600 + IDLE_S)
+    assert short.replica_s == pytest.approx(3600 + 3600 - 10 - short.short_s)
+
+
+def test_what_may_sleep_sleeps_as_the_server_lets_it_and_is_woken_by_the_next_load() -> None:
+    room = type(REPLICA)(cores=REPLICA.cores, memory_bytes=REPLICA.memory_bytes)
+    resting = Scenario((0.5,) * 2 + (0.0,) * 60 + (0.5,) * 2 + (0.0,) * 10, 60.0, Bounds(0, 1), load_s=10)
+    (outcome,) = World([room], [resting]).run()
+    assert outcome.changes == 2
+    assert outcome.replica_s == 120 + IDLE_S + 120 + 600
+    never = Scenario(resting.trace, 60.0, Bounds(1, 1), load_s=10)
+    assert World([room], [never]).run()[0].changes == 0
 
 
 def test_the_same_seed_gives_the_same_day() -> None:

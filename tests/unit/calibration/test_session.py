@@ -45,6 +45,7 @@ def test_it_finds_what_tokens_cost() -> None:
     assert fit.weights.prompt == pytest.approx(0.4, rel=0.1)
     assert fit.weights.cached_prompt == pytest.approx(0.04, abs=0.06)
     assert fit.work_per_s == pytest.approx(100, rel=0.1)
+    assert fit.typical_error is not None
     assert fit.typical_error < 0.1
 
 
@@ -108,7 +109,21 @@ def test_progress_only_goes_up_and_says_what_is_being_measured() -> None:
 def test_a_quick_one_asks_little_and_looks_for_no_knee() -> None:
     quick = calibrated(LinearEngine(), QUICK)
     assert {point.kind for point in quick} == {"solo", "prefill", "decode", "mix"}
-    assert fit_cost(saturated(quick)).work_per_s == pytest.approx(100, rel=0.25)
+    assert sum(point.seconds for point in quick) < 60
+
+
+def test_a_quick_one_has_more_points_than_costs_and_sees_what_cached_tokens_cost() -> None:
+    fit = fit_cost(saturated(calibrated(LinearEngine(), QUICK)))
+    assert fit.typical_error is not None
+    assert fit.work_per_s == pytest.approx(100, rel=0.1)
+    assert fit.weights.prompt == pytest.approx(0.4, rel=0.1)
+    assert fit.weights.cached_prompt == pytest.approx(0.04, rel=0.5)
+
+
+def test_what_requests_share_is_in_the_caches_before_it_is_measured() -> None:
+    shared = [point for point in calibrated(LinearEngine(), QUICK) if "/128." in point.key or "/176." in point.key]
+    assert len(shared) == 2
+    assert all(point.cached > 2 * point.prompt for point in shared)
 
 
 def test_embeddings_are_measured_by_their_prompts() -> None:

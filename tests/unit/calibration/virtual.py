@@ -96,4 +96,5 @@ class LinearEngine(ScriptedEngine):
 
 
 def _common(one: list[str], other: list[str]) -> int:
-    return next((index for index, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), 0)
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((index for index, pair in pairs if pair[0] != pair[1]), min(len(one), len(other)))

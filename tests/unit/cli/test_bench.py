@@ -62,13 +62,14 @@ async def test_usage_counts_tokens_and_the_first_text_begins_the_answer() -> Non
     usage = json.dumps({"choices": [], "usage": USAGE})
     outcome = await sent(streaming(role, text("a"), text("b"), usage, "[DONE]"))
     assert outcome.is_ok
+    assert not outcome.is_estimated
     assert (outcome.prompt_tokens, outcome.cached_tokens, outcome.completion_tokens) == (9, 4, 3)
     assert outcome.first_s is not None
 
 
-async def test_without_usage_a_chunk_is_a_token() -> None:
+async def test_without_usage_a_word_and_a_chunk_are_tokens_and_that_is_told() -> None:
     outcome = await sent(streaming(text("a"), text("b"), "[DONE]"))
-    assert outcome.completion_tokens == 2
+    assert (outcome.prompt_tokens, outcome.completion_tokens, outcome.is_estimated) == (1, 2, True)
 
 
 @pytest.mark.parametrize(
@@ -160,6 +161,32 @@ async def test_the_command_writes_a_report_for_each_output(tmp_path: Path) -> No
     assert written["summary"]["errors"] == {}
     assert "<svg" in files[1].read_text()
     assert "TTFT ≤ 5000 ms at p95: met" in result.output
+
+
+async def test_estimated_tokens_are_called_so_in_every_output(tmp_path: Path) -> None:
+    files = tmp_path / "run.json", tmp_path / "run.html"
+    async with served(streaming(text("a"), text("b"), "[DONE]")) as url:
+        arguments = [url, "--model", "m", "--rate", "20", "--duration", "0.2", "--warm-up", "0"]
+        outputs = ["-o", "text", "-o", str(files[0]), "-o", str(files[1]), "--arrivals", "constant"]
+        result = await asyncio.to_thread(CliRunner().invoke, app, [*arguments, *outputs])
+    assert result.exit_code == 0, result.output
+    written = json.loads(files[0].read_text())
+    assert written["summary"]["estimated"] == written["summary"]["answered"] == 4
+    assert written["requests"][0]["is_estimated"]
+    for told in (result.output, files[1].read_text(), *written["notes"]):
+        assert "the server sent no usage with 4 of 4 answers" in told
+
+
+async def test_a_run_without_an_answer_is_written_and_fails() -> None:
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(status=429)
+
+    async with served(handler) as url:
+        arguments = [url, "--model", "m", "--rate", "20", "--duration", "0.2", "--warm-up", "0", "-o", "json"]
+        result = await asyncio.to_thread(CliRunner().invoke, app, [*arguments, "--arrivals", "constant"])
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["summary"]["errors"] == {"429": 4}
+    assert "None of 4 requests was answered: 4 of 429." in result.stderr
 
 
 @pytest.mark.parametrize(

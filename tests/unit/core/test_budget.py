@@ -85,7 +85,7 @@ def test_a_refusal_names_the_budget_what_is_left_and_when_it_renews() -> None:
     refusal = claim.refusal(8 * PICO + 1, us(2026, 11, 30))
     assert "'team' (10 USD per month for the user group red) has 1.999999999999 USD left" in refusal.message
     assert "may cost up to 3. It renews at 2026-12-01T00:00:00Z" in refusal.message
-    assert refusal.renews_in_s == 24 * 3600
+    assert refusal.retry_after_s == 24 * 3600
     assert (refusal.status, refusal.error_code, refusal.openai_code) == (
         429,
         "REQUEST_LIMIT_EXCEEDED",

@@ -56,6 +56,10 @@ class FakeAllowance:
     standings: Sequence[Standing] = ()
     most_completion_tokens: int | None = None
     used: list[TokenCounts] = field(default_factory=list)
+    withdrawn: int = 0
+
+    async def withdraw(self) -> None:
+        self.withdrawn += 1
 
     async def settle(self, used: TokenCounts) -> None:
         self.used.append(used)

@@ -55,14 +55,14 @@ class Request:
 
 
 def test_a_request_is_on_record_with_who_and_what_before_it_is_dispatched() -> None:
-    request = Request(client_request_id="mine", usage_context={"cost": "c"}, is_streaming=True)
+    request = Request(client_request_id="mine", usage_context={"cost": "c", "job": "j"}, is_streaming=True)
     request.open()
     (entry,) = request.ledger.written
     assert isinstance(entry, LedgerEntry)
     assert (entry.principal_name, entry.endpoint_name, entry.entity_name) == ("ann", "llama", "system.ai.m")
     assert (entry.reserved_prompt_tokens, entry.reserved_completion_tokens) == (10, 64)
     assert (entry.received_us, entry.client_request_id) == (999_500_000, "mine")
-    assert dict(entry.tags) == {"team": "a", "cost": "c"}, "the request's context goes before the endpoint's tags"
+    assert dict(entry.tags) == {"team": "a", "cost": "b", "job": "j"}, "the endpoint's tags hold; a caller adds to them"
 
 
 def test_a_second_attempt_at_another_entity_is_the_same_request() -> None:
@@ -73,6 +73,16 @@ def test_a_second_attempt_at_another_entity_is_the_same_request() -> None:
     assert len(request.ledger.written) == 1
     request.bill.close(200)
     assert (request.settled.served_entity, request.settled.entity_version) == ("other", "2")
+
+
+def test_what_is_paid_by_the_hour_is_noted_of_who_answered() -> None:
+    request = Request()
+    request.open()
+    first = ENDPOINT.active.served_entities[0]
+    bought = replace(first, settings=replace(first.settings, max_provisioned_throughput=10))
+    request.bill.open(ANN, ENDPOINT, bought, RESERVED)
+    request.bill.close(200)
+    assert [event.is_provisioned for event in request.ledger.written] == [False, True]
 
 
 def test_without_a_ledger_nothing_is_opened_and_nothing_closed() -> None:

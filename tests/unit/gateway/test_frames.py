@@ -5,22 +5,24 @@ import json
 import time
 from collections.abc import AsyncGenerator
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 from openfm.control.identity.token_book import ADMIN, TokenBook
 from openfm.core.chat import Delta, Event, Finished, FinishReason, GenerationRequest
 from openfm.core.endpoint import EndpointConfig, EndpointType, Route, ServedEntity, ServingEndpoint
-from openfm.core.errors import EngineFailed
+from openfm.core.errors import EngineFailed, RateLimited
 from openfm.core.ledger import LedgerState, Settlement
 from openfm.core.model import ModelProfile, Task
 from openfm.core.price_book import PriceBook
-from openfm.core.usage import TokenCounts
+from openfm.core.usage import Refused, TokenCounts, UsageRecord
 from openfm.engines.scripted import FOREVER, ScriptedEngine
 from openfm.gateway.admission import Admission, QueueLimits
 from openfm.gateway.exchange import ExchangeLog, Sinks
 from openfm.gateway.guards import Guards
 from openfm.gateway.idempotency import Attempts
 from openfm.gateway.invoke import Gateway
+from openfm.gateway.ports import UsageSink
 from openfm.gateway.routes import DataPlane
 from openfm.limits.key_store import InProcessKeys
 from openfm.telemetry.metrics import Metrics
@@ -72,15 +74,29 @@ async def pieces(*events: Event | EngineFailed) -> list[bytes]:
     return sent
 
 
-def plane_over(engine: ScriptedEngine, ledger: FakeLedger) -> DataPlane:
+@dataclass
+class Told:
+    """A usage sink that remembers."""
+
+    records: list[UsageRecord] = field(default_factory=list)
+
+    def record(self, usage: UsageRecord) -> None:
+        self.records.append(usage)
+
+
+def plane_over(
+    engine: ScriptedEngine, ledger: FakeLedger, sink: UsageSink | None = None, limiter: FakeLimiter | None = None
+) -> DataPlane:
     gateway = Gateway(
         FakeDirectory(ENDPOINT),
         FakeRoster([FakeReplica(engine)]),
         Admission(QueueLimits(), time.monotonic),
-        Guards(FakeLimiter()),
+        Guards(limiter or FakeLimiter()),
         lambda: 0.0,
     )
-    exchanges = ExchangeLog(ledger, Attempts(InProcessKeys(time.time)), Sinks((UsageLog(),)), Metrics(), time.time)
+    exchanges = ExchangeLog(
+        ledger, Attempts(InProcessKeys(time.time)), Sinks((sink or UsageLog(),)), Metrics(), time.time
+    )
     return DataPlane(gateway, TokenBook({"t": ADMIN}), exchanges, PriceBook(()))
 
 
@@ -131,3 +147,31 @@ async def test_an_answer_that_the_servers_end_cuts_is_aborted_with_what_was_deli
     settled = ledger.written[-1]
     assert isinstance(settled, Settlement)
     assert (settled.state, settled.status, settled.billed.completion) == (LedgerState.ABORTED, 503, 1)
+
+
+async def asked_once(engine: ScriptedEngine, limiter: FakeLimiter) -> tuple[UsageRecord, FakeLedger]:
+    sink, ledger, arriving = Told(), FakeLedger(), [{"type": "http.request", "body": ASKED, "more_body": False}]
+
+    async def receive() -> dict[str, Any]:
+        if not arriving:
+            await asyncio.Event().wait()
+        return arriving.pop()
+
+    async def send(message: Any) -> None:
+        del message
+
+    await plane_over(engine, ledger, sink, limiter)(SCOPE, receive, send)
+    (usage,) = sink.records
+    return usage, ledger
+
+
+async def test_a_request_that_is_refused_is_no_row_of_the_ledger_and_its_record_says_why() -> None:
+    usage, ledger = await asked_once(ScriptedEngine(), FakeLimiter(error=RateLimited("Too many.", retry_after_s=1.0)))
+    assert ledger.written == []
+    assert usage.refused == Refused(ENDPOINT.id, "system.ai.m", ADMIN.id, "rate_limit_exceeded")
+
+
+async def test_a_request_that_failed_after_it_was_dispatched_was_not_refused() -> None:
+    usage, ledger = await asked_once(Bursts(EngineFailed("It broke.")), FakeLimiter())
+    assert len(ledger.written) == 2
+    assert (usage.status, usage.refused) == (502, None)

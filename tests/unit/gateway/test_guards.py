@@ -17,13 +17,20 @@ from openfm.core.chat import (
     SamplingParams,
 )
 from openfm.core.embedding import EmbeddingRequest
-from openfm.core.endpoint import EndpointConfig, EndpointDetails, EndpointType, Route, ServedEntity, ServingEndpoint
+from openfm.core.endpoint import (
+    EndpointConfig,
+    EndpointDetails,
+    EndpointType,
+    EntitySettings,
+    Route,
+    ServedEntity,
+    ServingEndpoint,
+)
 from openfm.core.errors import BudgetExceeded, EngineFailed, LedgerUnavailable
 from openfm.core.job import GenerationJob
 from openfm.core.model import ModelProfile, Task
 from openfm.core.price import Price, PriceUnit, Target, TargetKind
 from openfm.core.price_book import PriceBook
-from openfm.core.usage import TokenCounts
 from openfm.engines.scripted import ScriptedEngine
 from openfm.gateway.admission import Admission, QueueLimits
 from openfm.gateway.bill import Bill
@@ -130,12 +137,29 @@ async def test_the_most_is_held_while_it_runs_and_what_it_cost_afterwards() -> N
     assert at.held == bill.prompt + bill.completion
 
 
+async def test_what_is_paid_by_the_hour_holds_no_money_for_its_tokens_but_its_fallback_does() -> None:
+    bought = replace(CHEAP, settings=EntitySettings(max_provisioned_throughput=10))
+    config = EndpointConfig(1, (bought, DEAR), (Route("cheap", 100), Route("dear", 0)))
+    by_the_hour = replace(ENDPOINT, config=config)
+    at = shop(12, by_the_hour)
+    called = invocation(at)
+    assert await answered(at, called, chat(max_tokens=100)) == 0
+    called.bill.close(200)
+    await called.settle()
+    at = shop(100_000, replace(by_the_hour, details=FALLBACK.details))
+    called = invocation(at)
+    assert await answered(at, called, chat(max_tokens=100)) >= 10 * 100
+    called.bill.close(200)
+    await called.settle()
+    assert at.held == 0
+
+
 async def test_a_request_that_may_pass_the_budget_is_refused_before_any_engine_and_takes_no_limit() -> None:
     at = shop(12)
     with pytest.raises(BudgetExceeded, match="'team'"):
         await answered(at, invocation(at), chat(max_tokens=100))
     assert at.held == 0
-    assert at.limiter.allowance.used == [TokenCounts(), TokenCounts()], "given back, each time it was asked"
+    assert (at.limiter.allowance.withdrawn, len(at.limiter.demands)) == (1, 1), "without counting the prompt first"
 
 
 async def test_where_bytes_are_too_high_a_bound_the_engine_counts_the_prompt() -> None:

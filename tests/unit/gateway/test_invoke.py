@@ -114,6 +114,16 @@ async def test_a_request_takes_the_most_it_can_use_before_it_stands_in_line(
     assert len(engine.requests) == asked
 
 
+async def test_a_prompt_is_counted_only_where_that_may_help(gateway: Gateway, limiter: FakeLimiter) -> None:
+    limiter.error = RateLimited("Too fast.", retry_after_s=1.0)
+    limiter.error.may_fit = True
+    with pytest.raises(RateLimited):
+        await said(gateway, invocation(gateway, answers=2), chat("hello", answers=2, max_tokens=7))
+    bound, counted = limiter.demands
+    assert (bound.least_prompt, counted.least_prompt) == (1, None)
+    assert counted.prompt < bound.prompt
+
+
 async def test_an_open_ended_answer_gets_what_the_limit_leaves(
     gateway: Gateway, engine: ScriptedEngine, limiter: FakeLimiter
 ) -> None:

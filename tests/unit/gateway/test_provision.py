@@ -55,7 +55,7 @@ class Book:
 
     def promise(self, entity: ServedEntity) -> Promise | None:
         rate = entity.settings.max_provisioned_throughput
-        return None if rate is None else Promise(CostWeights(0, 0, 1), rate, self.replicas)
+        return None if rate is None else Promise(CostWeights(0, 0, 1), rate, self.replicas, chunk=5)
 
 
 @dataclass

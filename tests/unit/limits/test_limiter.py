@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from openfm.core.endpoint import EndpointDetails, ServingEndpoint
-from openfm.core.errors import PermissionDenied, RateLimited
+from openfm.core.errors import InvalidRequest, PermissionDenied, RateLimited
 from openfm.core.limits import LimitRule, LimitScope, Measure
 from openfm.core.principal import Principal
 from openfm.core.usage import Demand, TokenCounts
@@ -30,6 +30,42 @@ async def test_what_was_not_used_is_given_back() -> None:
         await allowance.settle(TokenCounts(prompt=3, completion=2))
     with pytest.raises(RateLimited, match="10 are used"):
         await limiter.reserve(ANN, make_endpoint(), DEMAND)
+
+
+async def test_a_bound_that_does_not_fit_says_whether_the_true_count_may() -> None:
+    limiter, served = Limiter(InProcessLimits(lambda: 600.0), lambda: (EACH,)), make_endpoint()
+    await limiter.reserve(ANN, served, Demand(12, 0))
+    for bound in (Demand(10, 5, least_prompt=1), Demand(1000, 5, least_prompt=1)):
+        with pytest.raises(RateLimited) as refused:
+            await limiter.reserve(ANN, served, bound)
+        assert refused.value.may_fit
+    for bound in (Demand(10, 8, least_prompt=1), Demand(10, 5)):
+        with pytest.raises(RateLimited) as refused:
+            await limiter.reserve(ANN, served, bound)
+        assert not refused.value.may_fit
+
+
+async def test_a_bound_above_the_limit_waits_until_nothing_is_used() -> None:
+    now = 600.0
+    limiter, served = Limiter(InProcessLimits(lambda: now), lambda: (EACH,)), make_endpoint()
+    await limiter.reserve(ANN, served, Demand(18, 0))
+    now += 30.0
+    await limiter.reserve(ANN, served, Demand(2, 0))
+    with pytest.raises(RateLimited, match=r"20 are used. There is room in 60\.5 s") as refused:
+        await limiter.reserve(ANN, served, Demand(1000, 5, least_prompt=1))
+    assert not refused.value.may_fit
+    with pytest.raises(InvalidRequest, match="may need 21 tokens"):
+        await limiter.reserve(ANN, served, Demand(1000, 20, least_prompt=1))
+    now += refused.value.retry_after_s or 0.0
+    await limiter.reserve(ANN, served, Demand(15, 5))
+
+
+async def test_what_is_withdrawn_counts_as_if_it_had_not_come() -> None:
+    calls = LimitRule(LimitScope.USER, Measure.REQUESTS, 1, 60)
+    limiter, served = Limiter(InProcessLimits(lambda: 0.0), lambda: (EACH, calls)), make_endpoint()
+    for _ in range(3):
+        await (await limiter.reserve(ANN, served, Demand(20, 0))).withdraw()
+    await limiter.reserve(ANN, served, Demand(20, 0))
 
 
 async def test_a_changed_rule_holds_for_the_next_request() -> None:

@@ -27,6 +27,7 @@ def test_what_is_linear_is_found_exactly(costs: tuple[float, float, float]) -> N
     p, k, c = costs
     # A kind whose part of every run is below what 64-bit sums can tell apart is free to be off.
     points = measured(costs)
+    assert fit.typical_error is not None
     assert fit.typical_error < 1e-3
     predicted = [work_of(fit.weights, q.prompt + q.cached, q.cached, q.completion) / fit.work_per_s for q in points]
     assert predicted == pytest.approx([q.seconds for q in points], rel=1e-3)
@@ -48,6 +49,7 @@ def test_noise_never_makes_a_cost_negative_and_is_told_as_the_error(
     assert fit.weights.cached_prompt >= 0
     assert fit.weights.completion == 1.0
     assert fit.work_per_s > 0
+    assert fit.typical_error is not None
     assert fit.typical_error < 0.5
 
 
@@ -79,7 +81,26 @@ def test_what_says_nothing_is_refused(points: list[SaturatedPoint]) -> None:
 
 
 def test_runs_of_one_shape_only_predict_that_shape() -> None:
-    assert fit_cost([SaturatedPoint(1.0, 100, 0, 10)] * 3).typical_error < 1e-6
+    assert fit_cost([SaturatedPoint(1.0, 100, 0, 10)] * 3).typical_error == pytest.approx(0, abs=1e-6)
+
+
+def test_no_more_points_than_costs_tell_no_error() -> None:
+    points = measured((0.01, 0.001, 0.02))
+    assert fit_cost([points[0], points[2], points[3]]).typical_error is None
+
+
+def test_points_that_are_met_in_any_case_do_not_make_the_error_smaller() -> None:
+    slow = [1.0, 1.0, 1.0, 1.0, 1.3, 1.3]
+    error = fit_cost(measured((0.01, 0.001, 0.02), slow)).typical_error
+    assert error is not None
+    assert error > 0.1
+
+
+def test_a_cost_that_noise_hides_is_what_could_be_hidden_and_no_more_than_that_of_an_uncached_token() -> None:
+    # The runs with cached tokens were a little fast: by the rest of them those would cost less than nothing.
+    fit = fit_cost(measured((0.01, 0.0, 0.02), [1.02, 1.0, 0.98, 0.95, 0.95, 1.0]))
+    assert fit.typical_error is not None
+    assert 0 < fit.weights.cached_prompt < 0.2 * fit.weights.prompt
 
 
 @given(saturated=st.floats(0.01, 1000), share=st.floats(0.0, 1.0))

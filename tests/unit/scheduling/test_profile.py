@@ -56,9 +56,18 @@ def test_without_a_rate_that_met_the_objective_there_is_no_profile() -> None:
         make_profile(SETTING, [*MIXES, probe(0.1, is_met=False)])
 
 
-@pytest.mark.parametrize(("work", "chunk"), [(0.4, 1), (7.9, 7), (63.9, 63), (987.0, 980), (12_345.0, 12_000)])
-def test_the_chunk_is_what_a_replica_can_be_promised_rounded_down(work: float, chunk: int) -> None:
-    assert replace(FULL, knee_work_per_s=work).chunk_size == chunk
+def test_what_a_replica_can_be_promised_is_its_knee_not_what_saturates_it() -> None:
+    assert FULL.throughput.replica == FULL.knee_work_per_s < FULL.saturated_work_per_s
+    assert FULL.throughput.is_measured
+
+
+def test_what_is_expected_of_a_model_nobody_measured_is_of_this_machine() -> None:
+    assert 40 < HARDWARE.expected(134_515_008).replica < 140  # what SmolLM2-135M was measured at on two cores
+    assert HARDWARE.expected(134_515_008).side_by_side == 1
+    assert not HARDWARE.expected(134_515_008).is_measured
+    larger, server = replace(HARDWARE, cores=16), replace(HARDWARE, gpus=("a GPU", "a GPU"))
+    assert (larger.expected(10**9).replica, larger.expected(10**9).side_by_side) == (20, 3)
+    assert (server.expected(8 * 10**9).replica, server.expected(8 * 10**9).side_by_side) == (125, 2)
 
 
 def test_it_survives_json() -> None:
@@ -90,6 +99,6 @@ def test_the_machine_does_what_all_replicas_do_that_it_runs_at_once(
 ) -> None:
     engine = replace(SETTING.engine, threads=threads)
     setting = replace(SETTING, engine=engine, hardware=replace(HARDWARE, cores=cores, gpus=gpus))
-    profile = replace(FULL, setting=setting)
-    assert profile.side_by_side == side_by_side
-    assert profile.machine_work_per_s == side_by_side * FULL.saturated_work_per_s
+    throughput = replace(FULL, setting=setting).throughput
+    assert throughput.side_by_side == side_by_side
+    assert throughput.machine == side_by_side * FULL.knee_work_per_s

@@ -33,7 +33,7 @@ from openfm.store.blobs import BlobStore
 from openfm.store.database import Database
 from tests.unit.calibration.virtual import LinearEngine
 from tests.unit.control.registry.conftest import ADMIN, World
-from tests.unit.scheduling.test_profile import HARDWARE
+from tests.unit.scheduling.test_profile import HARDWARE, MIXES
 
 MODEL = "system.ai.smollm2_135m_instruct"
 BRIEF = Pace(warm_up_s=0.0, measure_s=0.05, probe_s=0.1, probes=2, solo_requests=1)
@@ -45,7 +45,12 @@ class LinearLauncher(ScriptedLauncher):
 
     fails_after: int | None = None
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.launching = asyncio.Event()
+
     async def launch(self, spec: EngineSpec, on_progress: Callable[[LoadProgress], None]) -> RunningScript:
+        self.launching.set()
         running = await super().launch(spec, on_progress)
         engine = LinearEngine(prompt_s=4e-6, cached_s=4e-7, completion_s=1e-5, fails_after=self.fails_after)
         running.engine = engine
@@ -79,6 +84,12 @@ class House:
     measured: list[frozenset[str]] = field(default_factory=list)
     machine: Machine = ENDLESS
     threads: int = 2
+    now_ms: int = 1
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Of the model version that is calibrated."""
+        return self.models.version(MODEL, "1").ids
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[tuple[Calibrator, EngineRoom]]:
@@ -112,8 +123,9 @@ def house(tmp_path: Path) -> Iterator[House]:
     )
     registry.prepare()
     profiles = ProfileBook(Here(HARDWARE, lambda _: "1.2"))
-    service = CalibrationService(CalibrationOffice(database, registry.servable, profiles, lambda: 1))
-    yield House(service, profiles, KnownModels(registry.servable, None))
+    service = CalibrationService(CalibrationOffice(database, registry.servable, profiles, lambda: made.now_ms))
+    made = House(service, profiles, KnownModels(registry.servable, None))
+    yield made
     database.close()
 
 
@@ -190,24 +202,66 @@ async def test_deleting_it_ends_the_measuring_and_the_next_has_its_turn(house: H
     assert house.profiles.best([second.version_id]) is not None
 
 
-async def test_the_first_load_of_a_provisioned_version_asks_for_a_quick_one_by_itself(house: House) -> None:
-    version = house.models.version(MODEL, "1")
-    settings = EntitySettings(max_provisioned_throughput=100)
-    entity = ServedEntity("s-1", MODEL, "1", version.profile, "d1", settings, version.ids)
-    config = EndpointConfig(1, (entity,), (Route("s-1", 100),))
+async def test_the_load_of_a_provisioned_version_asks_for_a_quick_one_by_itself(house: House) -> None:
     async with house.running() as (calibrator, room):
-        asked = asyncio.Event()
-        room.on_change(lambda: asked.set() if calibrator.is_asked(version.ids) else None)
-        house.directory.put(ServingEndpoint("e1", "support", Task.CHAT, EndpointType.CUSTOM_MODEL, "o", 1, 1, config))
-        room.nudge()
-        async with asyncio.timeout(60):
-            await asked.wait()
-            await calibrator.settled()
-    profile = house.profiles.best(version.ids)
+        await loaded_and_settled(house, calibrator, room)
+    profile = house.profiles.best(house.ids)
     assert profile is not None
     assert profile.is_provisional
     (only,) = house.service.list(None)
     assert (only.is_provisional, only.created_by) == (True, "System user")
+
+
+async def test_after_a_failure_a_later_load_asks_again_but_not_soon(house: House) -> None:
+    house.launcher.fails_after = 300
+    async with house.running() as (calibrator, room):
+        await loaded_and_settled(house, calibrator, room)
+        assert [one.state for one in house.service.list(None)] == [CalibrationState.FAILED]
+        house.launcher.fails_after = None
+        await loaded_and_settled(house, calibrator, room)
+        assert house.profiles.best(house.ids) is None
+        house.now_ms += 2 * 60 * 60 * 1000
+        await loaded_and_settled(house, calibrator, room)
+    assert house.profiles.best(house.ids) is not None
+    assert len(house.service.list(None)) == 2
+
+
+async def loaded_and_settled(house: House, calibrator: Calibrator, room: EngineRoom) -> None:
+    """A provisioned endpoint comes and its version is loaded; the endpoint goes when nothing is left to measure."""
+    version = house.models.version(MODEL, "1")
+    settings = EntitySettings(max_provisioned_throughput=100)
+    entity = ServedEntity("s-1", MODEL, "1", version.profile, "d1", settings, version.ids)
+    config = EndpointConfig(1, (entity,), (Route("s-1", 100),))
+    loaded, gone = asyncio.Event(), asyncio.Event()
+
+    def note() -> None:
+        (loaded if calibrator.is_loaded(version.ids) else gone).set()
+
+    room.on_change(note)
+    house.directory.put(ServingEndpoint("e1", "support", Task.CHAT, EndpointType.CUSTOM_MODEL, "o", 1, 1, config))
+    room.nudge()
+    async with asyncio.timeout(60):
+        await loaded.wait()
+        await calibrator.settled()
+        house.directory.remove("support")
+        gone.clear()
+        room.nudge()
+        await gone.wait()
+
+
+async def test_points_of_an_interrupted_one_outlive_a_server_that_ends_while_the_replica_starts(house: House) -> None:
+    one = house.ask(is_provisional=False)
+    house.service.begin(one, "here")
+    house.service.note(one.id, 0.4, "Measuring.", MIXES)
+    house.launcher.load_s = FOREVER
+    async with house.running() as (calibrator, _):
+        calibrator.nudge()
+        async with asyncio.timeout(60):
+            await house.launcher.launching.wait()
+    left = await asyncio.to_thread(house.service.get, one.id)
+    assert (left.state, left.progress) == (CalibrationState.RUNNING, 0.4)
+    assert left.message == "Starting a replica of its own."
+    assert len(left.points) == len(MIXES)
 
 
 async def no_wait(seconds: float) -> None:

@@ -10,6 +10,7 @@ from openfm.control.registry.models import ServableVersion
 from openfm.core.model import ModelProfile, Task
 from openfm.core.principal import Principal
 from openfm.core.registry import BASE_TAG, QUANTIZATION_TAG
+from openfm.scheduling.work import Throughput
 from openfm.server.footprint import Footprints
 from openfm.weights.facts import ModelFacts, ModelFormat
 
@@ -36,7 +37,7 @@ class Shelf:
         number = str(entity_version)
         return ServableVersion(frozenset({entity_name}), entity_name, number, profile, facts, digest, {}, tags)
 
-    def chunk_size(self, version: ServableVersion) -> int:
+    def throughput(self, version: ServableVersion) -> Throughput:
         raise NotImplementedError
 
     def digests(self) -> frozenset[str]:

@@ -48,7 +48,9 @@ def test_what_fits_beside_the_others_is_not_refused() -> None:
 
 def test_what_does_not_fit_is_refused_with_what_is_missing_and_who_holds_it() -> None:
     refusal = CAPACITY.refusal([entity(_BOUGHT)], [serving("a", _SHARED), serving("b", _BOUGHT)])
-    assert refusal == (
+    assert refusal is not None
+    assert refusal.param == "served_entities"
+    assert refusal.sentence == (
         "The served entity 'm-1' needs 1.00 GiB of memory for each of 2 replicas: 0.62 GiB for weights, 0.25 GiB for "
         "the KV cache of 8 sequences, the rest for the engine. 1.00 GiB of 4.00 GiB are left (held by a 1.00 GiB, "
         "b 2.00 GiB). Stop or delete another endpoint, serve a smaller or more quantised model, or lower engine_slots."

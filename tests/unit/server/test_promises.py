@@ -19,7 +19,7 @@ _BOUGHT = EntitySettings(max_provisioned_throughput=_CHUNK, burst_scaling_enable
 
 
 def whole() -> Promises:
-    return Promises(lambda _: Throughput(replace(PROVISIONAL_WEIGHTS, completion=1.0), _CHUNK), threads=2)
+    return Promises(lambda _: Throughput(replace(PROVISIONAL_WEIGHTS, completion=1.0), _CHUNK))
 
 
 def test_an_entity_that_was_promised_nothing_is_promised_nothing_by_any_gateway() -> None:

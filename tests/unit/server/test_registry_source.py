@@ -11,6 +11,7 @@ from openfm.core.errors import NotFound
 from openfm.core.model import ModelProfile, Task
 from openfm.core.principal import Principal
 from openfm.core.registry import FileEntry, manifest_digest
+from openfm.scheduling.work import Throughput
 from openfm.server.depot import ReadyModel
 from openfm.server.registry_source import RegistrySource, Workplace
 from openfm.store.blobs import BlobStore
@@ -37,7 +38,7 @@ class Registered:
     def digests(self) -> frozenset[str]:
         return frozenset(str(version.digest) for version in self.versions.values())
 
-    def chunk_size(self, version: ServableVersion) -> int:
+    def throughput(self, version: ServableVersion) -> Throughput:
         raise NotImplementedError
 
     def are_registered(self, version_ids: frozenset[str]) -> bool:

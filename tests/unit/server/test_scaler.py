@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import pytest
 from structlog.testing import capture_logs
 
 from openfm.core.endpoint import EntitySettings, ServedEntity, WorkloadSize
@@ -23,7 +24,7 @@ class Load:
     def __init__(self) -> None:
         self.now = self.asked = 0.0
         self.scaler = Scaler(lambda: self.now)
-        self.scaler.connect(Promises(lambda _: Throughput(PROVISIONAL_WEIGHTS, 100.0), threads=2), lambda _: self.asked)
+        self.scaler.connect(Promises(lambda _: Throughput(PROVISIONAL_WEIGHTS, 100.0)), lambda _: self.asked)
 
     def hold(self, asked: float, seconds: float) -> list[int]:
         self.asked, counts = asked, []
@@ -58,7 +59,7 @@ def test_pay_per_token_has_what_its_size_says_and_so_has_everybody_before_it_is_
 
 def test_where_others_count_what_is_asked_everybody_has_the_most() -> None:
     scaler = Scaler()
-    scaler.connect(Promises(lambda _: Throughput(PROVISIONAL_WEIGHTS, 100.0), threads=2), None)
+    scaler.connect(Promises(lambda _: Throughput(PROVISIONAL_WEIGHTS, 100.0)), None)
     assert scaler.replicas(replace(ENTITY, deployment_id="other")) == 2
 
 
@@ -67,6 +68,13 @@ def test_who_was_asleep_begins_with_the_fewest() -> None:
     load.hold(150, 60)
     load.scaler.forget_all_but(frozenset())
     assert load.hold(0, 5) == [1]
+
+
+def test_whether_it_sleeps_is_not_the_scalers_to_say() -> None:
+    settings = EntitySettings(max_provisioned_throughput=100, scale_to_zero_enabled=True)
+    load = Load()
+    load.scaler.tell_to(lambda *_: pytest.fail("nothing changed"))
+    assert {load.scaler.replicas(replace(ENTITY, settings=settings)) for _ in range(3)} == {1}
 
 
 def test_what_changes_is_told_with_its_reason() -> None:

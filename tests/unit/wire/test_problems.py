@@ -102,12 +102,12 @@ def test_an_error_that_repeats_what_is_no_text_is_still_told() -> None:
     assert "There is no '?'." in stream_error(error).decode()
 
 
-def test_a_spent_budget_is_not_to_be_tried_again() -> None:
-    error = errors.BudgetExceeded("The budget 'b' is spent.", budget="b", renews_in_s=3600)
+def test_a_spent_budget_says_when_it_renews_and_not_to_be_tried_before() -> None:
+    error = errors.BudgetExceeded("The budget 'b' is spent.", budget="b", retry_after_s=3599.5)
     for shape in ErrorShape:
         answer = problem(error, shape)
         headers = dict(answer.headers)
         assert (answer.status, headers[b"x-should-retry"]) == (429, b"false")
-        assert b"retry-after" not in headers, "databricks-sdk would sleep so long"
+        assert (headers[b"retry-after"], headers[b"retry-after-ms"]) == (b"3600", b"3599500")
     assert json.loads(problem(error, ErrorShape.OPENAI).body)["error"]["code"] == "insufficient_quota"
     assert json.loads(problem(error, ErrorShape.DATABRICKS).body)["error_code"] == "REQUEST_LIMIT_EXCEEDED"

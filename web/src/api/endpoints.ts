@@ -150,6 +150,8 @@ export type ServingEstimate = {
     left_bytes: number;
     total_bytes: number;
   };
+  /** What may still be promised of it here, in tokens a second. */
+  left_throughput: number;
   throughput: {
     throughput_chunk_size: number;
     is_provisional: boolean;

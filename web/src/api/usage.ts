@@ -129,6 +129,7 @@ export type EndpointReport = {
     requests: number;
     refused: number;
     failed: number;
+    promised_throughput: number;
     delivered_throughput: number;
     ttft_ms: number | null;
     tpot_ms: number | null;

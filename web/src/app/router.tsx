@@ -60,7 +60,7 @@ const playground = createRoute({
 const models = createRoute({
   getParentRoute: () => root,
   path: '/models',
-  validateSearch: (given: Record<string, unknown>): Search<'tab'> => ({ tab: text(given.tab) }),
+  validateSearch: (given: Record<string, unknown>): Search<'tab' | 'import'> => ({ tab: text(given.tab), import: text(given.import) }),
   component: lazyRouteComponent(() => import('@/features/models/list'), 'ModelsPage'),
 });
 

@@ -59,7 +59,7 @@ export function Confirm({ title, children, action, typed, run, onClose }: Confir
             <Button variant="default" onClick={onClose}>
               Cancel
             </Button>
-            <Button color="red" type="submit" loading={busy} disabled={typed !== undefined && text !== typed}>
+            <Button color="red.9" type="submit" loading={busy} disabled={typed !== undefined && text !== typed}>
               {action}
             </Button>
           </Group>

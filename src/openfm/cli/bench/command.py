@@ -27,7 +27,7 @@ from openfm.load.arrivals import ArrivalKind, constant_arrivals, parse_trace, po
 from openfm.load.html_report import html_report
 from openfm.load.lengths import parse_lengths
 from openfm.load.prompts import shared_prefix
-from openfm.load.report import Run, run_to_json
+from openfm.load.report import Run, estimate_note, run_to_json
 from openfm.load.runner import OpenLoop, Planned, Shapes, planned
 from openfm.load.statistics import summarise
 
@@ -68,7 +68,7 @@ def bench(
     """Load an endpoint, or any server with OpenAI's API, and measure TTFT, TPOT, throughput, goodput and errors.
 
     An open loop: requests come when they are due, whether or not earlier ones were answered, and latency counts from
-    the due time. Formulas are in the report.
+    the due time. Formulas are in the report. Exit status 1 when no request was answered.
     """
     outputs = output or ["text"]
     with reported(as_json="json" in outputs):
@@ -82,6 +82,8 @@ def bench(
         run = asyncio.run(_measured(where, plan, _asked(where, schedule, shapes, timeout)))
         for wanted in outputs:
             _write(run, wanted)
+        if not run.summary.answered:
+            raise CliError(f"None of {run.summary.requests} requests was answered: {run.summary.errors_told}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,10 +199,14 @@ async def _target(where: _Where) -> Target:
 
 
 def _notes(run: Run) -> list[str]:
-    late = run.summary.late_ms.percentiles[99.0]
+    estimated, late = estimate_note(run.summary), run.summary.late_ms.percentiles[99.0]
+    notes = [] if estimated is None else [estimated]
     if late is None or late < _LATE_MS:
-        return []
-    return [f"The load tool itself was late by {late:.0f} ms (p99): run it on another machine, or at a lower rate."]
+        return notes
+    return [
+        *notes,
+        f"The load tool itself was late by {late:.0f} ms (p99): run it on another machine, or at a lower rate.",
+    ]
 
 
 def _check_outputs(outputs: list[str]) -> None:

@@ -22,7 +22,7 @@ _END = b"[DONE]"
 class _Tally:
     first_s: float | None = None
     chunks: int = 0
-    prompt: int = 0
+    prompt: int | None = None
     cached: int = 0
     completion: int | None = None
     error: str | None = None
@@ -57,7 +57,7 @@ class Sender:
     timeout_s: float
 
     async def send(self, request: Planned, due_s: float) -> Outcome:
-        """The request's outcome. Where the server tells no usage, a chunk counts as a token."""
+        """The request's outcome. Where the server tells no usage, a word asked and a chunk answered count as tokens."""
         tally, sent_s = _Tally(), time.perf_counter()
         try:
             tally.error = await self._exchange(request, tally) or tally.error
@@ -72,10 +72,11 @@ class Sender:
             sent_s=sent_s,
             ended_s=time.perf_counter(),
             first_s=tally.first_s,
-            prompt_tokens=tally.prompt,
+            prompt_tokens=len(request.prompt.split()) if tally.prompt is None else tally.prompt,
             cached_tokens=tally.cached,
             completion_tokens=tally.chunks if tally.completion is None else tally.completion,
             error=tally.error,
+            is_estimated=tally.prompt is None,
         )
 
     async def _exchange(self, request: Planned, tally: _Tally) -> str | None:

@@ -8,7 +8,7 @@ from openfm.load.statistics import PERCENTILES, Distribution
 def print_run(run: Run) -> None:
     """Write figures, latencies and the formulas behind them."""
     summary = run.summary
-    errors = ", ".join(f"{count} of {kind}" for kind, count in sorted(summary.errors.items())) or "none"
+    guessed = ", estimated" if summary.estimated else ""
     verdict = "met" if summary.is_objective_met else "not met"
     print_facts(
         [
@@ -16,9 +16,12 @@ def print_run(run: Run) -> None:
             ("window", f"{summary.seconds:.1f} s, after {run.warm_up} requests of warm-up"),
             ("offered", f"{summary.offered_per_s:.2f} requests/s ({summary.requests})"),
             ("answered", f"{summary.requests_per_s:.2f} requests/s ({summary.answered})"),
-            ("errors", errors),
-            ("prompt", f"{summary.prompt_tokens_per_s:.1f} tokens/s ({summary.cached_tokens_per_s:.1f} cached)"),
-            ("completion", f"{summary.completion_tokens_per_s:.1f} tokens/s"),
+            ("errors", summary.errors_told),
+            (
+                "prompt",
+                f"{summary.prompt_tokens_per_s:.1f} tokens/s ({summary.cached_tokens_per_s:.1f} cached){guessed}",
+            ),
+            ("completion", f"{summary.completion_tokens_per_s:.1f} tokens/s{guessed}"),
             ("goodput", f"{summary.goodput_per_s:.2f} requests/s ({summary.goodput_share:.1%} of those offered)"),
             ("objective", f"{summary.objective}: {verdict}"),
         ]

@@ -13,7 +13,7 @@ from openfm.cli.errors import CliError, ExitCode, reported
 from openfm.cli.output import Output, OutputOption, print_json, print_table
 from openfm.cli.profile import Given, HomeOption, TokenOption, UrlOption
 from openfm.cli.text import neutral
-from openfm.cli.throughput.profile_text import print_profile
+from openfm.cli.throughput.profile_text import print_profile, shown_objective
 from openfm.cli.throughput.versions import newest_version, split_version
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -31,9 +31,9 @@ def calibrate(
     e2e: Annotated[float | None, typer.Option(help="Objective: ms to the end.")] = None,
     percentile: Annotated[float | None, typer.Option(help="The percentile that must keep the objective.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed sends the same requests.")] = 0,
-    quick: Annotated[bool, typer.Option("--quick", help="Half a minute; the profile is provisional.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Less than a minute; the profile is provisional.")] = False,
     show: Annotated[bool, typer.Option("--show", help="Measure nothing; show what was measured.")] = False,
-    cancel: Annotated[bool, typer.Option("--cancel", help="End the calibration that runs.")] = False,
+    cancel: Annotated[bool, typer.Option("--cancel", help="End what is being measured of it, or waits.")] = False,
     listed: Annotated[
         bool, typer.Option("--list", help="List the calibrations of all models, or of this one.")
     ] = False,
@@ -45,7 +45,8 @@ def calibrate(
     """Measure what a model version can do on the server's machine, and keep it with the version.
 
     Takes about four minutes on two cores; the model is loaded once more for it. The server goes on when this command
-    is interrupted, and after a restart of its own; the same command then watches again.
+    is interrupted, and after a restart of its own; the same command then watches again. With another objective, seed
+    or kind it waits until that one is done.
     """
     given = Given(url, token, home)
     with reported(as_json=output.is_json):
@@ -56,7 +57,7 @@ def calibrate(
             raise CliError("Say which model, as in main.default.model/1.", ExitCode.USAGE)
         name, version = split_version(model)
         if cancel:
-            talk(given, lambda client: _cancel(client, name))
+            talk(given, lambda client: _cancel(client, name, version))
             return
         if show:
             found = talk(given, lambda client: _profiles(client, name, version))
@@ -78,22 +79,33 @@ def calibrate(
 
 
 async def _calibrated(client: Client, wanted: Facts) -> list[Facts]:
-    running = await _running(client, str(wanted["entity_name"]), wanted["entity_version"])
-    one = running or await client.call("POST", _PATH, wanted)
-    if running:
-        sys.stderr.write("It is being calibrated already; this watches.\n")
+    before = await _open(client, str(wanted["entity_name"]), None)
+    one = await client.call("POST", _PATH, wanted)
+    others = [other for other in before if other["entity_version"] == one["entity_version"]]
+    if any(other["id"] == one["id"] for other in others):
+        _say("Just this is being measured already; this watches.")
+    elif others:
+        shown = "; ".join(_wish(other) for other in others)
+        _say(f"It is being measured otherwise ({shown}); this begins when that is done.")
+    one = await _watched(client, one)
+    if one["state"] != "SUCCEEDED":
+        raise CliError(f"The calibration failed: {one['message']}", ExitCode.UNHEALTHY)
+    if one["message"]:
+        _say(str(one["message"]))
+    return await _profiles(client, str(one["entity_name"]), str(one["entity_version"]))
+
+
+async def _watched(client: Client, one: Facts) -> Facts:
+    """The calibration when it is over; what it does is told meanwhile."""
     told = ""
     while one["state"] in _OPEN:
         line = f"{float(one['progress']):4.0%}  {one['message']}"
         if line != told:
-            sys.stderr.write(neutral(line) + "\n")
-            sys.stderr.flush()
+            _say(line)
             told = line
         await asyncio.sleep(_INTERVAL_S)
         one = await client.call("GET", f"{_PATH}/{one['id']}")
-    if one["state"] != "SUCCEEDED":
-        raise CliError(f"The calibration failed: {one['message']}", ExitCode.UNHEALTHY)
-    return await _profiles(client, str(one["entity_name"]), str(one["entity_version"]))
+    return one
 
 
 async def _profiles(client: Client, name: str, version: str | None) -> list[Facts]:
@@ -112,18 +124,31 @@ async def _all(client: Client, model: str | None) -> list[Facts]:
     return list((await client.call("GET", _PATH + asked))["calibrations"])
 
 
-async def _running(client: Client, name: str, version: str | None) -> Facts | None:
-    return next(
-        (one for one in await _all(client, name) if one["state"] in _OPEN and version in (None, one["entity_version"])),
-        None,
-    )
+async def _open(client: Client, name: str, version: str | None) -> list[Facts]:
+    """What is being measured of the model, or waits; the newest first."""
+    found = await _all(client, name)
+    return [one for one in found if one["state"] in _OPEN and version in (None, one["entity_version"])]
 
 
-async def _cancel(client: Client, name: str) -> None:
-    one = await _running(client, name, None)
-    if one is None:
+async def _cancel(client: Client, name: str, version: str | None) -> None:
+    found = await _open(client, name, version)
+    if not found:
         raise CliError(f"'{name}' is not being calibrated.", ExitCode.NOT_FOUND)
-    await client.call("DELETE", f"{_PATH}/{one['id']}")
+    for one in found:
+        await client.call("DELETE", f"{_PATH}/{one['id']}")
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(neutral(line) + "\n")
+    sys.stderr.flush()
+
+
+def _wish(one: Facts) -> str:
+    return f"{_kind(one)}, {shown_objective(one['objective'])}, seed {one['seed']}"
+
+
+def _kind(one: Facts) -> str:
+    return "quick" if one["is_provisional"] else "full"
 
 
 def _print_list(found: list[Facts], output: Output) -> None:
@@ -133,7 +158,7 @@ def _print_list(found: list[Facts], output: Output) -> None:
     rows = [
         (
             f"{one['entity_name']}/{one['entity_version']}",
-            "quick" if one["is_provisional"] else "full",
+            _kind(one),
             one["state"],
             f"{float(one['progress']):.0%}",
             one["message"],

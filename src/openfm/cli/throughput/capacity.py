@@ -22,29 +22,32 @@ def capacity(
             return
         print_facts([("hardware", found["hardware"])])
         print_text("")
-        print_table(("", "MEMORY", "CORES OF ONE'S OWN", "GPU MEMORY"), [_room(name, found[name]) for name in _ROOMS])
+        rooms = ("", "MEMORY", "CORES OF ONE'S OWN", "GPU MEMORY", "THROUGHPUT")
+        print_table(rooms, [_room(name, found[name]) for name in _ROOMS])
         print_text("")
-        columns = ("ENDPOINT", "ENTITY", "REPLICAS", "MEMORY", "PROMISED tok/s", "MEASURED tok/s", "WARNING")
+        columns = ("ENDPOINT", "ENTITY", "REPLICAS", "MEMORY", *_THROUGHPUT, "WARNING")
         print_table(columns, [_deployment(one) for one in found["deployments"]])
 
 
+_THROUGHPUT = ("PROMISED tok/s", "MEASURED tok/s", "LEFT tok/s")
 _ROOMS = ("total", "taken", "left")
 
 
-def _room(name: str, room: Facts) -> tuple[str, str, str, str]:
+def _room(name: str, room: Facts) -> tuple[str, ...]:
     gpus = ", ".join(_gib(size) for size in room["gpu_memory_bytes"]) or "-"
-    return name, _gib(room["memory_bytes"]), str(room["cores"]), gpus
+    return name, _gib(room["memory_bytes"]), str(room["cores"]), gpus, f"{room['throughput_share']:.0%}"
 
 
 def _deployment(one: Facts) -> tuple[str, ...]:
-    measured = one.get("measured_throughput")
+    measured, left = one.get("measured_throughput"), one.get("left_throughput")
     return (
         one["endpoint"] or "-",
         one["served_entity"],
         str(one["replicas"]),
         _gib(one["room"]["memory_bytes"]),
         f"{one['promised_throughput']:g}",
-        "not measured" if measured is None else str(measured),
+        "not measured" if measured is None else f"{measured:g}",
+        "-" if left is None else f"{left:g}",
         one.get("warning") or "",
     )
 

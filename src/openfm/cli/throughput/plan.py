@@ -25,7 +25,7 @@ def plan(
     output_tokens: Annotated[float | None, typer.Option("--output", help="Completion tokens of each.")] = None,
     cached: Annotated[float, typer.Option(help="Prompt tokens of each that a cache will have.")] = 0.0,
     from_ledger: Annotated[
-        float | None, typer.Option(help="Take the busiest minute of the last so many hours instead.")
+        float | None, typer.Option(help="Replay what was asked in the last so many hours instead.")
     ] = None,
     output: Annotated[Output, typer.Option("--format", "-o", help="text for people, json for programs.")] = Output.TEXT,
     url: UrlOption = None,
@@ -34,6 +34,10 @@ def plan(
 ) -> None:
     """Tell how much throughput a load needs, and what that costs."""
     with reported(as_json=output.is_json):
+        if from_ledger is not None and (requests_per_minute, prompt, output_tokens) != (None, None, None):
+            raise CliError(
+                "--from-ledger knows the load: leave out --requests-per-minute, --prompt and --output.", ExitCode.USAGE
+            )
         if from_ledger is None and None in (requests_per_minute, prompt, output_tokens):
             raise CliError("Say --requests-per-minute, --prompt and --output, or --from-ledger HOURS.", ExitCode.USAGE)
         asked = {
@@ -59,17 +63,23 @@ async def _plan(client: Client, model: str, asked: dict[str, float | None]) -> F
 
 
 def _print(found: Facts) -> None:
-    if found.get("warning"):
-        sys.stderr.write(f"Warning: {neutral(str(found['warning']))}\n")
+    for problem in (found.get("warning"), found.get("shortage")):
+        if problem:
+            sys.stderr.write(f"Warning: {neutral(str(problem))}\n")
     price = found["price_per_hour"]
     print_facts(
         [
             ("model", f"{found['entity_name']}/{found['entity_version']}"),
             ("load", found["basis"]),
             ("work", f"{found['work_per_s']:.1f} tokens/s ({found['work_per_request']:.1f} a request)"),
-            ("units", f"{found['units']} of {found['throughput_chunk_size']} tokens/s, one replica each"),
+            ("units", f"{found['units']} of {found['throughput_chunk_size']} tokens/s, on {_replicas(found)}"),
             ("provision", f"max_provisioned_throughput {found['max_provisioned_throughput']}"),
+            ("this machine", f"{found['machine_throughput']} tokens/s, {found['left_throughput']} of them left"),
             ("used", f"{found['utilization']:.0%}; room for {found['spare_requests_per_minute']:.0f} more a minute"),
             ("price", "no price set" if price is None else f"{price['amount']} {price['currency']} an hour"),
         ]
     )
+
+
+def _replicas(found: Facts) -> str:
+    return "one replica" if found["replicas"] == 1 else f"{found['replicas']} replicas"

@@ -22,13 +22,13 @@ def print_profile(profile: Facts) -> None:
             ("measured", f"{datetime.fromtimestamp(setting['measured_at'] / 1000, UTC):%Y-%m-%d %H:%M} UTC"),
             ("hardware", _hardware(hardware)),
             ("engine", f"{engine['name']} {engine['version']}, {engine['slots']} slots, {engine['threads']} threads"),
-            ("objective", _objective(objective)),
+            ("objective", shown_objective(objective)),
             ("load", f"{setting['load_s']:.1f} s, {setting['memory_bytes'] / 2**20:.0f} MiB"),
             ("work a token", _weights(weights)),
-            ("fit", f"half of the runs within {profile['fit_error']:.1%}, seed {setting['seed']}"),
+            ("fit", f"{_fit(profile['fit_error'])}, seed {setting['seed']}"),
             ("saturated", f"{profile['saturated_work_per_s']:.1f} tokens/s of work"),
             ("within objective", _knee(profile, shape)),
-            ("sold in", f"{profile['throughput_chunk_size']} tokens/s a replica"),
+            ("sold in", f"units of {profile['throughput_chunk_size']} tokens/s"),
         ]
     )
     print_text("")
@@ -45,10 +45,15 @@ def _hardware(hardware: Facts) -> str:
     return f"{hardware['processor']}, {hardware['cores']} cores, {hardware['memory_bytes'] / 2**30:.0f} GiB{gpus}"
 
 
-def _objective(objective: Facts) -> str:
+def shown_objective(objective: Facts) -> str:
+    """Bounds and percentile in one line."""
     bounds = [(name.upper(), objective[f"{name}_ms"]) for name in ("ttft", "tpot", "e2e")]
     shown = ", ".join(f"{name} ≤ {bound:g} ms" for name, bound in bounds if bound is not None)
     return f"{shown} at p{objective['percentile']:g}"
+
+
+def _fit(error: float | None) -> str:
+    return "no more runs than costs, so no error" if error is None else f"runs off by {error:.1%} (median)"
 
 
 def _weights(weights: Facts) -> str:

@@ -48,7 +48,17 @@ def _print(found: Facts) -> None:
         ]
     )
     print_text("")
-    columns = ("MINUTE (UTC)", "REQUESTS", "REFUSED", "DELIVERED tok/s", "TTFT ms", "TPOT ms", "E2E ms", "WHY")
+    columns = (
+        "MINUTE (UTC)",
+        "REQUESTS",
+        "REFUSED",
+        "PROMISED tok/s",
+        "DELIVERED tok/s",
+        "TTFT ms",
+        "TPOT ms",
+        "E2E ms",
+        "WHY",
+    )
     print_table(columns, [_row(minute) for minute in found["minutes"]])
 
 
@@ -59,6 +69,7 @@ def _row(minute: Facts) -> tuple[str, ...]:
         f"{start:%m-%d %H:%M}",
         str(minute["requests"]),
         str(minute["refused"]),
+        f"{minute['promised_throughput']:g}" if minute["promised_throughput"] else "-",
         f"{minute['delivered_throughput']:.1f}",
         *values,
         "; ".join(minute["breaches"]),

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
+from pydantic import StrictInt
 
 from openfm.control.budgets.service import BudgetBook, BudgetRequest, Standing, visible
 from openfm.control.endpoints.inputs import Input
@@ -26,7 +27,7 @@ class BudgetInput(Input):
     scope: str = BudgetScope.ALL
     target: str | None = None
     action: str = BudgetAction.STOP
-    alerts: list[int] | None = None
+    alerts: list[StrictInt] | None = None
 
 
 def _book(request: Request) -> BudgetBook:

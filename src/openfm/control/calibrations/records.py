@@ -1,11 +1,13 @@
 """A calibration as it is kept, and what is asked of one."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from openfm.core.objective import Objective
+
+_PAUSE_MS = 60 * 60 * 1000
 
 
 class CalibrationState(StrEnum):
@@ -45,6 +47,26 @@ class Calibration:
     created_by: str
     updated_at: int
     points: tuple[Mapping[str, Any], ...] = field(default=())
+
+    def measures_as(self, other: "Calibration") -> bool:
+        """Whether both ask the same of the same version."""
+        return _wish(self) == _wish(other)
+
+
+def _wish(one: Calibration) -> tuple[object, ...]:
+    return one.version_id, one.is_provisional, one.objective, one.seed
+
+
+def is_tried_again(tries: Iterable[Calibration], now_ms: int) -> bool:
+    """Whether the server may calibrate a version by itself that was calibrated so far in `tries`, none of which counts.
+
+    Not while one is to be done, and not soon after one failed: each load of a model that cannot be measured would take
+    the time of the others.
+    """
+    return all(
+        one.state.is_final and (one.state is not CalibrationState.FAILED or one.updated_at + _PAUSE_MS <= now_ms)
+        for one in tries
+    )
 
 
 @dataclass(frozen=True, slots=True)

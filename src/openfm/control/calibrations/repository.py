@@ -1,6 +1,6 @@
 """SQL of calibrations and throughput profiles. Every function works inside the caller's transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, delete, insert, select, update
@@ -53,6 +53,13 @@ def open_ones(connection: Connection) -> Sequence[Calibration]:
     """Those that are not final, the oldest first."""
     query = select(calibrations).where(calibrations.c.state.in_(_OPEN)).order_by(calibrations.c.created_at)
     return [_calibration(row) for row in connection.execute(query).mappings()]
+
+
+def of_versions(connection: Connection, version_ids: Collection[str]) -> Sequence[Calibration]:
+    """All of these model versions, the newest first."""
+    query = select(calibrations).where(calibrations.c.version_id.in_(version_ids))
+    newest = query.order_by(calibrations.c.created_at.desc(), calibrations.c.id)
+    return [_calibration(row) for row in connection.execute(newest).mappings()]
 
 
 def change(connection: Connection, identifier: str, values: Mapping[str, Any]) -> bool:

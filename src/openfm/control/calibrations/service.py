@@ -7,11 +7,16 @@ from typing import Any
 
 from openfm.control.calibrations import repository
 from openfm.control.calibrations.profiles import ProfileBook
-from openfm.control.calibrations.records import Calibration, CalibrationRequest, CalibrationState
+from openfm.control.calibrations.records import (
+    Calibration,
+    CalibrationRequest,
+    CalibrationState,
+    is_tried_again,
+)
 from openfm.control.registry import repository as registry
 from openfm.control.registry.models import ServableModels, ServableVersion
 from openfm.control.registry.repository import Page
-from openfm.core.errors import Conflict, InvalidParameterValue, NotFound
+from openfm.core.errors import InvalidParameterValue, NotFound
 from openfm.core.model import Task
 from openfm.core.objective import Objective, default_objective
 from openfm.core.principal import Principal
@@ -24,6 +29,7 @@ _MOST_LISTED = 200
 _LONGEST_MESSAGE = 2000
 _BOUNDS = ("ttft_ms", "tpot_ms", "e2e_ms", "percentile")
 _MOST_SEED = 2**31 - 1
+_NOT_KEPT = "What it measured was not kept: the version was measured in full on this machine."
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +49,10 @@ class CalibrationService:
         self._own = office
 
     def create(self, request: CalibrationRequest, caller: Principal) -> Calibration:
-        """A calibration that waits for its turn.
+        """A calibration that waits for its turn; where just this is waited for or being done already, that one.
 
         Raises `NotFound`, `InvalidParameterValue` for a version that is not READY and for an objective that nothing
-        keeps, `Conflict` while the version is being calibrated.
+        keeps.
         """
         name, number = request.entity_name, request.entity_version or self._newest(request.entity_name)
         version = self._own.servable.find(name, number, caller)
@@ -71,14 +77,10 @@ class CalibrationService:
             updated_at=now,
         )
         with self._own.database.transaction() as connection:
-            for other in repository.open_ones(connection):
-                if other.version_id == made.version_id:
-                    raise Conflict(
-                        f"'{made.entity_name}' version {made.entity_version} is being calibrated already "
-                        f"({other.id}, {other.progress:.0%}). Wait for it, or delete it."
-                    )
-            repository.insert_calibration(connection, made)
-        return made
+            same = next((one for one in repository.open_ones(connection) if one.measures_as(made)), None)
+            if same is None:
+                repository.insert_calibration(connection, made)
+        return same or made
 
     def get(self, identifier: str) -> Calibration:
         """The calibration. Raises `NotFound`."""
@@ -106,7 +108,7 @@ class CalibrationService:
         """The version's profiles and what is to be said against each. Raises `NotFound`, `PermissionDenied`."""
         version = self._own.servable.find(entity_name, entity_version, caller)
         book = self._own.profiles
-        return [(profile, book.warning(profile)) for profile in book.of_version(version.ids)]
+        return [(profile, book.warning(profile)) for profile in book.listed(version.ids)]
 
     # ----------------------------------------------------------------------------------------- for whoever measures
 
@@ -129,18 +131,23 @@ class CalibrationService:
         self._change(one.id, state=CalibrationState.RUNNING.value, fingerprint=fingerprint, points=list(points))
         return [Point.from_json(point) for point in points]
 
+    def say(self, identifier: str, message: str) -> bool:
+        """Keep what it is doing, beside what it measured so far; whether somebody still wants it."""
+        return self._change(identifier, message=message)
+
     def note(self, identifier: str, progress: float, message: str, points: Sequence[Point]) -> bool:
         """Keep what was measured so far; whether somebody still wants it."""
         written = [point.to_json() for point in points]
         return self._change(identifier, progress=progress, message=message, points=written)
 
     def succeed(self, one: Calibration, profile: ThroughputProfile) -> None:
-        """Keep the profile; a provisional one never takes the place of a full one."""
+        """Keep the profile; a provisional one never takes the place of a full one of this hardware and engine."""
         now, engine = self._own.now_ms(), profile.setting.engine.name
         known = [p for p in self._own.profiles.of_version([one.version_id]) if p.setting.engine.name == engine]
         is_kept = not (profile.is_provisional and any(not other.is_provisional for other in known))
+        message = "" if is_kept else _NOT_KEPT
         with self._own.database.transaction(self._own.profiles.take_over) as connection:
-            values = {"state": CalibrationState.SUCCEEDED.value, "progress": 1.0, "message": "", "updated_at": now}
+            values = {"state": CalibrationState.SUCCEEDED.value, "progress": 1.0, "message": message, "updated_at": now}
             if repository.change(connection, one.id, values) and is_kept:
                 repository.put_profile(connection, one.version_id, engine, profile.to_json(), now)
 
@@ -148,12 +155,13 @@ class CalibrationService:
         """Throw away what was measured; keep why."""
         self._change(one.id, state=CalibrationState.FAILED.value, message=reason[:_LONGEST_MESSAGE], points=[])
 
-    def has_any(self, version_ids: frozenset[str]) -> bool:
-        """Whether the version was calibrated, is being, or failed to be: then none is begun by itself."""
+    def is_due(self, version_ids: frozenset[str]) -> bool:
+        """Whether the version is to be calibrated by itself: nothing was measured here, and `is_tried_again`."""
         if self._own.profiles.of_version(version_ids):
-            return True
+            return False
         with self._own.database.transaction() as connection:
-            return any(one.version_id in version_ids for one in repository.newest_first(connection, None, _MOST_LISTED))
+            tries = repository.of_versions(connection, version_ids)
+        return is_tried_again(tries, self._own.now_ms())
 
     def _change(self, identifier: str, **values: Any) -> bool:
         with self._own.database.transaction() as connection:

@@ -3,7 +3,7 @@
 What is asked for is judged in `parsing.py`; here only the shape is.
 """
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, StrictInt
 
 
 class Input(BaseModel):
@@ -114,8 +114,8 @@ class TagInput(Input):
 class RateLimitInput(Input):
     """A limit of the legacy route or of the AI gateway: `calls` or `tokens` per `renewal_period`."""
 
-    calls: int | None = None
-    tokens: int | None = None
+    calls: StrictInt | None = None  # strict: `true` would be a limit of 1
+    tokens: StrictInt | None = None
     key: str | None = None
     principal: str | None = None
     renewal_period: str

@@ -8,6 +8,7 @@ from openfm.core.errors import InvalidParameterValue
 from openfm.core.model import ServableModel
 from openfm.core.principal import Principal
 from openfm.core.registry import BASE_TAG
+from openfm.scheduling.work import Throughput
 
 _PLATFORM = Principal(id="0", name="system", is_admin=True)
 
@@ -19,8 +20,8 @@ class VersionFinder(Protocol):
         """The version. Raises `NotFound`, `PermissionDenied`, `InvalidParameterValue`."""
         ...
 
-    def chunk_size(self, version: ServableVersion) -> int:
-        """Tokens per second in which its throughput is sold."""
+    def throughput(self, version: ServableVersion) -> Throughput:
+        """What it can be promised on this machine."""
         ...
 
     def digests(self) -> frozenset[str]:
@@ -56,9 +57,11 @@ class KnownModels:
         """See `ports.Models.are_registered`."""
         return self._registry.are_registered(version_ids)
 
-    def throughput_chunk_size(self, entity_name: str, entity_version: str) -> int:
-        """See `ports.Models.throughput_chunk_size`."""
-        return self._registry.chunk_size(self.version(entity_name, entity_version))
+    def throughput(self, entity_name: str, entity_version: str) -> Throughput:
+        """See `ports.Models.throughput`; an adapter computes what its base does."""
+        version = self.version(entity_name, entity_version)
+        base = self._bases.get((entity_name, entity_version))
+        return self._registry.throughput(version if base is None else replace(base, ids=version.ids))
 
     def version(self, entity_name: str, entity_version: str) -> ServableVersion:
         """All that is known of the version. Raises `NotFound`."""

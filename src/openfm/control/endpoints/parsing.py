@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from openfm.control.endpoints.external import external_deployment_id, external_model
 from openfm.control.endpoints.inputs import ConfigInput, RateLimitInput, RouteInput, ServedEntityInput, TagInput
 from openfm.control.endpoints.ports import Keys, Models
+from openfm.control.endpoints.provisioning import check_chunks, is_as_before, provisioned
 from openfm.core.endpoint import EndpointConfig, EntitySettings, Route, ServedEntity, WorkloadSize, deployment_id
 from openfm.core.errors import InvalidParameterValue
 from openfm.core.limits import MOST
@@ -73,7 +74,7 @@ def parsed_config(
     asked = body.served_entities if body.served_entities is not None else body.served_models
     entities = () if current is None else current.served_entities
     if asked is not None:
-        entities = tuple(_entity(entity, origin, workshop) for entity in asked)
+        entities = tuple(_entity(entity, origin, workshop, entities) for entity in asked)
     routes = body.traffic_config.routes if body.traffic_config else None
     return EndpointConfig(
         version=origin.version,
@@ -123,10 +124,18 @@ def _limit(limit: RateLimitInput) -> dict[str, object]:
         raise InvalidParameterValue(f"key must be one of: {', '.join(_LIMIT_KEYS)}.", param="rate_limits.key")
     if limit.key in ("user_group", "service_principal") and not limit.principal:
         raise InvalidParameterValue(f"A limit with key '{limit.key}' needs a principal.", param="rate_limits.principal")
+    if limit.principal and limit.key in (None, "endpoint"):
+        raise InvalidParameterValue(
+            "A limit with key 'endpoint' is for all callers together and names no principal. Choose the key user, "
+            "user_group or service_principal.",
+            param="rate_limits.principal",
+        )
     return limit.model_dump(exclude_none=True)
 
 
-def _entity(asked: ServedEntityInput, origin: Origin, workshop: Workshop) -> ServedEntity:
+def _entity(
+    asked: ServedEntityInput, origin: Origin, workshop: Workshop, current: Sequence[ServedEntity]
+) -> ServedEntity:
     if asked.external_model is not None:
         return _external_entity(asked, origin, workshop)
     entity_name = asked.entity_name or asked.model_name
@@ -143,8 +152,9 @@ def _entity(asked: ServedEntityInput, origin: Origin, workshop: Workshop) -> Ser
     entity_name, version = ModelName.parse(entity_name).full_name, str(version_number(version))
     model = workshop.models.servable(entity_name, version, origin.caller)
     settings = _settings(asked)
-    if settings.max_provisioned_throughput is not None:
-        _check_throughput(settings, workshop.models.throughput_chunk_size(entity_name, version))
+    is_kept = any(one.entity_name == entity_name and is_as_before(settings, one.settings) for one in current)
+    if settings.max_provisioned_throughput is not None and not is_kept:
+        check_chunks(settings, workshop.models.throughput(entity_name, version))
     return ServedEntity(
         name=_checked_entity_name(asked.name or f"{entity_name.rpartition('.')[2]}-{version}"),
         entity_name=entity_name,
@@ -174,21 +184,13 @@ def _external_entity(asked: ServedEntityInput, origin: Origin, workshop: Worksho
 
 
 def _settings(asked: ServedEntityInput) -> EntitySettings:
-    numbers = {
-        "min_provisioned_throughput": asked.min_provisioned_throughput,
-        "max_provisioned_throughput": asked.max_provisioned_throughput,
-        "provisioned_model_units": asked.provisioned_model_units,
-    }
-    for field, value in numbers.items():
-        if value is not None and value < 0:
-            raise InvalidParameterValue(f"{field} is {value}; it must not be negative.", param=field)
     return EntitySettings(
         workload_size=_workload_size(asked.workload_size),
         workload_type=_workload_type(asked.workload_type),
         scale_to_zero_enabled=asked.scale_to_zero_enabled or asked.min_provisioned_throughput == 0,
         burst_scaling_enabled=asked.burst_scaling_enabled,
         environment_vars=asked.environment_vars or {},
-        **numbers,
+        **provisioned(asked),
     )
 
 
@@ -208,27 +210,6 @@ def _workload_type(asked: str | None) -> str:
             f"workload_type must be one of: {', '.join(_WORKLOAD_TYPES)}.", param="workload_type"
         )
     return asked or "CPU"
-
-
-def _check_throughput(settings: EntitySettings, chunk: int) -> None:
-    least, most = settings.min_provisioned_throughput or 0, settings.max_provisioned_throughput or 0
-    if least > most:
-        raise InvalidParameterValue(
-            f"min_provisioned_throughput is {least}, above max_provisioned_throughput, which is {most}.",
-            param="min_provisioned_throughput",
-        )
-    if most == 0:
-        raise InvalidParameterValue(
-            f"max_provisioned_throughput is 0; it must be at least {chunk}.", param="max_provisioned_throughput"
-        )
-    for field, value in (("min_provisioned_throughput", least), ("max_provisioned_throughput", most)):
-        if value % chunk:
-            below = value - value % chunk
-            raise InvalidParameterValue(
-                f"{field} is {value}; this model's throughput is sold in multiples of {chunk} tokens per second. "
-                f"Use {below} or {below + chunk}.",
-                param=field,
-            )
 
 
 def _checked_entity_name(name: str) -> str:

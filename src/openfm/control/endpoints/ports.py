@@ -8,6 +8,7 @@ from openfm.core.endpoint import Deployment, ServedEntity, ServingEndpoint
 from openfm.core.external import SecretReference
 from openfm.core.model import ServableModel
 from openfm.core.principal import PermissionLevel, Principal
+from openfm.scheduling.work import Throughput
 
 
 class Models(Protocol):
@@ -28,16 +29,29 @@ class Models(Protocol):
         """Whether all of these versions are there still."""
         ...
 
-    def throughput_chunk_size(self, entity_name: str, entity_version: str) -> int:
-        """Tokens per second in which throughput of this version is sold. Raises `NotFound`."""
+    def throughput(self, entity_name: str, entity_version: str) -> Throughput:
+        """What this version can be promised on this machine, measured or expected. Raises `NotFound`."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """Why something cannot be promised, with the figures, and the field of the request that asks for it."""
+
+    sentence: str
+    param: str
 
 
 class Capacity(Protocol):
     """Knows what the fleet was promised to whom."""
 
-    def refusal(self, asked: Iterable[ServedEntity], others: Iterable[ServingEndpoint]) -> str | None:
-        """Why what these entities provision cannot be promised beside `others`, with the figures; None where it can."""
+    def refusal(
+        self, asked: Iterable[ServedEntity], others: Iterable[ServingEndpoint], held: Iterable[ServedEntity] = ()
+    ) -> Shortage | None:
+        """Why what these entities need cannot be promised beside `others`; None where it can.
+
+        `held` is what the asking endpoint has already: no more than that is never refused.
+        """
         ...
 
 

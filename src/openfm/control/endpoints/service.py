@@ -95,7 +95,7 @@ class EndpointService:
         )
         with self._office.directory.settled():
             self._check_registered(config)
-            self._check_capacity(identifier, config)
+            self._check_capacity(endpoint, config)
             check_spillover(endpoint, self._by_name())
             with self._office.database.transaction(self._office.grants.take_over) as connection:
                 if name in repository.names(connection):
@@ -119,7 +119,7 @@ class EndpointService:
             _check_idle(endpoint)
             _check_task(endpoint, draft)
             check_not_spilled_to(endpoint, draft, self._by_name())
-            self._check_capacity(endpoint.id, draft)
+            self._check_capacity(endpoint, draft)
             return _with_pending(endpoint, replace(draft, version=version))
 
         with self._office.directory.settled():
@@ -136,7 +136,7 @@ class EndpointService:
             template = endpoint.config or endpoint.pending_config
             if not endpoint.is_stopped or template is None:
                 raise InvalidParameterValue(f"The endpoint '{name}' is not stopped.")
-            self._check_capacity(endpoint.id, template)
+            self._check_capacity(endpoint, template)
             config = replace(template, version=version, start_timestamp=now_ms)
             return _with_pending(replace(endpoint, is_stopped=False), config)
 
@@ -261,12 +261,13 @@ class EndpointService:
         if not self._office.workshop.models.are_registered(needed):
             raise NotFound("A model version of this config was just deleted. Choose another.", param="entity_version")
 
-    def _check_capacity(self, endpoint_id: str, config: EndpointConfig) -> None:
+    def _check_capacity(self, endpoint: ServingEndpoint, config: EndpointConfig) -> None:
         """Refuse what could not be kept. Two who ask at once ask one after the other: the directory is settled."""
-        others = [endpoint for endpoint in self._office.directory.endpoints if endpoint.id != endpoint_id]
-        refusal = self._office.capacity.refusal(config.served_entities, others)
-        if refusal is not None:
-            raise InvalidParameterValue(refusal, param="served_entities")
+        others = [one for one in self._office.directory.endpoints if one.id != endpoint.id]
+        held = () if endpoint.config is None else endpoint.wanted_entities
+        shortage = self._office.capacity.refusal(config.served_entities, others, held)
+        if shortage is not None:
+            raise InvalidParameterValue(shortage.sentence, param=shortage.param)
 
     def _by_name(self) -> dict[str, ServingEndpoint]:
         return {endpoint.name: endpoint for endpoint in self._office.directory.endpoints}

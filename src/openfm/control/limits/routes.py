@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
+from pydantic import StrictFloat, StrictInt
 
 from openfm.control.endpoints.directory import EndpointDirectory
 from openfm.control.endpoints.inputs import Input
@@ -26,7 +27,7 @@ class LimitInput(Input):
     principal: str | None = None
     endpoint: str | None = None
     measure: str
-    amount: int
+    amount: StrictInt  # `true` would be a limit of 1
     period: str | None = None
 
 
@@ -35,7 +36,7 @@ class WeightInput(Input):
 
     scope: str
     principal: str
-    weight: float
+    weight: StrictFloat
 
 
 def _book(request: Request) -> LimitBook:

@@ -1,6 +1,8 @@
 """The catalogue's default models as registered models: `system.ai.…`, version 1, as Databricks has its own."""
 
 import uuid
+from collections.abc import Mapping
+from typing import Any
 
 from openfm.catalog.catalog import Catalog, CatalogModel
 from openfm.control.registry import repository
@@ -23,9 +25,12 @@ def ensure_catalogue_models(database: Database, catalog: Catalog, now_ms: int) -
                 repository.insert_model(connection, _registered(name, model, stamp))
             elif known.comment != model.profile.description:
                 repository.change_model(connection, name, {"comment": model.profile.description}, stamp)
-            if repository.find_version(connection, name, number) is None:
+            version = repository.find_version(connection, name, number)
+            if version is None:
                 repository.change_model(connection, name, {"last_version": number}, stamp)
                 repository.insert_version(connection, _version(name, number, model, stamp))
+            elif version.facts != _facts(model):
+                repository.change_version(connection, name, number, {"facts": _facts(model)}, stamp)
 
 
 def _registered(name: ModelName, model: CatalogModel, stamp: Stamp) -> RegisteredModel:
@@ -41,6 +46,19 @@ def _registered(name: ModelName, model: CatalogModel, stamp: Stamp) -> Registere
     )
 
 
+def _facts(model: CatalogModel) -> Mapping[str, Any]:
+    """For people who choose a model; serving goes by the catalogue itself."""
+    profile = model.profile
+    return {
+        "task": profile.task.value,
+        "architecture": model.architecture,
+        "context_length": profile.context_length,
+        "weight_bytes": model.size_bytes,
+        "license": model.license,
+        "has_function_calling": profile.has_function_calling,
+    }
+
+
 def _version(name: ModelName, number: int, model: CatalogModel, stamp: Stamp) -> ModelVersion:
     return ModelVersion(
         name=name,
@@ -51,6 +69,7 @@ def _version(name: ModelName, number: int, model: CatalogModel, stamp: Stamp) ->
         source=_SOURCE,
         run_id="",
         comment=model.profile.description,
+        facts=_facts(model),
         created_at=stamp.at,
         created_by=stamp.by,
         updated_at=stamp.at,

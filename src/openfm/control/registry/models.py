@@ -11,6 +11,7 @@ from openfm.core.errors import InvalidParameterValue, NotFound, PermissionDenied
 from openfm.core.model import EmbeddingTraits, ModelProfile, Pooling, Task
 from openfm.core.principal import Principal
 from openfm.core.registry import (
+    BASE_TAG,
     Manifest,
     ModelName,
     ModelVersion,
@@ -19,7 +20,7 @@ from openfm.core.registry import (
     version_not_found,
     version_number,
 )
-from openfm.core.throughput import provisional_chunk_size
+from openfm.scheduling.work import Throughput
 from openfm.store.database import Database
 
 
@@ -73,11 +74,23 @@ class ServableModels:
             return {"optimizable": False, "reason": error.message}
         # The catalogue knows no architectures; the name's first word (smollm2, minilm) is the model's family.
         model_type = servable.facts.get("model_type") or name.model.split("_")[0]
-        return {"optimizable": True, "model_type": model_type, "throughput_chunk_size": self.chunk_size(servable)}
+        chunk = self.throughput(servable).chunk
+        return {"optimizable": True, "model_type": model_type, "throughput_chunk_size": chunk}
 
-    def chunk_size(self, version: ServableVersion) -> int:
-        """Tokens per second in which its throughput is sold: as measured, else estimated from its size."""
-        return self._measured.chunk_size(version.ids) or provisional_chunk_size(self._parameters(version))
+    def throughput(self, version: ServableVersion) -> Throughput:
+        """What it can be promised here: as measured, else as expected of its size; of an adapter, what its base can."""
+        base = self._base(version)
+        return self._measured.throughput(version.ids | base.ids, self._parameters(base))
+
+    def _base(self, version: ServableVersion) -> ServableVersion:
+        """What an adapter belongs to; the version itself where it is no adapter, or one that cannot be served yet."""
+        name, slash, number = version.tags.get(BASE_TAG, "").rpartition("/")
+        if version.facts.get("adapter_of") is None or not slash:
+            return version
+        try:
+            return self._servable(*self._found(ModelName.parse(name), version_number(number))[1:])
+        except (NotFound, InvalidParameterValue):
+            return version
 
     def _allowed(self, name: ModelName, number: int, caller: Principal) -> tuple[ModelVersion, Manifest]:
         owner, version, manifest = self._found(name, number)

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from sqlalchemy import Connection
 
 from openfm.core.principal import Principal
+from openfm.scheduling.work import Throughput
 
 
 class ModelGrants(Protocol):
@@ -49,8 +50,8 @@ class ServedVersions(Protocol):
 class Measured(Protocol):
     """What was measured of model versions (`control.calibrations.profiles.ProfileBook`)."""
 
-    def chunk_size(self, version_ids: frozenset[str]) -> int | None:
-        """Tokens per second in which throughput of a version is sold; None where nothing was measured."""
+    def throughput(self, version_ids: frozenset[str], parameters: int) -> Throughput:
+        """What a version can be promised here: as measured, else as expected of so many parameters."""
         ...
 
 

@@ -22,7 +22,7 @@ def shown_memory(fit: MemoryFit) -> dict[str, Any]:
 
 
 def shown_throughput(profile: ThroughputProfile, warning: str | None) -> dict[str, Any]:
-    """What a chunk of throughput does: of which requests how many, and how fast, as it was measured at the knee."""
+    """What throughput is sold in, and what it does: how many of which requests how fast, as measured at the knee."""
     prompt, completion = profile.setting.shape
     knee = _knee(profile)
     return {

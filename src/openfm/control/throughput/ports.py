@@ -1,8 +1,11 @@
 """What the routes of throughput ask of others."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
+
+from openfm.core.endpoint import ServedEntity, ServingEndpoint
+from openfm.scheduling.work import Throughput
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,18 @@ class MemoryAccount(Protocol):
 
     def fit(self, entity_name: str, entity_version: str, beside: str) -> MemoryFit:
         """How a version would stand, next to all endpoints but that called `beside`. Blocks. Raises `NotFound`."""
+        ...
+
+
+class PromiseAccount(Protocol):
+    """Knows how much of the machine is promised."""
+
+    def throughput(self, entity: ServedEntity) -> Throughput:
+        """What the entity's version can be promised here, measured or expected."""
+        ...
+
+    def left(self, others: Iterable[ServingEndpoint]) -> float:
+        """The part of the machine that these endpoints leave; 1 is all of it."""
         ...
 
 

@@ -1,7 +1,8 @@
 """What this fleet has, has promised and has left; what a load needs; whether a promise was kept. All calls block."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ from openfm.control.endpoints.directory import EndpointDirectory
 from openfm.control.registry.models import ServableModels, ServableVersion
 from openfm.control.throughput import ledger_rows
 from openfm.control.throughput.estimate import shown_memory, shown_throughput
-from openfm.control.throughput.ports import FleetAccount, MemoryAccount, Room, Tenant
+from openfm.control.throughput.ports import FleetAccount, MemoryAccount, PromiseAccount, Room, Tenant
 from openfm.control.usage.ports import Prices
 from openfm.core.endpoint import EndpointConfig, ServedEntity, ServingEndpoint
 from openfm.core.errors import InvalidParameterValue, NotFound
@@ -19,8 +20,9 @@ from openfm.core.price import Price, PriceUnit, shown_micro
 from openfm.core.principal import PermissionLevel, Principal
 from openfm.scheduling.delivery import Minute, Promise, by_minute
 from openfm.scheduling.profile import ThroughputProfile
-from openfm.scheduling.sizing import Shape, Sizing, busiest_minute, size, size_work
-from openfm.scheduling.work import CostWeights
+from openfm.scheduling.promised_time import PromisedTime, Spell
+from openfm.scheduling.sizing import Shape, Sizing, demanded, size, size_replay
+from openfm.scheduling.work import CostWeights, Throughput
 from openfm.store.database import Database
 
 _EVEN = CostWeights(1.0, 0.0, 1.0)
@@ -28,6 +30,8 @@ _EVEN = CostWeights(1.0, 0.0, 1.0)
 _MOST_MINUTES = 7 * 24 * 60
 _MOST_HOURS = 90 * 24
 _US_PER_MINUTE = 60_000_000
+_LONGEST_GAP_S = 3600
+"""An outage that began longer before what is reported is not seen as one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class ThroughputOffice:
     prices: Prices
     fleet: FleetAccount
     memory: MemoryAccount
+    promises: PromiseAccount
     now_us: Callable[[], int]
 
 
@@ -79,15 +84,20 @@ class ThroughputService:
                 for total, taken in zip(view.total.gpu_memory_bytes, view.taken.gpu_memory_bytes, strict=True)
             ),
         )
+        share = self._own.promises.left(self._own.directory.endpoints)
         return {
             "hardware": str(self._own.profiles.here.hardware),
-            "total": _shown_room(view.total),
-            "taken": _shown_room(view.taken),
-            "left": _shown_room(left),
-            "deployments": [self._shown_tenant(tenant, named.get(tenant.deployment_id)) for tenant in view.tenants],
+            "total": _shown_room(view.total) | {"throughput_share": 1.0},
+            "taken": _shown_room(view.taken) | {"throughput_share": round(1.0 - share, 4)},
+            "left": _shown_room(left) | {"throughput_share": round(share, 4)},
+            "deployments": [
+                self._shown_tenant(tenant, named.get(tenant.deployment_id), share) for tenant in view.tenants
+            ],
         }
 
-    def _shown_tenant(self, tenant: Tenant, named: tuple[ServingEndpoint, ServedEntity] | None) -> dict[str, Any]:
+    def _shown_tenant(
+        self, tenant: Tenant, named: tuple[ServingEndpoint, ServedEntity] | None, left: float
+    ) -> dict[str, Any]:
         shown: dict[str, Any] = {
             "endpoint": None if named is None else named[0].name,
             "served_entity": tenant.deployment_id if named is None else named[1].name,
@@ -96,9 +106,10 @@ class ThroughputService:
             "promised_throughput": 0,
         }
         if named is not None and named[1].external is None:
-            profile = self._profile_of(named[1])
-            shown["promised_throughput"] = self._promised(named[1])
-            shown["measured_throughput"] = None if profile is None else tenant.replicas * profile.chunk_size
+            profile, throughput = self._profile_of(named[1]), self._own.promises.throughput(named[1])
+            shown["promised_throughput"] = throughput.promised(named[1].settings)
+            shown["measured_throughput"] = None if profile is None else round(tenant.replicas * throughput.replica, 1)
+            shown["left_throughput"] = throughput.chunks(left) * throughput.chunk
             shown["warning"] = None if profile is None else self._own.profiles.warning(profile)
         return shown
 
@@ -107,16 +118,19 @@ class ThroughputService:
     def estimate(self, entity_name: str, entity_version: str, beside: str, caller: Principal) -> dict[str, Any]:
         """What serving a version takes of the memory, and what its throughput means where it was calibrated.
 
-        The endpoint `beside` is to serve it: what that holds now does not count. Raises `NotFound`,
+        `left_throughput` is what may still be promised of it here, in tokens a second: as measured, else as expected
+        of its size. The endpoint `beside` is to serve it: what that holds now does not count. Raises `NotFound`,
         `PermissionDenied`, `InvalidParameterValue`.
         """
         version = self._own.servable.find(entity_name, entity_version, caller)
         fit = self._own.memory.fit(version.entity_name, version.entity_version, beside)
         profile = self._own.profiles.best(version.ids)
+        throughput, left = self._own.servable.throughput(version), self._left(beside)
         return {
             "entity_name": version.entity_name,
             "entity_version": version.entity_version,
             "memory": shown_memory(fit),
+            "left_throughput": throughput.chunks(left) * throughput.chunk,
             "throughput": None if profile is None else shown_throughput(profile, self._own.profiles.warning(profile)),
         }
 
@@ -136,6 +150,7 @@ class ThroughputService:
                 param="entity_name",
             )
         sizing, basis = self._sized(wanted, version, profile, caller)
+        throughput, left = profile.throughput, self._left()
         return {
             "entity_name": version.entity_name,
             "entity_version": version.entity_version,
@@ -144,7 +159,11 @@ class ThroughputService:
             "work_per_s": round(sizing.work_per_s, 2),
             "throughput_chunk_size": profile.chunk_size,
             "units": sizing.units,
+            "replicas": throughput.replicas(sizing.throughput),
             "max_provisioned_throughput": sizing.throughput,
+            "machine_throughput": throughput.chunks() * throughput.chunk,
+            "left_throughput": throughput.chunks(left) * throughput.chunk,
+            "shortage": _shortage(throughput, sizing, left),
             "utilization": round(sizing.utilization, 4),
             "spare_requests_per_minute": round(sizing.spare_requests_per_minute, 1),
             "price_per_hour": self._price(version, sizing.units),
@@ -156,6 +175,12 @@ class ThroughputService:
         self, wanted: PlanRequest, version: ServableVersion, profile: ThroughputProfile, caller: Principal
     ) -> tuple[Sizing, str]:
         if wanted.ledger_hours is not None:
+            if wanted.requests_per_minute is not None or wanted.shape is not None:
+                raise InvalidParameterValue(
+                    "Send ledger_hours, or a load of your own (requests_per_minute, prompt_tokens, completion_tokens); "
+                    "not both.",
+                    param="ledger_hours",
+                )
             return self._sized_by_ledger(wanted.ledger_hours, version, profile, caller)
         if wanted.requests_per_minute is None or wanted.shape is None:
             raise InvalidParameterValue(
@@ -163,6 +188,7 @@ class ThroughputService:
                 param="requests_per_minute",
             )
         _check_load(wanted.requests_per_minute, wanted.shape)
+        _check_context(version, wanted.shape)
         basis = (
             f"{wanted.requests_per_minute:g} requests a minute of {wanted.shape.prompt:g} prompt "
             f"({wanted.shape.cached:g} cached) and {wanted.shape.completion:g} completion tokens"
@@ -179,16 +205,18 @@ class ThroughputService:
         since_us = self._own.now_us() - int(hours * 60 * _US_PER_MINUTE)
         asked = ledger_rows.Asked(version.entity_name, since_us, None if caller.is_admin else caller.id)
         with self._own.database.transaction() as connection:
-            arrivals = ledger_rows.arrivals(connection, asked)
-        busiest = busiest_minute(arrivals, profile.weights)
-        if busiest is None:
+            loads = ledger_rows.loads(connection, asked)
+        minutes = demanded(loads, profile.weights)
+        if not minutes:
             raise NotFound(
                 f"The ledger has no answered request to '{version.entity_name}' in the last {hours:g} hours."
             )
-        minute, work_per_s, work_per_request = busiest
-        time = datetime.fromtimestamp(minute * 60, UTC)
-        basis = f"the busiest minute of {len(arrivals)} requests in the last {hours:g} hours, {time:%Y-%m-%d %H:%M} UTC"
-        return size_work(profile, work_per_request, work_per_s), basis
+        found = size_replay(profile, minutes)
+        refused, busiest = sum(load.refused for load in loads), datetime.fromtimestamp(found.busiest.minute * 60, UTC)
+        return found.sizing, (
+            f"{found.requests} requests of the last {hours:g} hours ({refused} of them refused then), replayed minute "
+            f"by minute: {found.refused:.1%} would be refused; the busiest minute was {busiest:%Y-%m-%d %H:%M} UTC"
+        )
 
     def _price(self, version: ServableVersion, units: int) -> dict[str, str] | None:
         """Of so many model units for an hour, by the model's own price; None where nobody set one."""
@@ -213,15 +241,17 @@ class ThroughputService:
         if not 1 <= minutes <= _MOST_MINUTES:
             raise InvalidParameterValue(f"minutes must be 1 to {_MOST_MINUTES}.", param="minutes")
         endpoint = self._own.directory.permitted(name, caller, PermissionLevel.CAN_VIEW)
-        promise, warning = self._promise(endpoint)
         since = self._own.now_us() // _US_PER_MINUTE - minutes + 1
         with self._own.database.transaction() as connection:
             served = ledger_rows.served(connection, endpoint.id, since * _US_PER_MINUTE)
-        found = by_minute(served, promise)
+            refusals = ledger_rows.refused(connection, endpoint.id, since)
+            spells = ledger_rows.spells(connection, endpoint.id, since * 60 - _LONGEST_GAP_S)
+        promise, warning = self._promise(endpoint, spells)
+        found = by_minute(served, refusals, promise)
         breached = [minute for minute in found if minute.breaches]
         return {
             "endpoint": endpoint.name,
-            "promised_throughput": promise.throughput,
+            "promised_throughput": promise.throughput(since + minutes),
             "objective": promise.objective.to_json(),
             "minutes_asked": minutes,
             "minutes_with_requests": len(found),
@@ -230,11 +260,15 @@ class ThroughputService:
             "minutes": [_shown_minute(minute) for minute in found],
         }
 
-    def _promise(self, endpoint: ServingEndpoint) -> tuple[Promise, str | None]:
+    def _promise(self, endpoint: ServingEndpoint, spells: Sequence[tuple[Spell, int]]) -> tuple[Promise, str | None]:
+        """What was promised when, by the hours that were billed: `spells`, with their model units."""
         config: EndpointConfig | None = endpoint.config
         entities = () if config is None else config.served_entities
         profiles = [profile for entity in entities if (profile := self._profile_of(entity)) is not None]
-        throughput = sum(self._promised(entity) for entity in entities)
+        chunk = profiles[0].chunk_size if profiles else 0
+        noted = [spell if spell.throughput else replace(spell, throughput=units * chunk) for spell, units in spells]
+        current = {entity.deployment_id: self._promised(entity) for entity in entities}
+        throughput = PromisedTime(noted, current).at
         if not profiles:
             return Promise(throughput, default_objective(endpoint.task), _EVEN), (
                 "Nothing was measured: every uncached token counts as one, and the objective is that of the task."
@@ -246,12 +280,37 @@ class ThroughputService:
         return None if entity.external is not None else self._own.profiles.best(entity.version_ids)
 
     def _promised(self, entity: ServedEntity) -> float:
-        """Tokens a second that its owner provisioned at most; a model unit is a chunk."""
-        settings = entity.settings
-        if settings.max_provisioned_throughput is not None:
-            return settings.max_provisioned_throughput
-        profile = self._profile_of(entity)
-        return (settings.provisioned_model_units or 0) * (profile.chunk_size if profile is not None else 0)
+        """Tokens a second that its owner provisioned at most."""
+        if entity.external is not None:
+            return 0.0
+        return self._own.promises.throughput(entity).promised(entity.settings)
+
+    def _left(self, beside: str = "") -> float:
+        """The part of the machine that all endpoints leave, but that called `beside`."""
+        return self._own.promises.left(one for one in self._own.directory.endpoints if one.name != beside)
+
+
+def _shortage(throughput: Throughput, sizing: Sizing, left: float) -> str | None:
+    """Why this machine cannot promise what was planned; None where it can."""
+    most, free = throughput.chunks() * throughput.chunk, throughput.chunks(left) * throughput.chunk
+    if sizing.units > throughput.chunks():
+        machines = math.ceil(sizing.units / max(1, throughput.chunks()))
+        return (
+            f"This machine can be promised {most:,} tokens/s of the model; the load needs {machines:,} such machines."
+        )
+    if sizing.units > throughput.chunks(left):
+        return f"Of {most:,} tokens/s that this machine can be promised of the model, {free:,} are left beside others."
+    return None
+
+
+def _check_context(version: ServableVersion, shape: Shape) -> None:
+    tokens, most = shape.prompt + shape.completion, version.profile.context_length
+    if tokens > most:
+        raise InvalidParameterValue(
+            f"{shape.prompt:g} prompt and {shape.completion:g} completion tokens are more than the context of "
+            f"'{version.entity_name}', which is {most}.",
+            param="prompt_tokens",
+        )
 
 
 def _check_load(requests_per_minute: float, shape: Shape) -> None:
@@ -281,6 +340,7 @@ def _shown_minute(minute: Minute) -> dict[str, Any]:
 
     return {
         "start_timestamp": minute.minute * 60_000,
+        "promised_throughput": minute.promised,
         "requests": minute.requests,
         "refused": minute.refused,
         "failed": minute.failed,

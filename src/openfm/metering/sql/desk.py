@@ -12,12 +12,20 @@ from openfm.core.principal import Principal
 from openfm.core.sql import SqlAnswer, SqlColumn, SqlQuestion
 from openfm.metering.sql.archive import Archive
 from openfm.metering.sql.processes import SqlProcesses
-from openfm.metering.sql.rows import closed_rows, correction_rows, entity_rows, price_rows, write_lines
+from openfm.metering.sql.rows import (
+    closed_rows,
+    correction_rows,
+    entity_rows,
+    price_rows,
+    refusal_rows,
+    write_lines,
+)
 from openfm.metering.sql.tables import EXPORT_FORMS
 from openfm.store.database import Database
 
 _MOST_NEW_ROWS = 200_000
 _EXPORTED_IN_S = 30.0
+_REFUSALS = "endpoint_refusals"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,9 @@ class SqlDesk:
             new = closed_rows(connection, state.through, self.most_new_rows + 1)
             entities, prices = entity_rows(connection, visible), price_rows(connection)
             corrections = correction_rows(connection)
+            # There may be many of them, and few questions are about them.
+            is_about_refusals = _REFUSALS in str(job.get("text", "")).lower()
+            refusals = refusal_rows(connection, self.most_new_rows) if is_about_refusals else ()
         if len(new) > self.most_new_rows:
             raise Unavailable(
                 "Usage is being brought into the archive, which takes a while after much of it. Ask again in a minute.",
@@ -76,6 +87,7 @@ class SqlDesk:
                     "entities": write_lines(folder / "entities.jsonl", entities),
                     "prices": write_lines(folder / "prices.jsonl", prices),
                     "corrections": write_lines(folder / "corrections.jsonl", corrections),
+                    "refusals": write_lines(folder / "refusals.jsonl", refusals),
                     "workspace_id": self.workspace_id,
                     "principal_id": None if caller.is_admin else caller.id,
                 }

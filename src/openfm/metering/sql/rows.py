@@ -7,9 +7,10 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from openfm.metering.sql.tables import CORRECTION_COLUMNS, LEDGER_COLUMNS, PRICE_COLUMNS
+from openfm.metering.sql.tables import CORRECTION_COLUMNS, LEDGER_COLUMNS, PRICE_COLUMNS, REFUSAL_COLUMNS
 from openfm.store.ledger_tables import ledger, ledger_corrections, prices
 from openfm.store.tables import endpoint_configs, serving_endpoints
+from openfm.store.usage_tables import refusals
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -25,6 +26,13 @@ def closed_rows(connection: Connection, after: int, most: int) -> Rows:
 def price_rows(connection: Connection) -> Rows:
     """Every price."""
     query = select(*(prices.c[name] for name in PRICE_COLUMNS))
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def refusal_rows(connection: Connection, most: int) -> Rows:
+    """The latest sums of refused requests."""
+    columns = [refusals.c[name] for name in REFUSAL_COLUMNS]
+    query = select(*columns).order_by(refusals.c.minute.desc()).limit(most)
     return [dict(row) for row in connection.execute(query).mappings()]
 
 

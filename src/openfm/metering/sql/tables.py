@@ -9,6 +9,7 @@ from types import MappingProxyType
 ACCOUNT_ID = "00000000-0000-0000-0000-000000000000"
 NEW, LEDGER, ENTITIES, PRICES = "new_rows", "ledger_rows", "entity_rows", "price_rows"
 ALL_CORRECTIONS, CORRECTIONS = "all_corrections", "correction_rows"
+ALL_REFUSALS, REFUSALS = "all_refusals", "refusal_rows"
 
 LEDGER_COLUMNS: Mapping[str, str] = MappingProxyType(
     {
@@ -45,6 +46,7 @@ LEDGER_COLUMNS: Mapping[str, str] = MappingProxyType(
         "currency": "VARCHAR",
         "price_version": "INTEGER",
         "closing_number": "BIGINT",
+        "is_provisioned": "BOOLEAN",
     }
 )
 """What is kept of a closed row; names as in `store.ledger_tables`."""
@@ -92,6 +94,21 @@ CORRECTION_COLUMNS: Mapping[str, str] = MappingProxyType(
     }
 )
 
+REFUSAL_COLUMNS: Mapping[str, str] = MappingProxyType(
+    {
+        "minute": "BIGINT",
+        "endpoint_id": "VARCHAR",
+        "endpoint_name": "VARCHAR",
+        "served_entity": "VARCHAR",
+        "entity_name": "VARCHAR",
+        "principal_id": "VARCHAR",
+        "principal_name": "VARCHAR",
+        "status": "INTEGER",
+        "code": "VARCHAR",
+        "requests": "BIGINT",
+    }
+)
+
 _ID = "md5(concat_ws('/', endpoint_id, config_version, served_entity))"
 _COST = "CAST(cost_pico AS DECIMAL(19, 0)) * CAST(0.000000000001 AS DECIMAL(12, 12))"
 _WHERE_FROM = f"'{ACCOUNT_ID}' AS account_id, getvariable('workspace_id') AS workspace_id"
@@ -105,8 +122,16 @@ SELECT {_WHERE_FROM}, client_request_id, request_id AS databricks_request_id, pr
     endpoint_name, served_entity AS served_entity_name, entity_name, entity_version, task, state, finish_reason,
     billed_cached AS cached_token_count, queue_us / 1000.0 AS queue_ms,
     (first_token_us - received_us) / 1000.0 AS time_to_first_token_ms,
-    (finished_us - received_us) / 1000.0 AS execution_duration_ms, token_id, {_COST} AS cost, currency, price_version
+    (finished_us - received_us) / 1000.0 AS execution_duration_ms, token_id, {_COST} AS cost, currency, price_version,
+    is_provisioned
 FROM {LEDGER}
+"""
+
+_ENDPOINT_REFUSALS = f"""
+SELECT {_WHERE_FROM}, make_timestamp(minute * 60000000) AS request_minute, principal_name AS requester,
+    status AS status_code, code AS error_code, endpoint_id, endpoint_name, served_entity AS served_entity_name,
+    entity_name, requests
+FROM {REFUSALS}
 """
 
 _SERVED_ENTITIES = f"""
@@ -120,15 +145,17 @@ FROM {ENTITIES}
 _BILLING_USAGE = f"""
 WITH hours AS (
     SELECT date_trunc('hour', make_timestamp(received_us)) AS hour, endpoint_id, endpoint_name, entity_name,
-        principal_name, tags, currency, price_version, sum(billed_prompt - billed_cached) AS prompt,
+        principal_name, tags, currency, price_version, is_provisioned, sum(billed_prompt - billed_cached) AS prompt,
         sum(billed_cached) AS cached, sum(billed_completion) AS completion
     FROM {LEDGER} GROUP BY ALL
 ), units AS (
     SELECT *, unnest(['PROMPT', 'CACHED', 'COMPLETION']) AS unit, unnest([prompt, cached, completion]) AS quantity
     FROM hours
 )
-SELECT md5(concat_ws('/', hour, endpoint_id, entity_name, principal_name, CAST(tags AS VARCHAR), price_version, unit))
-        AS record_id, {_WHERE_FROM}, concat('PAY_PER_TOKEN_', unit) AS sku_name, CAST(NULL AS VARCHAR) AS cloud,
+SELECT md5(concat_ws('/', hour, endpoint_id, entity_name, principal_name, CAST(tags AS VARCHAR), price_version, unit,
+        CASE WHEN is_provisioned THEN 'PROVISIONED' END)) AS record_id, {_WHERE_FROM},
+    concat(CASE WHEN is_provisioned THEN 'PROVISIONED_THROUGHPUT_' ELSE 'PAY_PER_TOKEN_' END, unit) AS sku_name,
+    CAST(NULL AS VARCHAR) AS cloud,
     hour AS usage_start_time, hour + INTERVAL 1 HOUR AS usage_end_time, CAST(hour AS DATE) AS usage_date,
     tags AS custom_tags, 'TOKEN' AS usage_unit, CAST(quantity AS DECIMAL(38, 0)) AS usage_quantity,
     struct_pack(endpoint_id := endpoint_id, endpoint_name := endpoint_name, entity_name := entity_name)
@@ -178,6 +205,7 @@ _DAILY = _ROLL_UP.format(period="CAST(make_timestamp(received_us) AS DATE) AS us
 TABLES: Mapping[str, str] = MappingProxyType(
     {
         "system.serving.endpoint_usage": _ENDPOINT_USAGE,
+        "system.serving.endpoint_refusals": _ENDPOINT_REFUSALS,
         "system.serving.served_entities": _SERVED_ENTITIES,
         "system.billing.usage": _BILLING_USAGE,
         "system.billing.list_prices": _LIST_PRICES,

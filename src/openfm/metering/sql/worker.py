@@ -19,6 +19,7 @@ import duckdb
 from openfm.metering.sql.judge import Refused, judge
 from openfm.metering.sql.tables import (
     ALL_CORRECTIONS,
+    ALL_REFUSALS,
     CORRECTION_COLUMNS,
     CORRECTIONS,
     ENTITIES,
@@ -29,6 +30,8 @@ from openfm.metering.sql.tables import (
     NEW,
     PRICE_COLUMNS,
     PRICES,
+    REFUSAL_COLUMNS,
+    REFUSALS,
     TABLES,
     view_name,
 )
@@ -127,11 +130,17 @@ def _load(connection: duckdb.DuckDBPyConnection, job: Mapping[str, Any]) -> None
     _table(connection, ENTITIES, job["entities"], ENTITY_COLUMNS)
     _table(connection, PRICES, job["prices"], PRICE_COLUMNS)
     _table(connection, ALL_CORRECTIONS, job["corrections"], CORRECTION_COLUMNS)
+    _table(connection, ALL_REFUSALS, job["refusals"], REFUSAL_COLUMNS)
     connection.execute("SET VARIABLE workspace_id = $1", [job["workspace_id"]])
     parts = [f"SELECT * FROM {NEW}", *([f"SELECT * FROM {_parquet(files)}"] if files else [])]
     own = "" if job["principal_id"] is None else f" WHERE principal_id = {_quoted(job['principal_id'])}"
-    connection.execute(f"CREATE VIEW {LEDGER} AS SELECT * FROM ({' UNION ALL BY NAME '.join(parts)}){own}")
+    connection.execute(
+        # Files from before throughput could be provisioned do not say so.
+        f"CREATE VIEW {LEDGER} AS SELECT * REPLACE (coalesce(is_provisioned, false) AS is_provisioned) "
+        f"FROM ({' UNION ALL BY NAME '.join(parts)}){own}"
+    )
     connection.execute(f"CREATE VIEW {CORRECTIONS} AS SELECT * FROM {ALL_CORRECTIONS}{own}")
+    connection.execute(f"CREATE VIEW {REFUSALS} AS SELECT * FROM {ALL_REFUSALS}{own}")
     for name, select in TABLES.items():
         connection.execute(f"CREATE VIEW {view_name(name)} AS {select}")
 
@@ -159,7 +168,8 @@ def _json_rows(path: str, columns: Mapping[str, str]) -> str:
 
 
 def _parquet(files: Sequence[str]) -> str:
-    return f"read_parquet([{', '.join(_quoted(file) for file in files)}])"
+    """Those with columns that others lack, too."""
+    return f"read_parquet([{', '.join(_quoted(file) for file in files)}], union_by_name = true)"
 
 
 def _quoted(text: str) -> str:

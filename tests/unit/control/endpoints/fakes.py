@@ -9,9 +9,12 @@ from openfm.core.errors import NotFound, PermissionDenied
 from openfm.core.external import SecretReference
 from openfm.core.model import ModelProfile, ServableModel, Task
 from openfm.core.principal import PermissionLevel, Principal
+from openfm.scheduling.work import PROVISIONAL_WEIGHTS, Throughput
 
 ANN = Principal("7", "ann@example.org")
 CHUNK = 100
+THROUGHPUT = Throughput(PROVISIONAL_WEIGHTS, 4.0 * CHUNK)
+"""Of every model that nobody measured: the machine can be promised four chunks."""
 
 
 def profile(name: str, task: Task = Task.CHAT) -> ModelProfile:
@@ -46,9 +49,9 @@ class FakeModels:
     def are_registered(self, version_ids: frozenset[str]) -> bool:
         return self.deleted.isdisjoint(version_ids)
 
-    def throughput_chunk_size(self, entity_name: str, entity_version: str) -> int:
+    def throughput(self, entity_name: str, entity_version: str) -> Throughput:
         del entity_name, entity_version
-        return CHUNK
+        return THROUGHPUT
 
 
 class FakeKeys:

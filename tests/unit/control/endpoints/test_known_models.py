@@ -6,6 +6,7 @@ from openfm.control.endpoints.models import KnownModels
 from openfm.control.registry.models import ServableVersion
 from openfm.core.errors import InvalidParameterValue, PermissionDenied
 from openfm.core.principal import Principal
+from openfm.scheduling.work import PROVISIONAL_WEIGHTS, Throughput
 from tests.unit.control.endpoints.fakes import ANN, profile
 
 BOB = Principal("8", "bob@example.org")
@@ -29,8 +30,8 @@ class FakeRegistry:
             frozenset({entity_name}), entity_name, str(entity_version), profile(entity_name), facts, "d", {}, tags
         )
 
-    def chunk_size(self, version: ServableVersion) -> int:
-        return int(version.facts["parameters"])
+    def throughput(self, version: ServableVersion) -> Throughput:
+        return Throughput(PROVISIONAL_WEIGHTS, float(version.facts["parameters"]))
 
     def digests(self) -> frozenset[str]:
         return frozenset()

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from openfm.control.endpoints.ai_gateway import checked_ai_gateway
 from openfm.control.endpoints.inputs import ConfigInput, TagInput
 from openfm.control.endpoints.parsing import Origin, Workshop, checked_endpoint_name, parsed_config, parsed_tags
-from openfm.core.endpoint import EndpointConfig, Route, WorkloadSize, pick_route
+from openfm.core.endpoint import EndpointConfig, EntitySettings, Route, WorkloadSize, pick_route
 from openfm.core.errors import ApiError, InvalidParameterValue, NotFound, PermissionDenied
 from openfm.core.external import SecretReference
 from tests.unit.control.endpoints.fakes import ANN, CHUNK, FakeKeys, FakeModels
@@ -80,6 +81,19 @@ def test_the_same_model_keeps_its_replicas_when_only_traffic_changes_and_not_whe
         ({"served_entities": [entity(max_provisioned_throughput=-CHUNK)]}, "max_provisioned_throughput"),
         ({"served_entities": [entity(max_provisioned_throughput=CHUNK + 1)]}, "max_provisioned_throughput"),
         ({"served_entities": [entity(max_provisioned_throughput=0)]}, "max_provisioned_throughput"),
+        ({"served_entities": [entity(max_provisioned_throughput=10**16)]}, "max_provisioned_throughput"),
+        ({"served_entities": [entity(min_provisioned_throughput=CHUNK)]}, "max_provisioned_throughput"),
+        ({"served_entities": [entity(min_provisioned_throughput=0)]}, "max_provisioned_throughput"),
+        ({"served_entities": [entity(provisioned_model_units=0)]}, "provisioned_model_units"),
+        ({"served_entities": [entity(provisioned_model_units=10**400)]}, "provisioned_model_units"),
+        (
+            {"served_entities": [entity(provisioned_model_units=1, max_provisioned_throughput=CHUNK)]},
+            "provisioned_model_units",
+        ),
+        (
+            {"served_entities": [entity(provisioned_model_units=1, min_provisioned_throughput=0)]},
+            "provisioned_model_units",
+        ),
         (
             {"served_entities": [entity(min_provisioned_throughput=3 * CHUNK, max_provisioned_throughput=CHUNK)]},
             "min_provisioned_throughput",
@@ -186,6 +200,36 @@ def test_a_split_gives_every_draw_to_one_entity_in_proportion(shares: list[int],
     assert before <= draw < before + chosen.traffic_percentage
 
 
+@pytest.mark.parametrize(
+    ("throughput", "advice"),
+    [
+        ({"max_provisioned_throughput": CHUNK + 1}, "Use 100 or 200."),
+        ({"max_provisioned_throughput": 7}, "Use 100."),
+        ({"max_provisioned_throughput": 99 * CHUNK + 1}, "Use 400."),
+        ({"min_provisioned_throughput": 7, "max_provisioned_throughput": CHUNK}, "Use 0 or 100."),
+    ],
+)
+def test_what_is_no_multiple_of_the_chunk_is_told_one_that_the_machine_has(
+    throughput: dict[str, int], advice: str
+) -> None:
+    with pytest.raises(InvalidParameterValue, match=advice):
+        parsed(served_entities=[entity(**throughput)])
+
+
+def test_what_an_update_leaves_as_it_was_needs_no_multiple_of_todays_chunk() -> None:
+    asked = entity(min_provisioned_throughput=7, max_provisioned_throughput=77)
+    before = parsed(served_entities=[entity(min_provisioned_throughput=0, max_provisioned_throughput=CHUNK)])
+    kept = replace(
+        before.served_entities[0], settings=EntitySettings(min_provisioned_throughput=7, max_provisioned_throughput=77)
+    )
+    current = replace(before, served_entities=(kept,))
+    body = ConfigInput.model_validate({"served_entities": [asked | {"entity_version": "2"}]})
+    again = parsed_config(body, Origin(ANN, "e", 2, 9), Workshop(FakeModels(), FakeKeys()), current)
+    assert again.served_entities[0].settings == kept.settings
+    with pytest.raises(InvalidParameterValue, match="multiples of 100"):
+        parsed(served_entities=[asked])
+
+
 json_values = st.recursive(
     st.none() | st.integers(-5, 200) | st.text(max_size=8), lambda inner: st.lists(inner, max_size=3), max_leaves=5
 )
@@ -202,6 +246,7 @@ bodies = st.fixed_dictionaries(
                     "workload_size": st.text(max_size=6),
                     "min_provisioned_throughput": st.integers(-1, 300),
                     "max_provisioned_throughput": st.integers(-1, 300),
+                    "provisioned_model_units": st.integers(-1, 3),
                 },
             ),
             max_size=17,

@@ -274,7 +274,7 @@ def test_a_ready_version_has_a_profile_for_serving(registry: Registry, versions:
     assert found.ids == {versions.get(NAME, OWNER, 1).id}
     assert registry.servable.are_registered(found.ids)
     info = registry.servable.optimization(NAME.full_name, "1", OWNER)
-    assert info == {"optimizable": True, "model_type": "llama", "throughput_chunk_size": 40}
+    assert info == {"optimizable": True, "model_type": "llama", "throughput_chunk_size": 2}
 
 
 def test_serving_needs_execute_a_version_and_a_number(registry: Registry, versions: Versions) -> None:

@@ -20,8 +20,8 @@ export function Promised({ endpoint, seconds }: { endpoint: Endpoint; seconds: n
 }
 
 function Kept({ report, model }: { report: EndpointReport; model: string | null }) {
-  const { promised_throughput: promised, objective, minutes } = report;
-  const points = minutes.map((one): Point => ({ label: clock.format(one.start_timestamp), promised, delivered: one.delivered_throughput, ttft: one.ttft_ms, tpot: one.tpot_ms }));
+  const { objective, minutes } = report;
+  const points = minutes.map((one): Point => ({ label: clock.format(one.start_timestamp), promised: one.promised_throughput, delivered: one.delivered_throughput, ttft: one.ttft_ms, tpot: one.tpot_ms }));
   const broken = minutes.filter((one) => one.breaches.length > 0);
   const percentile = `P${objective.percentile}`;
   return (

@@ -18,6 +18,12 @@ test('Traffic of several entities adds up to 100', () => {
   expect(problemsOf(draft({ entities: two }), NONE).traffic).toContain('90 %');
 });
 
+test('Names of served entities that are given differ; those that are not are made to', () => {
+  const two = (name: string) => draft({ entities: [newEntity(0, 50, 'main.default.m'), newEntity(1, 50, 'main.default.m')].map((entity) => ({ ...entity, name })) });
+  expect(problemsOf(two('same'), NONE)).toHaveProperty('names');
+  expect(problemsOf(two(''), NONE)).toEqual({});
+});
+
 test('What changes is shown line by line', () => {
   const changed = lineDiff('a\nb\nc', 'a\nx\nc');
   expect(changed).toContain('- b');
@@ -37,6 +43,7 @@ test('what the server objects to is said at its field', () => {
   const two = draft({ entities: [newEntity(0, 50, 'main.a.x'), newEntity(1, 50, 'main.a.y')] });
   expect(placeOf(two, 'name', 'It exists already.')).toBe('name');
   expect(placeOf(two, 'max_provisioned_throughput', 'It is 7.')).toBe('0.throughput');
+  expect(placeOf(two, 'provisioned_model_units', "The served entity 'main.a.y-1' asks for more.")).toBe('1.throughput');
   expect(placeOf(two, 'served_entities', "The served entity 'main.a.y-1' asks for more.")).toBe('1.entity');
   expect(placeOf(two, 'config.served_entities.0.entity_name', 'There is no model.')).toBe('0.entity');
   expect(placeOf(two, null, 'It fell over.')).toBeNull();
@@ -45,7 +52,7 @@ test('what the server objects to is said at its field', () => {
 
 test('Limits and the gateway go along where somebody set them', () => {
   expect(endpointOf(draft())).not.toHaveProperty('ai_gateway');
-  const sent = endpointOf(draft({ limits: [{ key: 'user', principal: '', measure: 'tokens', amount: 5 }], gateway: { hasFallback: false, isKept: true } }));
+  const sent = endpointOf(draft({ limits: [{ key: 'user', principal: '', measure: 'tokens', amount: 5 }], gateway: { hasFallback: false, isKept: true, table: { catalog_name: 'ml', schema_name: '', table_name_prefix: '' } } }));
   expect(sent.rate_limits).toEqual([{ key: 'user', renewal_period: 'minute', tokens: 5 }]);
-  expect(sent.ai_gateway).toEqual({ inference_table_config: { enabled: true } });
+  expect(sent.ai_gateway).toEqual({ inference_table_config: { enabled: true, catalog_name: 'ml' } });
 });

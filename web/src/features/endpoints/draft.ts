@@ -20,6 +20,9 @@ export type EntityDraft = {
   provider: { url: string; model: string; key: string; task: string };
 };
 
+type TableNames = { catalog_name: string; schema_name: string; table_name_prefix: string };
+const NO_NAMES: TableNames = { catalog_name: '', schema_name: '', table_name_prefix: '' };
+
 export type Draft = {
   name: string;
   description: string;
@@ -27,10 +30,10 @@ export type Draft = {
   entities: EntityDraft[];
   limits: LimitDraft[];
   /** What is beside the entities: another answers where one fails, and requests are kept with their answers. */
-  gateway: { hasFallback: boolean; isKept: boolean };
+  gateway: { hasFallback: boolean; isKept: boolean; /** Names that are left empty are the server’s to choose. */ table: TableNames };
 };
 
-export const newDraft = (entity: EntityDraft): Draft => ({ name: '', description: '', tags: [], entities: [entity], limits: [], gateway: { hasFallback: false, isKept: false } });
+export const newDraft = (entity: EntityDraft): Draft => ({ name: '', description: '', tags: [], entities: [entity], limits: [], gateway: { hasFallback: false, isKept: false, table: NO_NAMES } });
 
 export const newEntity = (id: number, traffic: number, entityName = '', entityVersion = '1'): EntityDraft => ({
   id,
@@ -59,7 +62,7 @@ export function draftOf(endpoint: Endpoint): Draft {
     tags: endpoint.tags.map(({ key, value }) => ({ key, value })),
     entities: (config?.served_entities ?? []).map((entity, index) => entityDraft(entity, index, shares.get(entity.name) ?? 0)),
     limits: (endpoint.rate_limits ?? []).map(limitDraftOf),
-    gateway: { hasFallback: gateway.fallback_config?.enabled === true, isKept: gateway.inference_table_config?.enabled === true },
+    gateway: { hasFallback: gateway.fallback_config?.enabled === true, isKept: gateway.inference_table_config?.enabled === true, table: NO_NAMES },
   };
 }
 
@@ -105,8 +108,8 @@ export function problemsOf(draft: Draft, taken: ReadonlySet<string>): Record<str
   if (draft.entities.length === 0) found.entities = 'Add at least one served entity.';
   for (const entity of draft.entities) Object.assign(found, entityProblems(entity));
   const total = draft.entities.reduce((sum, entity) => sum + entity.traffic, 0);
-  const names = draft.entities.map((entity) => servedName(entity));
-  if (new Set(names).size < names.length) found.traffic = 'Two served entities have the same name. Give each a name of its own.';
+  const names = draft.entities.map((entity) => entity.name).filter((name) => name !== '');
+  if (new Set(names).size < names.length) found.names = 'Two served entities have the same name. Give each a name of its own.';
   if (draft.entities.length > 1 && total !== 100) found.traffic = `Traffic has to add up to 100 %; it is ${total} % now.`;
   return found;
 }
@@ -130,7 +133,7 @@ export function placeOf(draft: Draft, field: string | null, sentence: string): s
   const last = field?.split('.').pop() ?? '';
   if (last === 'name' && !field?.includes('served_entities')) return 'name';
   const entity = draft.entities.find((one) => sentence.includes(servedName(one)) || (one.entityName !== '' && sentence.includes(one.entityName))) ?? draft.entities[0];
-  const part = { entity_name: 'entity', entity_version: 'entity', served_entities: 'entity', min_provisioned_throughput: 'throughput', max_provisioned_throughput: 'throughput' }[last];
+  const part = { entity_name: 'entity', entity_version: 'entity', served_entities: 'entity', min_provisioned_throughput: 'throughput', max_provisioned_throughput: 'throughput', provisioned_model_units: 'throughput' }[last];
   return entity === undefined || part === undefined || entity.mode === 'external' ? null : `${entity.id}.${part}`;
 }
 
@@ -168,14 +171,15 @@ function entityInput(entity: EntityDraft, index: number, all: { length: number }
 
 export function endpointOf(draft: Draft): EndpointInput {
   const tags = draft.tags.filter((tag) => tag.key !== '');
-  const { hasFallback, isKept } = draft.gateway;
+  const { hasFallback, isKept, table } = draft.gateway;
+  const names = Object.fromEntries(Object.entries(table).filter(([, name]) => name !== ''));
   return {
     name: draft.name,
     config: configOf(draft),
     ...(draft.description ? { description: draft.description } : {}),
     ...(tags.length ? { tags } : {}),
     ...(draft.limits.length ? { rate_limits: draft.limits.map(limitOf) } : {}),
-    ...(hasFallback || isKept ? { ai_gateway: { ...(hasFallback ? { fallback_config: { enabled: true } } : {}), ...(isKept ? { inference_table_config: { enabled: true } } : {}) } } : {}),
+    ...(hasFallback || isKept ? { ai_gateway: { ...(hasFallback ? { fallback_config: { enabled: true } } : {}), ...(isKept ? { inference_table_config: { enabled: true, ...names } } : {}) } } : {}),
   };
 }
 

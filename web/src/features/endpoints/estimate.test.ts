@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { fitOf, meaningOf, replicasOf } from '@/features/endpoints/estimate';
+import { fitOf, meaningOf, replicasOf, stepsOf } from '@/features/endpoints/estimate';
 
 const GIB = 2 ** 30;
 const memory = { weight_bytes: GIB, kv_cache_bytes: GIB, overhead_bytes: GIB / 8, sequences: 8, replica_bytes: 2.125 * GIB, held_bytes: 2 * GIB, left_bytes: 6 * GIB, total_bytes: 8 * GIB };
@@ -33,4 +33,10 @@ test('what was not measured is not claimed', () => {
 
 test('only shared entities have a size', () => {
   expect([replicasOf({ mode: 'shared', workloadSize: 'Large' }), replicasOf({ mode: 'units', workloadSize: 'Large' })]).toEqual([4, 1]);
+});
+
+test('No more throughput is offered than the machine has left', () => {
+  expect(stepsOf(35, 140)).toEqual([0, 35, 70, 105, 140]);
+  expect(stepsOf(35, 0)).toEqual([0, 35]);
+  expect(stepsOf(35, null)).toHaveLength(21);
 });

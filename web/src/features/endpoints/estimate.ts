@@ -7,6 +7,14 @@ const REPLICAS: Record<string, number> = { Small: 1, Medium: 2, Large: 4 };
 /** How many replicas a shared entity has from the start; what is provisioned grows by itself. */
 export const replicasOf = (entity: Pick<EntityDraft, 'mode' | 'workloadSize'>): number => (entity.mode === 'shared' ? (REPLICAS[entity.workloadSize] ?? 1) : 1);
 
+const STEPS = 20;
+
+/** The throughput that can be chosen, from 0: `left` is what the machine has for it, where that is known. */
+export function stepsOf(chunk: number, left: number | null): number[] {
+  const most = left === null ? STEPS : Math.min(STEPS, Math.floor(left / chunk));
+  return Array.from({ length: Math.max(1, most) + 1 }, (_, step) => step * chunk);
+}
+
 export type Fit = { parts: { name: string; percent: number; color: string }[]; sentence: string; isTooLarge: boolean };
 
 /** The machine's memory with this entity in it, in parts of a bar. */

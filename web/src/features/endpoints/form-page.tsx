@@ -1,5 +1,5 @@
-import { ActionIcon, Button, Group, Paper, Progress, Stack, Switch, Text, Textarea, TextInput, Title } from '@mantine/core';
-import { IconPlus, IconTrash } from '@tabler/icons-react';
+import { Button, Group, Paper, Progress, Stack, Text, Textarea, TextInput, Title } from '@mantine/core';
+import { IconPlus } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
 import { useState } from 'react';
@@ -8,15 +8,16 @@ import { capacityQuery, createEndpoint, endpointQuery, endpointsQuery, updateCon
 import { useUser } from '@/api/user';
 import { configOf, type Draft, draftOf, endpointOf, type EntityDraft, lineDiff, newDraft, newEntity, placeOf, problemsOf } from '@/features/endpoints/draft';
 import { EntityForm } from '@/features/endpoints/entity-form';
+import { Gateway, type PartProps, Tags } from '@/features/endpoints/form-parts';
 import { serverUrl } from '@/lib/base';
 import { bytes } from '@/lib/format';
 import { ApiError } from '@/lib/problem';
 import { managementSamples } from '@/lib/samples';
 import { Code, CodeTabs } from '@/ui/code';
 import { ErrorPanel, Loaded } from '@/ui/feedback';
+import { LeaveGuard } from '@/ui/leave-guard';
 import { told } from '@/ui/notify';
 import { Page } from '@/ui/page';
-import { RateLimits } from '@/parts/rate-limits';
 
 export function CreateEndpointPage() {
   const { model, version, from } = useSearch({ from: '/create-endpoint' });
@@ -68,6 +69,7 @@ function EndpointForm({ initial, isEdit = false }: { initial: Draft; isEdit?: bo
       }}
       noValidate
     >
+      <LeaveGuard isDirty={JSON.stringify(draft) !== JSON.stringify(before)} />
       <div className="form-columns">
         <Stack gap="lg">
           {!isEdit && (
@@ -118,7 +120,7 @@ function useSubmit(draft: Draft, isEdit: boolean) {
       await (isEdit ? updateConfig(draft.name, configOf(draft)) : createEndpoint(endpointOf(draft)));
       await client.invalidateQueries({ queryKey: ['endpoints'] });
       told(isEdit ? `${draft.name} is being updated.` : `${draft.name} was created and is starting.`);
-      await navigate({ to: '/endpoints/$name', params: { name: draft.name } });
+      await navigate({ to: '/endpoints/$name', params: { name: draft.name }, ignoreBlocker: true });
     } catch (problem) {
       setError(problem);
       setBusy(false);
@@ -133,8 +135,6 @@ function problemsIn(error: unknown, draft: Draft): Record<string, string> {
   const place = placeOf(draft, error.field, error.message);
   return place === null ? {} : { [place]: error.message };
 }
-
-type PartProps = { draft: Draft; put: (change: Partial<Draft>) => void };
 
 function EntityList({ draft, beside, put, problems }: PartProps & { beside: string; problems: Record<string, string> }) {
   const change = (id: number, patch: Partial<EntityDraft>): void => put({ entities: draft.entities.map((one) => (one.id === id ? { ...one, ...patch } : one)) });
@@ -160,48 +160,6 @@ function EntityList({ draft, beside, put, problems }: PartProps & { beside: stri
             Traffic: {draft.entities.reduce((sum, one) => sum + one.traffic, 0)} of 100 %
           </Text>
         )}
-      </Group>
-    </Stack>
-  );
-}
-
-/** Limits, fallbacks and what is kept: all of it can be changed later, on the endpoint's page. */
-function Gateway({ draft, put }: PartProps) {
-  const { gateway } = draft;
-  return (
-    <Stack gap="sm" component="section" aria-label="AI gateway">
-      <Title order={2} size="h4">
-        AI gateway
-      </Title>
-      <RateLimits drafts={draft.limits} onChange={(limits) => put({ limits })} />
-      {draft.entities.length > 1 && (
-        <Switch label="Fallbacks" description="A request that fails goes on to the next served entity" checked={gateway.hasFallback} onChange={(event) => put({ gateway: { ...gateway, hasFallback: event.currentTarget.checked } })} />
-      )}
-      <Switch label="Inference table" description="Keeps what is asked and answered, for whoever can manage the endpoint" checked={gateway.isKept} onChange={(event) => put({ gateway: { ...gateway, isKept: event.currentTarget.checked } })} />
-    </Stack>
-  );
-}
-
-function Tags({ draft, put }: PartProps) {
-  const change = (index: number, patch: { key?: string; value?: string }): void => put({ tags: draft.tags.map((tag, at) => (at === index ? { ...tag, ...patch } : tag)) });
-  return (
-    <Stack gap="xs">
-      <Title order={2} size="h4">
-        Tags
-      </Title>
-      {draft.tags.map((tag, index) => (
-        <Group key={index} gap="xs" align="flex-end">
-          <TextInput label="Key" value={tag.key} onChange={(event) => change(index, { key: event.currentTarget.value })} />
-          <TextInput label="Value" value={tag.value} onChange={(event) => change(index, { value: event.currentTarget.value })} />
-          <ActionIcon variant="subtle" color="red" size="lg" aria-label={`Remove tag ${index + 1}`} onClick={() => put({ tags: draft.tags.filter((_, at) => at !== index) })}>
-            <IconTrash size={16} />
-          </ActionIcon>
-        </Group>
-      ))}
-      <Group>
-        <Button variant="default" size="xs" leftSection={<IconPlus size={14} aria-hidden />} onClick={() => put({ tags: [...draft.tags, { key: '', value: '' }] })}>
-          Add a tag
-        </Button>
       </Group>
     </Stack>
   );

@@ -15,7 +15,7 @@ export function CalibrationOf({ name, version }: { name: string; version: number
   const profiles = useQuery(profilesQuery(name, version));
   const calibrations = useQuery({ ...calibrationsQuery(name), enabled: user.is_admin });
   const own = calibrations.data?.filter((one) => one.entity_version === String(version)) ?? [];
-  const open = own.find(isOpen);
+  const open = own.filter(isOpen).at(-1);
   const last = own[0];
   const wasOpen = useRef(false);
   useEffect(() => {
@@ -98,7 +98,7 @@ function Start({ name, version, isAgain }: { name: string; version: number; isAg
           Quick
         </Button>
         <Text size="xs" c="dimmed">
-          In full it takes some minutes, quick half of one. Other endpoints are slower meanwhile.
+          In full it takes some minutes, quick less than one. Other endpoints are slower meanwhile.
         </Text>
       </Group>
       {error !== null && <ErrorPanel error={error} title="The calibration was not started" />}

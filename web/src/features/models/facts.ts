@@ -15,6 +15,7 @@ export function shownFacts(facts: Facts): [string, string][] {
     ['Size', number(facts, 'weight_bytes', bytes)],
     ['Context', number(facts, 'context_length', (value) => `${count(value)} tokens`)],
     ['Architecture', text(facts, 'architecture')],
+    ['Licence', text(facts, 'license')],
     ['Format', text(facts, 'format')],
     ['Memory of a token', number(facts, 'kv_bytes_per_token', bytes)],
     ['Dimensions', embedding?.dimension === undefined ? null : count(embedding.dimension)],

@@ -14,9 +14,10 @@ import { Page } from '@/ui/page';
 
 /** What is here, apart from what could be: nobody begins a download of gigabytes by mistake. */
 export function ModelsPage() {
-  const tab = useSearch({ from: '/models' }).tab === 'catalogue' ? 'catalogue' : 'installed';
+  const search = useSearch({ from: '/models' });
+  const tab = search.tab === 'catalogue' ? 'catalogue' : 'installed';
   const navigate = useNavigate();
-  const [imports, setImports] = useState(false);
+  const [imports, setImports] = useState(search.import !== undefined);
   const models = useQuery(modelsQuery);
   const platform = useQuery(platformQuery);
   const importButton = (

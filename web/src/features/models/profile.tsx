@@ -28,7 +28,7 @@ export function ProfileOf({ profile }: { profile: Profile }) {
       )}
       <Fields
         fields={[
-          ['Sold in steps of', `${profile.throughput_chunk_size} tokens/s a replica`],
+          ['Sold in units of', `${profile.throughput_chunk_size} tokens/s`],
           ['Within the objective', `${decimal(profile.knee_work_per_s)} tokens/s, ${decimal(profile.knee_requests_per_s)} requests/s`],
           ['At most', `${decimal(profile.saturated_work_per_s)} tokens/s`],
           ['Of requests with', `${prompt} input and ${completion} output tokens`],

@@ -1,4 +1,4 @@
-export const TABLES = ['system.serving.endpoint_usage', 'system.serving.served_entities', 'system.billing.usage', 'system.billing.list_prices', 'openfm.usage_hourly', 'openfm.usage_daily'];
+export const TABLES = ['system.serving.endpoint_usage', 'system.serving.endpoint_refusals', 'system.serving.served_entities', 'system.billing.usage', 'system.billing.list_prices', 'openfm.usage_hourly', 'openfm.usage_daily'];
 
 /** Questions to begin with; a test asks the server each of them. */
 export const EXAMPLES: Record<string, string> = {
@@ -14,6 +14,10 @@ LIMIT 50`,
 FROM system.serving.endpoint_usage
 WHERE status_code >= 400
 GROUP BY endpoint_name, status_code
+ORDER BY requests DESC`,
+  'Refused requests': `SELECT endpoint_name, requester, error_code, sum(requests) AS requests, max(request_minute) AS last
+FROM system.serving.endpoint_refusals
+GROUP BY endpoint_name, requester, error_code
 ORDER BY requests DESC`,
   'Tokens by tag': `SELECT tag.key, tag.value, sum(input_token_count) AS input_tokens, sum(output_token_count) AS output_tokens
 FROM (SELECT unnest(map_entries(usage_context)) AS tag, input_token_count, output_token_count FROM system.serving.endpoint_usage)
