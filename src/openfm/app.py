@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +22,8 @@ from openfm.control.identity.admin_token import ensure_admin_token
 from openfm.control.limits.platform import Platform
 from openfm.core.endpoint import EndpointType, ServingEndpoint
 from openfm.engine_wiring import engine_room, log_dir
+from openfm.fleet.demand import Demand
+from openfm.gateway.admission import Admission
 from openfm.gateway.exchange import Sinks
 from openfm.gateway.ports import UsageSink
 from openfm.gateway.routes import DataPlane
@@ -40,6 +42,7 @@ from openfm.server.calibrator import Bench, Calibrator
 from openfm.server.capacity import PromisedCapacity
 from openfm.server.elsewhere import Elsewhere
 from openfm.server.engine_room import EngineRoom
+from openfm.server.history import History, Watched
 from openfm.server.home import HomeInUse, announced, locked_home
 from openfm.server.leases import LeaseDesk
 from openfm.server.listener import Address, CannotListen, Listener, is_loopback, make_server, open_socket, url_of
@@ -116,16 +119,16 @@ async def _serve(settings: Settings) -> None:
         calibrator = _calibrator(state, room, events)
         health = Health(lambda: _offered(state), room.deployments)
         service = _service(state, room)
-        front = _front(settings, state, room, _Instruments(metrics, sinks, books, counts, accounts, health))
+        front = _front(settings, state, room, _Instruments(metrics, counters, sinks, books, counts, accounts, health))
         extras = _Extras(_platform(settings, catalog, state), sql, calibrator, accounts.retention)
-        management = _management(settings, state, room, _desk(settings, state, room, service, counters), extras)
+        management = _management(settings, state, room, _desk(settings, state, room, service, front.vitals), extras)
         door = _door(settings, state, await asyncio.to_thread(_planes, front, management), health, metrics)
         server, url = make_server(door, tls, settings.drain_timeout_s), url_of(listening, tls)
         server.end_on_signals(_tell_stopping)
         print(welcome(url, settings.home, token if is_new_token else None, _offered(state)), flush=True)
         work = {
             "loop lag": measure_lag(metrics),
-            "engine audit or leases": front.work(),
+            **front.work(),
             "ready": _tell_when_ready(health, room),
             "rollouts": _rollouts(state, service, room).run(),
             "calibrations": calibrator.run(),
@@ -198,6 +201,7 @@ def _state_options(settings: Settings, admin_token: str) -> StateOptions:
 @dataclass(frozen=True, slots=True)
 class _Instruments:
     metrics: Metrics
+    counters: EndpointCounters
     sinks: Sequence[UsageSink]
     books: Books
     counts: Counts
@@ -215,11 +219,16 @@ class _Extras:
 
 @dataclass(frozen=True, slots=True)
 class _Front:
-    """What queries and gateways meet, and the work beside it."""
+    """What queries and gateways meet, what the engines' numbers are, and the work beside it by its name."""
 
     data: AsgiApp
     gateways: AsgiApp
-    work: Callable[[], Coroutine[None, None, None]]
+    vitals: EndpointVitals
+    beside: Callable[[], Mapping[str, Coroutine[None, None, None]]]
+
+    def work(self) -> dict[str, Coroutine[None, None, None]]:
+        """To be run for ever."""
+        return {**self.beside(), "history": self.vitals.run()}
 
 
 def _front(settings: Settings, state: State, room: EngineRoom, instruments: _Instruments) -> _Front:
@@ -228,7 +237,8 @@ def _front(settings: Settings, state: State, room: EngineRoom, instruments: _Ins
     if settings.role is Role.CONTROL:
         room.scaler.connect(promises, None)
         desk = LeaseDesk(state, room, lambda: instruments.health.waiting_for)
-        return _Front(Elsewhere(_ASK_A_GATEWAY), desk, desk.run)
+        vitals = _vitals(state, room, None, instruments.counters)
+        return _Front(Elsewhere(_ASK_A_GATEWAY), desk, vitals, lambda: {"leases": desk.run()})
     books, metrics = instruments.books, instruments.metrics
     accounts = instruments.accounts
     sinks = Sinks((*instruments.sinks, accounts.refusals), accounts.payloads)
@@ -238,7 +248,22 @@ def _front(settings: Settings, state: State, room: EngineRoom, instruments: _Ins
     room.scaler.connect(promises, gateway.admission.provisions.asked_per_s)
     metrics.watch_provisioned(gateway.admission.provisions.utilisations)
     data = DataPlane(gateway, state.access.token_book, exchanges, state.prices, wire_options(settings))
-    return _Front(data, Elsewhere(_NO_GATEWAYS), EngineAudit(room.reconciler.everyone, metrics).run)
+    vitals = _vitals(state, room, gateway.admission, instruments.counters)
+    audit = EngineAudit(room.reconciler.everyone, metrics)
+    return _Front(data, Elsewhere(_NO_GATEWAYS), vitals, lambda: {"engine audit": audit.run()})
+
+
+def _vitals(state: State, room: EngineRoom, admission: Admission | None, counters: EndpointCounters) -> EndpointVitals:
+    """Without an admission here gateways have the lines, and nobody here knows how long they are."""
+    replicas = room.reconciler.replicas
+    waiting = None if admission is None else partial(_waiting, room.demand, admission)
+    history = History(Watched(lambda: state.directory.endpoints, replicas, waiting, time.time))
+    return EndpointVitals(counters, replicas, history)
+
+
+def _waiting(demand: Demand, admission: Admission, deployment_id: str) -> int:
+    """For a start, and then for a place."""
+    return demand.waiters(deployment_id) + admission.waiting_for(deployment_id)
 
 
 def _measured(state: State) -> Measured:
@@ -249,16 +274,8 @@ def _promises(state: State) -> Promises:
     return Promises(_measured(state))
 
 
-def _desk(
-    settings: Settings, state: State, room: EngineRoom, service: EndpointService, counters: EndpointCounters
-) -> Desk:
-    return Desk(
-        state.directory,
-        service,
-        room.deployments,
-        LogShelf(log_dir(settings), room.depot),
-        EndpointVitals(counters, room.reconciler.replicas),
-    )
+def _desk(settings: Settings, state: State, room: EngineRoom, service: EndpointService, vitals: EndpointVitals) -> Desk:
+    return Desk(state.directory, service, room.deployments, LogShelf(log_dir(settings), room.depot), vitals)
 
 
 def _budgets(settings: Settings, counts: Counts) -> BudgetStore | None:

@@ -48,17 +48,17 @@ async def _ask(session: aiohttp.ClientSession, body: dict[str, Any]) -> str:
         return str(answer.headers["x-request-id"])
 
 
-async def test_fallbacks_and_the_inference_table_are_switched_and_nothing_else_is_lost(
+async def test_the_inference_table_is_switched_and_nothing_else_is_lost(
     visit: Visit, own: Server, session: aiohttp.ClientSession
 ) -> None:
     limit = {"calls": 1000, "key": "endpoint", "renewal_period": "minute"}
     await _put_gateway(session, {"rate_limits": [limit], "usage_tracking_config": {"enabled": True}})
     visitor = await visit(own, f"endpoints/{CHAT}?tab=gateway")
     page = visitor.page
-    await expect(page.get_by_text("1000 requests a minute for endpoint")).to_be_visible()
-    save = page.get_by_role("button", name="Save fallbacks and inference table")
+    await expect(page.get_by_text("1,000 requests a minute, all together")).to_be_visible()
+    save = page.get_by_role("button", name="Save the inference table")
     await expect(save).to_be_disabled()
-    await page.get_by_role("switch", name="Try the other served entities").click()
+    await expect(page.get_by_role("switch", name="Try the other served entities")).to_have_count(0)
     await page.get_by_role("switch", name="Keep requests and answers").click()
     await page.get_by_label("Table name prefix").fill("kept")
     await expect(page.get_by_text("Tell them.")).to_be_visible()
@@ -66,7 +66,7 @@ async def test_fallbacks_and_the_inference_table_are_switched_and_nothing_else_i
     await save.click()
     await expect(page.get_by_text("The AI gateway was changed.")).to_be_visible()
     gateway = await _gateway(session)
-    assert gateway["fallback_config"] == {"enabled": True}
+    assert gateway["fallback_config"] == {"enabled": False}
     assert gateway["inference_table_config"] == {"enabled": True, "table_name_prefix": "kept"}
     assert gateway["rate_limits"] == [limit]
     assert gateway["usage_tracking_config"] == {"enabled": True}
@@ -86,7 +86,7 @@ async def test_a_request_that_was_kept_is_read_and_replayed(
     await page.get_by_role("row").filter(has_text=unkept[:8]).get_by_role("button", name="Details of the").click()
     visitor.expect_error("404")
     await expect(drawer.get_by_text("The text of this request was not kept")).to_be_visible()
-    await expect(drawer).to_contain_text("endpoint_name")
+    await expect(drawer).to_contain_text("Time in line")
     await visitor.look("request-not-kept")
     await drawer.get_by_role("button", name="Close").click()
     await page.get_by_role("row").filter(has_text=kept[:8]).get_by_role("button", name="Details of the").click()
@@ -101,7 +101,8 @@ async def test_a_request_that_was_kept_is_read_and_replayed(
 
 
 async def test_usage_of_one_endpoint_is_a_step_from_its_page(visit: Visit, own: Server) -> None:
-    visitor = await visit(own, f"endpoints/{CHAT}?tab=requests")
-    await visitor.page.get_by_role("link", name="Open in Usage").click()
+    visitor = await visit(own, f"endpoints/{CHAT}?tab=usage")
+    await expect(visitor.page.get_by_role("region", name="Who used what").get_by_role("row").nth(1)).to_be_visible()
+    await visitor.page.get_by_role("link", name="Its dashboard in Usage").click()
     await visitor.heading("Usage")
     await expect(visitor.page.get_by_role("combobox", name="Endpoint")).to_have_value(CHAT)

@@ -14,7 +14,7 @@ from tests.conftest import CHAT, Server, StartServer
 
 _ENDPOINTS = "/api/2.0/serving-endpoints"
 _MODEL = "system.ai.smollm2_135m_instruct"
-_TABS = ["Overview", "Metrics", "Query", "Usage", "Events", "Logs", "AI gateway", "Permissions"]
+_TABS = ["Overview", "Metrics", "Query", "Usage", "Requests", "Events", "Logs", "AI gateway", "Permissions"]
 _READY_MS = 120_000
 
 
@@ -39,6 +39,17 @@ async def _ask_once(server: Server, endpoint: str) -> None:
         body = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 8}
         async with session.post(f"/serving-endpoints/{endpoint}/invocations", json=body) as answer:
             assert answer.ok, await answer.text()
+
+
+async def _colleague(server: Server) -> str:
+    """An access token of somebody who is no admin."""
+    async with aiohttp.ClientSession(server.url, headers={"authorization": f"Bearer {server.token}"}) as session:
+        async with session.post("/api/2.0/preview/scim/v2/Users", json={"userName": "bo@example.org"}) as made:
+            assert made.ok, await made.text()
+        body = {"application_id": "bo@example.org", "comment": "pages"}
+        async with session.post("/api/2.0/token-management/on-behalf-of/tokens", json=body) as answer:
+            token: str = (await answer.json())["token_value"]
+    return token
 
 
 async def _choose(page: Page, label: str, option: str | re.Pattern[str]) -> None:
@@ -88,6 +99,30 @@ async def test_the_list_shows_what_came_in_the_last_hour(visit: Visit, own: Serv
     visitor = await visit(own)
     row = visitor.page.get_by_role("region", name="Serving endpoints").get_by_role("row", name=CHAT)
     await expect(row.get_by_role("img", name="1 request in the last hour, 0 % errors")).to_be_visible()
+
+
+async def test_the_engines_last_hour_is_drawn(visit: Visit, own: Server) -> None:
+    visitor = await visit(own, f"endpoints/{CHAT}?tab=metrics")
+    hour = visitor.page.get_by_role("region", name="Engines in the last hour")
+    for title in ("Requests waiting", "KV cache in use", "CPU of the machine", "Replicas"):
+        await expect(hour.get_by_role("region", name=title, exact=True)).to_be_visible()
+    replicas = hour.get_by_role("region", name="Replicas", exact=True)
+    await replicas.get_by_role("switch", name="As a table").press("Space")
+    await expect(replicas.get_by_role("cell", name="1", exact=True).first).to_be_visible()
+
+
+async def test_the_chosen_tab_is_in_sight_on_a_phone(visit: Visit, own: Server) -> None:
+    visitor = await visit(own)
+    await visitor.page.set_viewport_size({"width": 360, "height": 740})
+    await visitor.open(f"endpoints/{CHAT}?tab=permissions")
+    await expect(visitor.page.get_by_role("tab", name="Permissions")).to_be_in_viewport(ratio=1)
+
+
+async def test_who_may_not_manage_reads_what_is_set(visit: Visit, own: Server) -> None:
+    visitor = await visit(own, f"endpoints/{CHAT}?tab=gateway", token=await _colleague(own))
+    await expect(visitor.page.get_by_text("The text of requests and answers is not kept.")).to_be_visible()
+    await expect(visitor.page.get_by_role("switch")).to_have_count(0)
+    await visitor.look("endpoint-ai-gateway-query")
 
 
 @pytest.mark.parametrize("tab", _TABS)
@@ -156,6 +191,21 @@ async def _fill_in(page: Page, name: str) -> None:
     await page.get_by_role("switch", name="Inference table").click()
 
 
+async def _describe(page: Page) -> None:
+    """Say what the endpoint of the page is for, and for whom."""
+    await page.get_by_role("button", name="Edit description and tags").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("Description").fill("Answers the search team.")
+    await dialog.get_by_role("button", name="Add a tag").click()
+    await dialog.get_by_label("Value").fill("search")
+    await expect(dialog.get_by_text("Give each value a key.")).to_be_visible()
+    await dialog.get_by_label("Key").fill("team")
+    await dialog.get_by_role("button", name="Save").click()
+    about = page.get_by_role("region", name="About")
+    await expect(about).to_contain_text("Answers the search team.")
+    await expect(about).to_contain_text("team=search")
+
+
 async def test_an_endpoint_is_made_changed_stopped_and_deleted(visit: Visit, own: Server) -> None:
     visitor = await visit(own, "create-endpoint")
     page = visitor.page
@@ -167,8 +217,11 @@ async def test_an_endpoint_is_made_changed_stopped_and_deleted(visit: Visit, own
     await visitor.look("create-provisioned")
     await page.get_by_role("button", name="Create", exact=True).click()
     await visitor.heading("pages-own")
+    await expect(page.get_by_text("Requests are answered when all are.")).to_be_visible()
     await expect(page.get_by_text("Ready", exact=True).first).to_be_visible(timeout=_READY_MS)
     await visitor.look("endpoint-provisioned")
+    await _describe(page)
+    await visitor.look("endpoint-described")
     await page.get_by_role("tab", name="AI gateway").click()
     await expect(page.get_by_label("At most")).to_have_value("77")
     await expect(page.get_by_role("switch", name="Keep requests and answers")).to_be_checked()
@@ -187,6 +240,12 @@ async def test_an_endpoint_is_made_changed_stopped_and_deleted(visit: Visit, own
     await visitor.heading("pages-own")
 
     await page.get_by_role("button", name="More actions").click()
+    await expect(page.get_by_role("menuitem", name="Clone")).to_be_visible()
+    await page.get_by_role("menuitem", name="Permissions").click()
+    await expect(page.get_by_role("tab", name="Permissions")).to_have_attribute("aria-selected", "true")
+    await visitor.go("Serving endpoints")
+    row = page.get_by_role("region", name="Serving endpoints").get_by_role("row", name="pages-own")
+    await row.get_by_role("button", name="Actions for pages-own").click()
     await page.get_by_role("menuitem", name="Delete").click()
     dialog = page.get_by_role("dialog")
     await expect(dialog.get_by_text(re.compile(r"Used in the last 24 hours by .+ \(1 request\)"))).to_be_visible()

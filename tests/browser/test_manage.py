@@ -25,6 +25,22 @@ async def _choose(page: Page, label: str, option: str) -> None:
     await page.get_by_role("option", name=option, exact=True).click()
 
 
+async def test_an_import_that_failed_is_tried_again(visit: Visit, server: Server) -> None:
+    name = "main.default.not_there"
+    async with aiohttp.ClientSession(server.url, headers={"authorization": f"Bearer {server.token}"}) as session:
+        body = {"source": "hf://nobody/has-no-such-model", "comment": ""}
+        async with session.post(f"/api/2.0/openfm/models/{name}/register", json=body) as answer:
+            assert answer.ok, await answer.text()
+    visitor = await visit(server, f"models/{name}")
+    page = visitor.page
+    again = page.get_by_role("button", name="Try again")
+    await expect(again).to_be_visible(timeout=_LONG_MS)
+    await visitor.look("model-failed")
+    await again.click()
+    await expect(page.get_by_role("article", name="Version 2")).to_be_visible()
+    await expect(page.get_by_role("article", name="Version 1", exact=True)).to_have_count(0)
+
+
 async def test_a_file_of_ones_own_becomes_a_model_with_an_alias(
     visit: Visit, server: Server, chat_model_file: Path
 ) -> None:

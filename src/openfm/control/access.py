@@ -151,6 +151,7 @@ ADMIN          GET               /api/2.0/openfm/capacity
 EXECUTE        GET               /api/2.0/openfm/plan
 EXECUTE        GET               /api/2.0/openfm/serving-estimate
 CAN_VIEW       GET               /api/2.0/openfm/endpoints/{name}/report
+CAN_VIEW       GET               /api/2.0/openfm/endpoints/{name}/history
 OWN            GET               /api/2.0/openfm/usage/report
 OWN            GET               /api/2.0/openfm/usage/corrections
 ADMIN          POST              /api/2.0/openfm/usage/corrections

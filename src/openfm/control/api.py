@@ -18,7 +18,7 @@ from openfm.control.budgets import routes as budget_routes
 from openfm.control.budgets.service import BudgetBook
 from openfm.control.calibrations import routes as calibration_routes
 from openfm.control.calibrations.routes import CalibrationDesk
-from openfm.control.endpoints import detail_routes
+from openfm.control.endpoints import detail_routes, history_routes
 from openfm.control.endpoints import routes as endpoint_routes
 from openfm.control.endpoints.routes import Desk
 from openfm.control.limits import routes as limit_routes
@@ -49,6 +49,7 @@ _AS_IT_IS = (*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream", "appli
 _ROUTES = (
     endpoint_routes,
     detail_routes,
+    history_routes,
     usage_routes,
     correction_routes,
     limit_routes,

@@ -242,6 +242,12 @@ class ServingEndpoint:
         return f"{asked.get('catalog_name') or 'main'}.{asked.get('schema_name') or 'default'}.{prefix}_payload"
 
     @property
+    def shown_entities(self) -> tuple[ServedEntity, ...]:
+        """Those whose numbers are shown: of the active config, and before there is one of the pending one."""
+        shown = self.config or self.pending_config
+        return shown.served_entities if shown else ()
+
+    @property
     def wanted_entities(self) -> tuple[ServedEntity, ...]:
         """Every entity that should run now: of the active config, and of the pending one."""
         if self.is_stopped:

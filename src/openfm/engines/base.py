@@ -12,12 +12,16 @@ from openfm.core.model import ModelProfile
 
 @dataclass(frozen=True, slots=True)
 class EngineStats:
-    """The engine's own counters, by which the gateway's can be checked."""
+    """The engine's own counters, by which the gateway's can be checked.
+
+    `kv_cache_ratio` is the share of its KV cache that requests under way hold, 0 to 1; None where it does not say.
+    """
 
     prompt_tokens_total: int
     completion_tokens_total: int
     requests_running: int
     requests_waiting: int
+    kv_cache_ratio: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,16 @@ Shape = Callable[[Mapping[str, object]], Mapping[str, object]]
 
 @dataclass(frozen=True, slots=True)
 class CounterNames:
-    """Names of an engine's own counters in its Prometheus text; `prompt` may be a sum of several."""
+    """Names of an engine's own counters in its Prometheus text; `prompt` may be a sum of several.
+
+    `kv_cache` is the share of its KV cache in use, where it counts that itself.
+    """
 
     prompt: tuple[str, ...]
     completion: str
     running: str
     waiting: str
+    kv_cache: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,7 @@ class Dialect:
     `extras` are fields merged into each generation body. `shape` has the last word on a body. `engine` is the
     catalog's name of it where its address can be handed to other processes of ours. `health_path` must pass
     through what serves requests, so that it does not answer while that hangs; None where asking would cost something.
+    `slots_path` is a page of what each sequence holds, by which its KV cache is known where no counter tells.
     """
 
     extras: Extras
@@ -40,6 +45,7 @@ class Dialect:
     stream_options: Mapping[str, object] = field(default_factory=dict)
     shape: Shape = dict
     engine: str | None = None
+    slots_path: str | None = None
 
 
 def _nothing(_: GenerationRequest) -> Mapping[str, object]:
@@ -124,6 +130,7 @@ LLAMA_CPP = Dialect(
         "llamacpp:requests_deferred",
     ),
     engine="llama_cpp",
+    slots_path="/slots",
 )
 """The llama.cpp server."""
 
@@ -136,6 +143,7 @@ VLLM = Dialect(
         "vllm:generation_tokens_total",
         "vllm:num_requests_running",
         "vllm:num_requests_waiting",
+        "vllm:kv_cache_usage_perc",
     ),
     stream_options={"continuous_usage_stats": True},
 )

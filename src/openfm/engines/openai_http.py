@@ -27,6 +27,7 @@ from openfm.wire.engine_api import (
     message_body,
     vectors,
 )
+from openfm.wire.engine_slots import kv_cache_ratio
 from openfm.wire.sse import SseDecoder
 
 _CONNECT_TIMEOUT_S = 5.0
@@ -203,6 +204,14 @@ class OpenAiHttpEngine:
 
     async def stats(self) -> EngineStats:
         """The server's own counters; where it has none, this client's."""
+        stats, path = await self._counted(), self._dialect.slots_path
+        if self._dialect.counters is None or path is None:
+            return stats
+        raw = await self._ask("GET", path, None, timeout_s=_PROBE_TIMEOUT_S)
+        with self._line.errors():
+            return replace(stats, kv_cache_ratio=kv_cache_ratio(raw))
+
+    async def _counted(self) -> EngineStats:
         names = self._dialect.counters
         if names is None:
             return EngineStats(self._totals.prompt, self._totals.completion, self._running, 0)
@@ -212,18 +221,19 @@ class OpenAiHttpEngine:
         prompt = sum(found.get(name, 0.0) for name in names.prompt)
         others = (found.get(name, 0.0) for name in (names.completion, names.running, names.waiting))
         completion, running, waiting = (int(value) for value in others)
-        return EngineStats(int(prompt), completion, running, waiting)
+        kv_cache = None if names.kv_cache is None else found.get(names.kv_cache)
+        return EngineStats(int(prompt), completion, running, waiting, kv_cache)
 
     async def untold(self) -> int:
         """See `Engine.untold`."""
         if self._dialect.counters is None or self._is_busy():
             return 0
-        stats = await self.stats()
+        stats = await self._counted()
         for _ in range(_STOP_PROBES):
             if not stats.requests_running:
                 break
             await asyncio.sleep(_STOP_PROBE_S)
-            stats = await self.stats()
+            stats = await self._counted()
         if self._is_busy() or stats.requests_running:
             return 0
         untold = stats.completion_tokens_total - self._totals.completion

@@ -32,6 +32,10 @@ class Demand:
             if not self._waiting[deployment_id]:
                 del self._waiting[deployment_id]
 
+    def waiters(self, deployment_id: str) -> int:
+        """How many wait for its start now."""
+        return self._waiting.get(deployment_id, 0)
+
     def is_awake(self, deployment_id: str) -> bool:
         """Whether it was used within `idle_s`, or is waited for."""
         if deployment_id in self._waiting:

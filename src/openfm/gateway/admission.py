@@ -154,6 +154,11 @@ class Admission:
         """Requests in line now."""
         return sum(len(line.queue) for line in self._lines.values())
 
+    def waiting_for(self, key: str) -> int:
+        """Requests in line before the deployment now."""
+        line = self._lines.get(key)
+        return 0 if line is None else len(line.queue)
+
     def is_idle(self, key: str) -> bool:
         """Whether nobody waits before the deployment and at least half of its places are free."""
         line = self._lines.get(key)

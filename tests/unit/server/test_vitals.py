@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
+import time
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from openfm.core.endpoint import EndpointConfig, EndpointType, Route, ServingEndpoint
 from openfm.engines.scripted import ScriptedLauncher
 from openfm.fleet.replica import Replica
+from openfm.server.history import History, Watched
 from openfm.server.vitals import EndpointVitals
 from openfm.telemetry.endpoint_metrics import EndpointCounters
 from tests.unit.fleet.fakes import ENTITY, Clock, around, spec
@@ -29,7 +31,11 @@ def test_a_replica_that_just_ended_is_left_out_and_forgotten() -> None:
     ended.wait()
     live, gone = (Seen(ScriptedLauncher(), spec(), around(Clock()), lambda: None) for _ in range(2))
     live.process, gone.process = os.getpid(), ended.pid
-    vitals = EndpointVitals(EndpointCounters(lambda: 0.0), lambda _: [gone, live])
+
+    def replicas(_: str) -> list[Seen]:
+        return [gone, live]
+
+    vitals = EndpointVitals(EndpointCounters(lambda: 0.0), replicas, History(Watched(list, replicas, None, time.time)))
     for _ in range(2):
         assert shown(vitals)["mem_usage_percentage"] > 0
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
@@ -38,7 +44,7 @@ def test_a_replica_that_just_ended_is_left_out_and_forgotten() -> None:
     child.communicate()
     gone.process = None
     shown(vitals)
-    assert list(vitals._processes) == [os.getpid()]
+    assert list(vitals._processes._known) == [os.getpid()]
 
 
 def shown(vitals: EndpointVitals) -> dict[str, float]:

@@ -21,10 +21,23 @@ export const externalName = (entity: ServedEntity): string => {
   return [provider, name].filter(Boolean).join(': ') || entity.name;
 };
 
+/** Whether the caller may change what it runs: nobody may of those of the platform. */
+export const isOwn = (endpoint: Endpoint): boolean => endpoint.permission_level === 'CAN_MANAGE' && endpoint.endpoint_type !== 'FOUNDATION_MODEL_API';
+
 /** Something is on its way: states are asked for more often then. */
 export const isChanging = (endpoint: Endpoint): boolean =>
   endpoint.state.config_update === 'IN_PROGRESS' ||
   (endpoint.state.ready !== 'READY' && endpoint.state.suspend !== 'STOPPED' && endpoint.state.config_update === 'NOT_UPDATING');
+
+const entitiesOf = (config: EndpointConfig | null | undefined): readonly ServedEntity[] => config?.served_entities ?? [];
+
+/** Of what is wanted, the served entities that failed or are being started again. */
+export const failing = (endpoint: Endpoint): ServedEntity[] =>
+  [...entitiesOf(endpoint.pending_config), ...entitiesOf(endpoint.config)].filter(({ state }) => state.deployment === 'DEPLOYMENT_FAILED' || state.deployment === 'DEPLOYMENT_RECOVERING');
+
+/** Of what is wanted, the served entities that are on their way. */
+export const starting = (endpoint: Endpoint): ServedEntity[] =>
+  [...entitiesOf(endpoint.pending_config), ...entitiesOf(endpoint.config)].filter(({ state }) => state.deployment === 'DEPLOYMENT_CREATING');
 
 export const endpointsQuery = queryOptions({
   queryKey: ['endpoints'],
@@ -51,6 +64,33 @@ export const setRateLimits = (name: string, limits: RateLimit[]): Promise<unknow
   http.put(`${at(name)}/rate-limits`, { rate_limits: limits });
 export const setDescription = (name: string, description: string): Promise<unknown> =>
   http.patch(`${at(name)}/description`, { description });
+
+
+export type Tag = { key: string; value?: string | null };
+export const setTags = (name: string, added: readonly Tag[], deleted: readonly string[]): Promise<unknown> =>
+  http.patch(`${at(name)}/tags`, { add_tags: added, delete_tags: deleted });
+
+/** How a served entity was at a moment, all its replicas together; null is what the server does not know. */
+export type Sample = {
+  timestamp: number;
+  replicas: number;
+  requests_running: number;
+  requests_waiting: number | null;
+  kv_cache_percent: number | null;
+  cpu_percent: number | null;
+  memory_percent: number | null;
+  prompt_tokens_per_s: number;
+  completion_tokens_per_s: number;
+};
+export type History = { interval_s: number; served_entities: { name: string; samples: Sample[] }[] };
+
+/** The last samples of each served entity, an hour at most, the oldest first. */
+export const historyQuery = (name: string, samples: number) =>
+  queryOptions({
+    queryKey: ['endpoints', name, 'history', samples],
+    queryFn: async ({ signal }) => (await http.get(`/api/2.0/openfm/endpoints/${encodeURIComponent(name)}/history?samples=${samples}`, signal)) as History,
+    refetchInterval: samples > 1 ? 15_000 : 5_000,
+  });
 
 /** What the endpoint answers to, as an OpenAPI document. */
 export const openApiOf = async (name: string): Promise<string> => JSON.stringify(await http.get(`${at(name)}/openapi`), null, 2);
@@ -125,8 +165,6 @@ export type ServingEstimate = {
     load_s: number;
     warning: string | null;
   } | null;
-  /** Tokens a second that may still be promised of it. */
-  left_throughput?: number | null;
 };
 
 /** What serving a version takes and gives, next to all endpoints but the one that is to serve it. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { duration, modelUnits, short } from '@/lib/format';
+import { duration, elapsed, modelUnits, short } from '@/lib/format';
 
 test.each([
   [0, '0'],
@@ -19,3 +19,9 @@ test.each([
 ])('%d milliseconds are said as %s', (ms, shown) => expect(duration(ms)).toBe(shown));
 
 test('One unit is no units', () => expect([1, 2].map(modelUnits)).toEqual(['1 model unit', '2 model units']));
+
+test.each([
+  [418, '0 s'],
+  [12_900, '12 s'],
+  [61_000, '1 min 1 s'],
+])('What goes on for %d milliseconds does so for %s', (ms, shown) => expect(elapsed(ms)).toBe(shown));

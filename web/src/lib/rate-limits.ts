@@ -1,3 +1,5 @@
+import { count } from '@/lib/format';
+
 /** A rate limit of an endpoint as the API has it. */
 export type RateLimit = { calls?: number; tokens?: number; key: string; principal?: string; renewal_period: string };
 
@@ -19,3 +21,13 @@ export const limitOf = (draft: LimitDraft): RateLimit => ({
   [draft.measure]: Number(draft.amount),
   ...(draft.principal ? { principal: draft.principal } : {}),
 });
+
+type Rate = Record<string, unknown>;
+
+/** A limit that an endpoint's owner set, in words. */
+export function rateText(rate: Rate): string {
+  const of = typeof rate.tokens === 'number' ? `${count(rate.tokens)} tokens` : `${count(Number(rate.calls ?? 0))} requests`;
+  const who = typeof rate.principal === 'string' ? rate.principal : rate.key === 'user' ? 'each user' : 'all together';
+  const period = typeof rate.renewal_period === 'string' ? rate.renewal_period : 'minute';
+  return `${of} a ${period}, ${who}`;
+}

@@ -18,6 +18,8 @@ type ChartProps = {
   x: string;
   format: (value: number) => string;
   isStacked?: boolean;
+  /** What is counted in whole numbers has no half on its axis. */
+  isWhole?: boolean;
   /** What the horizontal axis is, where it is not time. */
   xTitle?: string;
   /** The mouse was drawn from one point to another, by their places. */
@@ -59,7 +61,7 @@ const bounds = ([x1, x2]: (string | number | null | undefined)[]): { x1: string 
 const UNFOCUSED = { accessibilityLayer: false };
 
 /** A chart, and the same numbers as a table for whoever cannot see it or wants to read them. */
-export function Chart({ title, kind, points, series, x, format, isStacked = false, xTitle = 'Time', onZoom }: ChartProps) {
+export function Chart({ title, kind, points, series, x, format, isStacked = false, isWhole = false, xTitle = 'Time', onZoom }: ChartProps) {
   const [asTable, setAsTable] = useState(false);
   const { marked, mouse } = useMarked(onZoom);
   const own = { ...UNFOCUSED, ...mouse };
@@ -72,7 +74,7 @@ export function Chart({ title, kind, points, series, x, format, isStacked = fals
     valueFormatter: format,
     withLegend: series.length > 1,
     tickLine: 'none' as const,
-    yAxisProps: { width: 64 },
+    yAxisProps: { width: 64, allowDecimals: !isWhole },
     children: marked && <ReferenceArea {...bounds(marked.map((at) => points[at]?.[x]))} fillOpacity={0.15} />,
   };
   return (

@@ -4,6 +4,7 @@ import type { UseQueryResult } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 
 import { shownError } from '@/lib/problem';
+import { Said } from '@/ui/said';
 
 /** What went wrong: the server's sentence, the request's id, and another try where that makes sense. */
 export function ErrorPanel({ error, onRetry, title }: { error: unknown; onRetry?: (() => void) | undefined; title?: string }) {
@@ -12,7 +13,7 @@ export function ErrorPanel({ error, onRetry, title }: { error: unknown; onRetry?
     <Alert color="red" variant="light" icon={<IconAlertTriangle aria-hidden />} title={title ?? 'That did not work'} role="alert">
       <Stack gap="xs" align="flex-start">
         <Text size="sm" className="breaks">
-          {shown.message}
+          <Said words={shown.message} />
         </Text>
         {shown.requestId && (
           <Text size="xs" ff="monospace" className="breaks">

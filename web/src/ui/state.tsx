@@ -4,13 +4,12 @@ import { IconAlertTriangle, IconCircleCheck, IconLoader, IconPlayerStop, type Ta
 type EndpointState = { ready: string; config_update: string; suspend?: string | null };
 type Shown = { words: string; color: string; icon: TablerIcon; turns?: boolean };
 
-/** The endpoint's state in the words that Databricks' pages use. */
+/** The endpoint's state in the words that Databricks' pages use: one that answers while it is updated is ready. */
 export function stateOf(state: EndpointState): Shown {
   if (state.suspend === 'STOPPED') return { words: 'Not ready (Stopped)', color: 'gray', icon: IconPlayerStop };
   const failed = state.config_update === 'UPDATE_FAILED';
   if (state.ready === 'READY') {
     if (failed) return { words: 'Ready (Update failed)', color: 'yellow', icon: IconAlertTriangle };
-    if (state.config_update === 'IN_PROGRESS') return { words: 'Ready (Updating)', color: 'blue', icon: IconLoader, turns: true };
     return { words: 'Ready', color: 'teal', icon: IconCircleCheck };
   }
   if (failed) return { words: 'Not ready (Update failed)', color: 'red', icon: IconAlertTriangle };

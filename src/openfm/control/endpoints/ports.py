@@ -1,6 +1,6 @@
 """What serving endpoints need from the rest of the control plane and from the fleet; `server/` fulfils it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -99,11 +99,39 @@ class EntityLogs(Protocol):
         ...
 
 
+SAMPLE_INTERVAL_S = 15
+SAMPLES_KEPT = 240
+"""An hour of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """How a served entity was at a moment (`timestamp`, ms since the epoch): all its replicas that answered together.
+
+    CPU and memory are per cent of the machine, the KV cache's of its size. Tokens are by the second since the sample
+    before. None is what nobody here knows.
+    """
+
+    timestamp: int
+    replicas: int
+    requests_running: int
+    requests_waiting: int | None
+    kv_cache_percent: float | None
+    cpu_percent: float | None
+    memory_percent: float | None
+    prompt_tokens_per_s: float
+    completion_tokens_per_s: float
+
+
 class EndpointMetrics(Protocol):
     """Counts what endpoints do."""
 
     def exposition(self, endpoint: ServingEndpoint) -> bytes:
         """The endpoint's metrics in Prometheus' text format."""
+        ...
+
+    def samples(self, endpoint: ServingEndpoint, most: int) -> Mapping[str, Sequence[Sample]]:
+        """At most so many of the last samples of each served entity, by its name, the oldest first."""
         ...
 
     def forget(self, name: str) -> None:

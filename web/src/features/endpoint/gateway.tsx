@@ -5,11 +5,14 @@ import { type ReactNode, useState } from 'react';
 
 import { type AiGateway, type Endpoint, type InferenceTable, setAiGateway } from '@/api/endpoints';
 import { Limits } from '@/features/endpoint/limits';
+import { rateText } from '@/lib/rate-limits';
 import { ErrorPanel } from '@/ui/feedback';
 import { told } from '@/ui/notify';
 
 /** What stands between callers and the model: limits, fallbacks, and what is kept of requests. */
 export function Gateway({ endpoint }: { endpoint: Endpoint }) {
+  const canManage = endpoint.permission_level === 'CAN_MANAGE';
+  const limits = endpoint.rate_limits ?? [];
   return (
     <Stack gap="lg">
       <Part title="Usage tracking">
@@ -21,10 +24,10 @@ export function Gateway({ endpoint }: { endpoint: Endpoint }) {
         </Text>
       </Part>
       <Part title="Rate limits">
-        <Limits endpoint={endpoint} />
+        {canManage ? <Limits endpoint={endpoint} /> : <Text size="sm">{limits.length > 0 ? `${limits.map(rateText).join('; ')}. Requests above get 429.` : 'None: callers may use as much as the hardware gives.'}</Text>}
         <GatewayLimits limits={(endpoint.ai_gateway as AiGateway | undefined)?.rate_limits ?? []} />
       </Part>
-      <Options endpoint={endpoint} />
+      {canManage ? <Options endpoint={endpoint} /> : <Settled endpoint={endpoint} />}
     </Stack>
   );
 }
@@ -41,11 +44,30 @@ const Part = ({ title, children }: { title: string; children: ReactNode }) => (
 /** Limits that were set with the gateway's object hold beside the others; they are changed where they were set. */
 function GatewayLimits({ limits }: { limits: readonly Record<string, unknown>[] }) {
   if (limits.length === 0) return null;
-  const words = limits.map((limit) => `${String(limit.tokens ?? limit.calls)} ${limit.tokens === undefined ? 'requests' : 'tokens'} a ${String(limit.renewal_period)} for ${String(limit.principal ?? limit.key)}`);
   return (
     <Text size="sm" c="dimmed" mt="sm">
-      Set through the API as a part of the AI gateway, and in force too: {words.join('; ')}.
+      Set through the API as a part of the AI gateway, and in force too: {limits.map(rateText).join('; ')}.
     </Text>
+  );
+}
+
+/** There is something to fall back to. */
+const hasFallbacks = ({ config, pending_config: pending }: Endpoint): boolean => ((config ?? pending)?.served_entities.length ?? 0) > 1;
+
+/** The same for who may not change it. */
+function Settled({ endpoint }: { endpoint: Endpoint }) {
+  const { fallback_config: fallback, inference_table_config: table } = (endpoint.ai_gateway ?? {}) as AiGateway;
+  return (
+    <>
+      {hasFallbacks(endpoint) && (
+        <Part title="Fallbacks">
+          <Text size="sm">{fallback?.enabled ? 'A request that fails goes on to the next served entity.' : 'A request that fails is not tried again.'}</Text>
+        </Part>
+      )}
+      <Part title="Inference table">
+        <Text size="sm">{table?.enabled ? 'Requests and answers are kept, with their whole text; who can manage the endpoint may read them.' : 'The text of requests and answers is not kept.'}</Text>
+      </Part>
+    </>
   );
 }
 
@@ -57,7 +79,7 @@ function Options({ endpoint }: { endpoint: Endpoint }) {
   const [error, setError] = useState<unknown>(null);
   const [isBusy, setBusy] = useState(false);
   const client = useQueryClient();
-  const canManage = endpoint.permission_level === 'CAN_MANAGE';
+  const hasOthers = hasFallbacks(endpoint) || fallback;
   const wanted: AiGateway = { ...kept, fallback_config: { enabled: fallback }, inference_table_config: filled(table) };
   const isChanged = fallback !== (kept.fallback_config?.enabled === true) || JSON.stringify(filled(table)) !== JSON.stringify(filled(kept.inference_table_config ?? {}));
   const put = (change: InferenceTable): void => setTable((now) => ({ ...now, ...change }));
@@ -76,15 +98,16 @@ function Options({ endpoint }: { endpoint: Endpoint }) {
   };
   return (
     <>
-      <Part title="Fallbacks">
-        <Switch
-          label="Try the other served entities"
-          description="A request that fails, or meets a full provider, goes on to the next served entity, whatever its share of the traffic"
-          checked={fallback}
-          onChange={(event) => setFallback(event.currentTarget.checked)}
-          disabled={!canManage}
-        />
-      </Part>
+      {hasOthers && (
+        <Part title="Fallbacks">
+          <Switch
+            label="Try the other served entities"
+            description="A request that fails, or meets a full provider, goes on to the next served entity, whatever its share of the traffic"
+            checked={fallback}
+            onChange={(event) => setFallback(event.currentTarget.checked)}
+          />
+        </Part>
+      )}
       <Part title="Inference table">
         <Stack gap="sm">
           <Switch
@@ -92,13 +115,12 @@ function Options({ endpoint }: { endpoint: Endpoint }) {
             description="Their whole text, in openfm’s own database; only who can manage the endpoint may read it"
             checked={table.enabled === true}
             onChange={(event) => put({ enabled: event.currentTarget.checked })}
-            disabled={!canManage}
           />
           {table.enabled && (
             <Group align="flex-end">
-              <TextInput label="Catalog" placeholder="main" value={table.catalog_name ?? ''} onChange={(event) => put({ catalog_name: event.currentTarget.value })} disabled={!canManage} />
-              <TextInput label="Schema" placeholder="default" value={table.schema_name ?? ''} onChange={(event) => put({ schema_name: event.currentTarget.value })} disabled={!canManage} />
-              <TextInput label="Table name prefix" placeholder={endpoint.name} value={table.table_name_prefix ?? ''} onChange={(event) => put({ table_name_prefix: event.currentTarget.value })} disabled={!canManage} />
+              <TextInput label="Catalog" placeholder="main" value={table.catalog_name ?? ''} onChange={(event) => put({ catalog_name: event.currentTarget.value })} />
+              <TextInput label="Schema" placeholder="default" value={table.schema_name ?? ''} onChange={(event) => put({ schema_name: event.currentTarget.value })} />
+              <TextInput label="Table name prefix" placeholder={endpoint.name} value={table.table_name_prefix ?? ''} onChange={(event) => put({ table_name_prefix: event.currentTarget.value })} />
             </Group>
           )}
           {table.enabled && kept.inference_table_config?.enabled !== true && (
@@ -109,13 +131,11 @@ function Options({ endpoint }: { endpoint: Endpoint }) {
         </Stack>
       </Part>
       {error !== null && <ErrorPanel error={error} title="The AI gateway was not changed" />}
-      {canManage && (
-        <Group>
-          <Button onClick={() => void save()} loading={isBusy} disabled={!isChanged}>
-            Save fallbacks and inference table
-          </Button>
-        </Group>
-      )}
+      <Group>
+        <Button onClick={() => void save()} loading={isBusy} disabled={!isChanged}>
+          {hasOthers ? 'Save fallbacks and inference table' : 'Save the inference table'}
+        </Button>
+      </Group>
     </>
   );
 }

@@ -6,7 +6,7 @@ import { type Endpoint, setRateLimits } from '@/api/endpoints';
 import { limitDraftOf, limitOf } from '@/lib/rate-limits';
 import { Empty, ErrorPanel } from '@/ui/feedback';
 import { told } from '@/ui/notify';
-import { RateLimits } from '@/ui/rate-limits';
+import { RateLimits } from '@/parts/rate-limits';
 
 /** How much callers may use each minute. */
 export function Limits({ endpoint }: { endpoint: Endpoint }) {
@@ -15,7 +15,6 @@ export function Limits({ endpoint }: { endpoint: Endpoint }) {
   const [error, setError] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
   const client = useQueryClient();
-  const canManage = endpoint.permission_level === 'CAN_MANAGE';
   const save = async (): Promise<void> => {
     setBusy(true);
     setError(null);
@@ -34,9 +33,9 @@ export function Limits({ endpoint }: { endpoint: Endpoint }) {
       <Text size="sm" c="dimmed">
         Requests above a limit get 429 and are told when to come back. Limits count over the last 60 seconds.
       </Text>
-      {drafts.length === 0 && <Empty title="No rate limits">{canManage ? 'Callers may use as much as the hardware gives. Add a limit to share it out.' : 'Callers may use as much as the hardware gives.'}</Empty>}
+      {drafts.length === 0 && <Empty title="No rate limits">Callers may use as much as the hardware gives. Add a limit to share it out.</Empty>}
       {error !== null && <ErrorPanel error={error} title="The limits were not saved" />}
-      <RateLimits drafts={drafts} onChange={setDrafts} isFixed={!canManage}>
+      <RateLimits drafts={drafts} onChange={setDrafts}>
         <Button onClick={() => void save()} loading={busy} disabled={JSON.stringify(drafts) === JSON.stringify(kept)}>
           Save
         </Button>

@@ -5,6 +5,7 @@ import { useState } from 'react';
 
 import { type Endpoint, endpointMetricsQuery } from '@/api/endpoints';
 import { literal, type Row, sqlQuery } from '@/api/usage';
+import { EnginesHour } from '@/features/endpoint/engines';
 import { Promised } from '@/features/endpoint/promise';
 import { csv, download } from '@/lib/files';
 import { duration, short } from '@/lib/format';
@@ -52,10 +53,11 @@ export function Metrics({ endpoint }: { endpoint: Endpoint }) {
         </Group>
       </Group>
       {chosen.range === CUSTOM && <Between chosen={chosen} choose={choose} />}
-      {isProvisioned(endpoint) && span.end === null && <Promised name={endpoint.name} seconds={span.seconds} />}
+      {isProvisioned(endpoint) && span.end === null && <Promised endpoint={endpoint} seconds={span.seconds} />}
       <Loaded query={query}>
         {(rows) => (rows.length === 0 ? <Empty title="No requests in this time">Choose a longer time, or ask the endpoint something.</Empty> : <Charts rows={rows} span={span} zoom={(from, to) => choose({ range: CUSTOM, from: local(from), to: local(to) })} />)}
       </Loaded>
+      <EnginesHour name={endpoint.name} />
     </Stack>
   );
 }

@@ -2,7 +2,7 @@ import { ActionIcon, Button, Group, Stack, Switch, Text, TextInput, Title } from
 import { IconPlus, IconTrash } from '@tabler/icons-react';
 
 import type { Draft } from '@/features/endpoints/draft';
-import { RateLimits } from '@/ui/rate-limits';
+import { RateLimits } from '@/parts/rate-limits';
 
 export type PartProps = { draft: Draft; put: (change: Partial<Draft>) => void };
 

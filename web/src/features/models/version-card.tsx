@@ -2,9 +2,9 @@ import { ActionIcon, Alert, Badge, Button, Group, Menu, Paper, Stack, Text } fro
 import { IconAlertTriangle, IconCircleCheck, IconDots, IconLoader, IconPlus, type TablerIcon } from '@tabler/icons-react';
 import { useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { Fragment } from 'react';
+import { Fragment, useState } from 'react';
 
-import { deleteAlias, type Version } from '@/api/models';
+import { deleteAlias, deleteVersion, importModel, type Version } from '@/api/models';
 import { CalibrationOf } from '@/features/models/calibration';
 import { shownFacts } from '@/features/models/facts';
 import { Transfer } from '@/features/models/transfer';
@@ -39,9 +39,12 @@ export function VersionCard(props: VersionProps) {
         {version.status === 'PENDING_REGISTRATION' && <Transfer at={fetched(version.status_message)} words={version.status_message || 'Waiting for its files.'} label={`Import of version ${version.version}`} />}
         {version.status === 'FAILED_REGISTRATION' && (
           <Alert color="red" variant="light" icon={<IconAlertTriangle aria-hidden />} role="note">
-            <span className="breaks">
-              <Said words={version.status_message} /> Import the model again once that is put right.
-            </span>
+            <Stack gap="xs" align="flex-start">
+              <span className="breaks">
+                <Said words={version.status_message} /> Import the model again once that is put right.
+              </span>
+              {props.canManage && isOfHub(version) && <TryAgain name={name} version={version} />}
+            </Stack>
           </Alert>
         )}
         {version.unservable_reason && (
@@ -99,6 +102,32 @@ function Head({ name, version, canManage, ask, isServable }: VersionProps & { is
         )}
       </Group>
     </Group>
+  );
+}
+
+const isOfHub = ({ source }: Version): boolean => source.startsWith('hf://');
+
+/** Fetches it anew as the next version; the one that failed goes then. */
+function TryAgain({ name, version }: { name: string; version: Version }) {
+  const client = useQueryClient();
+  const [isBusy, setBusy] = useState(false);
+  const run = async (): Promise<void> => {
+    setBusy(true);
+    try {
+      const next = await importModel(name, version.source, version.comment);
+      await deleteVersion(name, version.version);
+      told(`It is being fetched again, as version ${next.version}.`);
+    } catch (problem) {
+      told(shownError(problem).message);
+    } finally {
+      await client.invalidateQueries({ queryKey: ['models'] });
+      setBusy(false);
+    }
+  };
+  return (
+    <Button size="xs" variant="default" onClick={() => void run()} loading={isBusy}>
+      Try again
+    </Button>
   );
 }
 

@@ -5,7 +5,7 @@ import { useState } from 'react';
 import { endpointsQuery } from '@/api/endpoints';
 import { setLimit } from '@/api/usage';
 import { EMPTY_LIMIT, isComplete, type LimitDraft, limitRequest, MEASURES, SCOPES } from '@/features/settings/limit-rules';
-import { KIND_OF, PrincipalSelect } from '@/features/settings/principal-select';
+import { KIND_OF, PrincipalSelect } from '@/parts/principal-select';
 import { FormDialog } from '@/ui/form-dialog';
 
 export function LimitDialog({ onClose }: { onClose: () => void }) {

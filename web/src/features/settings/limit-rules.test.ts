@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 
-import { EMPTY_LIMIT, howMuch, isComplete, limitRequest, rateText, whom } from '@/features/settings/limit-rules';
+import { EMPTY_LIMIT, howMuch, isComplete, limitRequest, whom } from '@/features/settings/limit-rules';
+import { rateText } from '@/lib/rate-limits';
 
 test('a limit without a name is for each of its kind', () => {
   expect(whom({ scope: 'user' })).toBe('Each user');

@@ -42,13 +42,3 @@ export const limitRequest = (draft: LimitDraft): Omit<OperatorLimit, 'id'> => ({
   ...(draft.endpoint ? { endpoint: draft.endpoint } : {}),
   ...(draft.measure === 'concurrency' ? {} : { period: draft.period }),
 });
-
-type Rate = Record<string, unknown>;
-
-/** A limit that an endpoint's owner set, in words. */
-export function rateText(rate: Rate): string {
-  const of = typeof rate.tokens === 'number' ? `${count(rate.tokens)} tokens` : `${count(Number(rate.calls ?? 0))} requests`;
-  const who = typeof rate.principal === 'string' ? rate.principal : rate.key === 'user' ? 'each user' : 'all together';
-  const period = typeof rate.renewal_period === 'string' ? rate.renewal_period : 'minute';
-  return `${of} a ${period}, ${who}`;
-}

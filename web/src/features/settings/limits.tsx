@@ -5,8 +5,9 @@ import { useState } from 'react';
 
 import { deleteLimit, limitsQuery, type OperatorLimit } from '@/api/usage';
 import { LimitDialog } from '@/features/settings/limit-dialog';
-import { howMuch, labelOf, MEASURES, rateText, whom } from '@/features/settings/limit-rules';
+import { howMuch, labelOf, MEASURES, whom } from '@/features/settings/limit-rules';
 import { Section } from '@/features/settings/section';
+import { rateText } from '@/lib/rate-limits';
 import { Confirm } from '@/ui/confirm';
 import { Empty, Loaded } from '@/ui/feedback';
 import { told } from '@/ui/notify';

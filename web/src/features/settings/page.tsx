@@ -9,6 +9,7 @@ import { Shares } from '@/features/settings/shares';
 import { Retention } from '@/features/settings/retention';
 import { Empty } from '@/ui/feedback';
 import { Page } from '@/ui/page';
+import { TabList } from '@/ui/tab-list';
 
 const TABS = [
   { value: 'prices', title: 'Prices', Panel: Prices },
@@ -32,13 +33,7 @@ export function SettingsPage() {
   return (
     <Page title="Settings">
       <Tabs value={tab} onChange={(to) => void navigate({ to: '/settings', search: to && to !== 'prices' ? { tab: to } : {}, replace: true })} keepMounted={false}>
-        <Tabs.List mb="md">
-          {TABS.map(({ value, title }) => (
-            <Tabs.Tab key={value} value={value}>
-              {title}
-            </Tabs.Tab>
-          ))}
-        </Tabs.List>
+        <TabList tabs={TABS.map(({ value, title }) => [value, title])} chosen={tab} />
         {TABS.map(({ value, Panel }) => (
           <Tabs.Panel key={value} value={value}>
             <Panel />

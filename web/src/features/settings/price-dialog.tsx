@@ -27,8 +27,8 @@ export function PriceDialog({ onClose }: { onClose: () => void }) {
   const known = draft.kind === 'endpoint' ? endpoints.map((one) => one.name) : models.map((one) => one.full_name);
   return (
     <FormDialog title="Set a price" action="Set the price" failed="The price was not set" done="The price is set." isReady={isComplete(draft)} queryKey="prices" onClose={onClose} submit={() => setPrice(priceRequest(draft))}>
-      <Select label="For" data={KINDS} value={draft.kind} onChange={(kind) => put({ kind: kind === 'entity_name' ? 'entity_name' : 'endpoint', target: '' })} allowDeselect={false} />
-      <Autocomplete label="Name" placeholder={draft.kind === 'endpoint' ? 'chat-*' : 'main.default.model'} data={known} value={draft.target} onChange={(target) => put({ target })} limit={50} data-autofocus required withAsterisk={false} />
+      <Select label="For" data={KINDS} value={draft.kind} onChange={(kind) => put({ kind: kind === 'entity_name' ? 'entity_name' : 'endpoint', target: '' })} allowDeselect={false} data-autofocus />
+      <Autocomplete label="Name" placeholder={draft.kind === 'endpoint' ? 'chat-*' : 'main.default.model'} data={known} value={draft.target} onChange={(target) => put({ target })} limit={50} required withAsterisk={false} />
       <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="sm">
         {AMOUNTS.map(([key, label, hint]) => (
           <TextInput key={key} label={label} description={hint} inputMode="decimal" value={draft.amounts[key]} onChange={(event) => put({ amounts: { ...draft.amounts, [key]: event.currentTarget.value } })} error={amountError(draft.amounts[key])} />

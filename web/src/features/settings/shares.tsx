@@ -4,7 +4,7 @@ import { useState } from 'react';
 
 import { deleteWeight, limitsQuery, setWeight, type Weight } from '@/api/usage';
 import { SCOPES, whom } from '@/features/settings/limit-rules';
-import { KIND_OF, PrincipalSelect } from '@/features/settings/principal-select';
+import { KIND_OF, PrincipalSelect } from '@/parts/principal-select';
 import { Section } from '@/features/settings/section';
 import { Confirm } from '@/ui/confirm';
 import { Empty, Loaded } from '@/ui/feedback';

@@ -1,8 +1,10 @@
-import { Button, Group, Modal, Select, Stack, TextInput } from '@mantine/core';
-import { useQueryClient } from '@tanstack/react-query';
+import { Autocomplete, Button, Group, Modal, Select, Stack, TextInput } from '@mantine/core';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 
+import { endpointsQuery } from '@/api/endpoints';
 import { type Budget, setBudget } from '@/api/usage';
+import { KIND_OF, PrincipalSelect } from '@/parts/principal-select';
 import { bodyOf, type BudgetDraft, draftOf, draftProblems, NEW_BUDGET, SCOPES } from '@/features/usage/budget-rules';
 import { ErrorPanel } from '@/ui/feedback';
 import { told } from '@/ui/notify';
@@ -64,7 +66,7 @@ export function BudgetDialog({ budget, onClose }: { budget: Budget | null; onClo
           </Group>
           <Group grow align="flex-start">
             <Select label="For" data={Object.entries(SCOPES).map(([value, label]) => ({ value, label }))} value={draft.scope} onChange={(scope) => put({ scope: scope ?? 'all', target: '' })} allowDeselect={false} />
-            {draft.scope !== 'all' && <TextInput label={draft.scope === 'tag' ? 'Tag' : 'Its name'} placeholder={draft.scope === 'tag' ? 'team=search' : ''} {...text('target')} />}
+            <Target draft={draft} put={put} problem={shows ? problems.target : undefined} />
           </Group>
           <Select label="At the end of the money" data={ACTIONS} value={draft.action} onChange={(action) => put({ action: action ?? 'stop' })} allowDeselect={false} />
           <TextInput label="Alert at" description="Percentages, with commas between; each is told once a period." {...text('alerts')} />
@@ -81,4 +83,17 @@ export function BudgetDialog({ budget, onClose }: { budget: Budget | null; onClo
       </form>
     </Modal>
   );
+}
+
+type TargetProps = { draft: BudgetDraft; put: (change: Partial<BudgetDraft>) => void; problem: string | undefined };
+
+/** Whom or what the budget binds, where it does not bind everybody. */
+function Target({ draft: { scope, target }, put, problem }: TargetProps) {
+  const endpoints = useQuery({ ...endpointsQuery, enabled: scope === 'endpoint' }).data ?? [];
+  const kind = KIND_OF[scope];
+  if (scope === 'all') return null;
+  if (kind) return <PrincipalSelect kind={kind} value={target} onChange={(name) => put({ target: name })} error={problem} />;
+  if (scope === 'endpoint')
+    return <Autocomplete label="Name" data={endpoints.map((one) => one.name)} value={target} onChange={(name) => put({ target: name })} limit={50} error={problem} />;
+  return <TextInput label="Tag" placeholder="team=search" value={target} onChange={(event) => put({ target: event.currentTarget.value })} error={problem} autoComplete="off" />;
 }

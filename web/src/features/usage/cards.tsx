@@ -7,15 +7,18 @@ import { count, duration, money, short } from '@/lib/format';
 
 const percent = (part: number, all: number): string => (all === 0 ? '–' : `${((100 * part) / all).toFixed(part > 0 && part / all < 0.001 ? 3 : 1)} %`);
 
-/** The sums of the whole time; `costs` has a row a currency, null while they are on their way. */
-export function Cards({ total, costs }: { total: SqlRow; costs: readonly SqlRow[] | null }) {
+const WAITING = <Skeleton h={31} w={90} />;
+
+/** The sums of the whole time; `costs` has a row a currency. What is null is on its way: its room is kept. */
+export function Cards({ total: known, costs }: { total: SqlRow | null; costs: readonly SqlRow[] | null }) {
+  const total = known ?? {};
   const of = (name: string): number => Number(total[name] ?? 0);
   const paid = (costs ?? []).filter((row) => row.currency !== null && Number(row.cost) !== 0);
   const cards: [string, ReactNode, string][] = [
     ['Requests', count(of('requests')), ''],
     ['Input tokens', short(of('input')), `${percent(of('cached'), of('input'))} of them cached`],
     ['Output tokens', short(of('output')), ''],
-    ['Cost', costs === null ? <Skeleton h={24} w={90} key="cost" /> : paid.length === 0 ? '0' : paid.map((row) => <div key={String(row.currency)}>{money(rounded(String(row.cost)), String(row.currency))}</div>), ''],
+    ['Cost', costs === null ? WAITING : paid.length === 0 ? '0' : paid.map((row) => <div key={String(row.currency)}>{money(rounded(String(row.cost)), String(row.currency))}</div>), ''],
     ['Errors', percent(of('refused') + of('failed'), of('requests')), `${count(of('refused'))} refused, ${count(of('failed'))} failed`],
     ['First token, P99', total.ttft === null || total.ttft === undefined ? '–' : duration(of('ttft')), ''],
   ];
@@ -27,11 +30,11 @@ export function Cards({ total, costs }: { total: SqlRow; costs: readonly SqlRow[
             {label}
           </Text>
           <Text fw={600} size="xl" className="number" component="dd" m={0} style={{ whiteSpace: 'normal' }}>
-            {value}
+            {known === null ? WAITING : value}
           </Text>
           {more !== '' && (
             <Text size="xs" c="dimmed" component="dd" m={0}>
-              {more}
+              {known === null ? '\u00a0' : more}
             </Text>
           )}
         </Paper>

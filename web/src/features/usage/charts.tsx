@@ -1,7 +1,7 @@
 import { VisuallyHidden } from '@mantine/core';
 
 import type { SqlRow } from '@/api/sql';
-import { groupOf, type UsageSearch } from '@/features/usage/filters';
+import { groupOf, type UsageSearch } from '@/parts/usage/filters';
 import { currenciesOf, partPoints, timePoints } from '@/features/usage/points';
 import { duration, short } from '@/lib/format';
 import { Chart, type Series } from '@/ui/chart';

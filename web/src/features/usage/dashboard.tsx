@@ -1,15 +1,14 @@
-import { Select, Stack } from '@mantine/core';
+import { Select, Skeleton, Stack } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { lazy, Suspense } from 'react';
 
 import { sqlPageQuery } from '@/api/sql';
-import { Breakdown } from '@/features/usage/breakdown';
+import { Breakdown } from '@/parts/usage/breakdown';
 import { Cards } from '@/features/usage/cards';
 import { FilterBar } from '@/features/usage/filter-bar';
-import type { Filter, UsageSearch } from '@/features/usage/filters';
-import { isOfAll, isOfPart } from '@/features/usage/points';
-import { money, overTime } from '@/features/usage/questions';
-import { Empty, Loaded, Loading } from '@/ui/feedback';
+import type { Filter, UsageSearch } from '@/parts/usage/filters';
+import { isOfAll, isOfPart, money, overTime } from '@/parts/usage/questions';
+import { Empty, Loaded } from '@/ui/feedback';
 import { useNow } from '@/ui/time';
 
 const UsageCharts = lazy(() => import('@/features/usage/charts').then((it) => ({ default: it.UsageCharts })));
@@ -30,27 +29,28 @@ export function Dashboard({ search, filter }: { search: UsageSearch; filter: Fil
         <Empty title="Nothing was used in this time">Ask an endpoint something in the Playground, it is here two seconds later; or look at a longer time, without filters.</Empty>
       ) : (
         <>
-          <Loaded query={counts}>
-            {({ rows }) => (
-              <>
-                <Cards total={rows.find((row) => row.at === null) ?? {}} costs={costs.data?.rows.filter(isOfAll) ?? null} />
-                {/* Charts take the browser half a second: the table below comes before them. */}
-                {costs.isPending ? (
-                  <Loading />
-                ) : (
-                  <Suspense fallback={<Loading />}>
-                    <UsageCharts rows={rows} costs={costs.data?.rows ?? []} search={search} />
-                  </Suspense>
-                )}
-              </>
-            )}
-          </Loaded>
+          {counts.isPending ? <Cards total={null} costs={null} /> : <Loaded query={counts}>{({ rows }) => <Cards total={rows.find((row) => row.at === null) ?? {}} costs={costs.data?.rows.filter(isOfAll) ?? null} />}</Loaded>}
+          {/* Charts take the browser half a second: the table below comes before them. */}
+          {counts.isPending || costs.isPending ? <ChartsRoom /> : <Suspense fallback={<ChartsRoom />}>{counts.data && <UsageCharts rows={counts.data.rows} costs={costs.data?.rows ?? []} search={search} />}</Suspense>}
           <Loaded query={costs}>{(found) => <Breakdown rows={found.rows.filter(isOfPart)} hasMore={found.next_page_token !== undefined} search={search} filter={filter} />}</Loaded>
         </>
       )}
     </Stack>
   );
 }
+
+const CHARTS = 6;
+const CHART_PX = 286;
+
+/** Where the charts will be: as large as they are, so that nothing moves when they come. */
+const ChartsRoom = () => (
+  <div className="charts" role="status" aria-label="Loading">
+    {Array.from({ length: CHARTS }, (_, index) => (
+      <Skeleton key={index} h={CHART_PX} radius="md" />
+    ))}
+    <Skeleton h={CHART_PX} radius="md" style={{ gridColumn: '1 / -1' }} />
+  </div>
+);
 
 export function StatusSelect({ search, filter }: { search: UsageSearch; filter: Filter }) {
   return (

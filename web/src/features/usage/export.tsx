@@ -3,7 +3,7 @@ import { IconDownload } from '@tabler/icons-react';
 import { useState } from 'react';
 
 import { exportUsage } from '@/api/sql';
-import { sinceOf, type UsageSearch } from '@/features/usage/filters';
+import { sinceOf, type UsageSearch } from '@/parts/usage/filters';
 import { download } from '@/lib/files';
 import { isoDay } from '@/lib/format';
 import { ErrorPanel } from '@/ui/feedback';

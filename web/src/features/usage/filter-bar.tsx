@@ -3,8 +3,8 @@ import { useQuery } from '@tanstack/react-query';
 import { type ReactNode, useEffect, useState } from 'react';
 
 import { sqlPageQuery } from '@/api/sql';
-import { type Filter, rangeOf, tagProblem, unitOf, unitsOf, USAGE_RANGES, type UsageSearch, whereOf } from '@/features/usage/filters';
-import { choices } from '@/features/usage/questions';
+import { type Filter, rangeOf, tagProblem, unitOf, unitsOf, USAGE_RANGES, type UsageSearch, whereOf } from '@/parts/usage/filters';
+import { choices } from '@/parts/usage/questions';
 import { useNow } from '@/ui/time';
 
 const CHOICES = 1_000;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { groupOf, sinceOf, startOf, unitOf, whereOf } from '@/features/usage/filters';
+import { groupOf, sinceOf, startOf, unitOf, whereOf } from '@/parts/usage/filters';
 import { partPoints, timePoints } from '@/features/usage/points';
 
 const NOW = Date.parse('2026-11-23T17:30:00Z'); // a Monday

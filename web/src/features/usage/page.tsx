@@ -4,11 +4,12 @@ import { useCallback } from 'react';
 
 import { Budgets } from '@/features/usage/budgets';
 import { Dashboard } from '@/features/usage/dashboard';
-import type { Filter } from '@/features/usage/filters';
+import type { Filter } from '@/parts/usage/filters';
 import { InvoiceView } from '@/features/usage/invoice';
 import { Requests } from '@/features/usage/requests';
 import { SqlView } from '@/features/usage/sql';
 import { Page } from '@/ui/page';
+import { TabList } from '@/ui/tab-list';
 
 const TABS = { overview: 'Overview', requests: 'Requests', budgets: 'Budgets', invoice: 'Invoice', sql: 'SQL' };
 
@@ -21,15 +22,7 @@ export function UsagePage() {
   return (
     <Page title="Usage" subtitle="From the ledger: each request once, with what it cost. Times are in UTC.">
       <Tabs value={tab} onChange={(to) => filter({ tab: to ?? undefined })} keepMounted={false}>
-        <div className="scrolls">
-          <Tabs.List mb="md" style={{ flexWrap: 'nowrap' }}>
-            {Object.entries(TABS).map(([value, label]) => (
-              <Tabs.Tab key={value} value={value}>
-                {label}
-              </Tabs.Tab>
-            ))}
-          </Tabs.List>
-        </div>
+        <TabList tabs={Object.entries(TABS)} chosen={tab} />
         <Tabs.Panel value="overview">
           <Dashboard search={search} filter={filter} />
         </Tabs.Panel>

@@ -1,5 +1,6 @@
 import type { SqlRow } from '@/api/sql';
-import { sinceOf, startOf, unitOf, UNITS, type UsageSearch } from '@/features/usage/filters';
+import { sinceOf, startOf, unitOf, UNITS, type UsageSearch } from '@/parts/usage/filters';
+import { isOfPart, isOfTime } from '@/parts/usage/questions';
 import { textOf } from '@/lib/values';
 
 export type TimePoint = { label: string } & Record<string, string | number | null>;
@@ -39,11 +40,6 @@ export function timePoints(rows: readonly SqlRow[], costs: readonly SqlRow[], se
   }
   return points;
 }
-
-/** The answer to one question holds the sums of all, by part, and by time: each row says which it is of. */
-export const isOfTime = (row: SqlRow): boolean => Number(row.no_at) === 0;
-export const isOfPart = (row: SqlRow): boolean => Number(row.no_part) === 0;
-export const isOfAll = (row: SqlRow): boolean => !isOfTime(row) && !isOfPart(row);
 
 export const currenciesOf = (rows: readonly SqlRow[]): string[] => [...new Set(rows.map((row) => textOf(row.currency)).filter((one) => one !== ''))];
 

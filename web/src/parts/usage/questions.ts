@@ -1,4 +1,5 @@
-import { groupOf, type Unit, unitOf, type UsageSearch, whereOf } from '@/features/usage/filters';
+import type { SqlRow } from '@/api/sql';
+import { groupOf, type Unit, unitOf, type UsageSearch, whereOf } from '@/parts/usage/filters';
 
 const TABLE = 'system.serving.endpoint_usage';
 const at = (unit: Unit): string => `epoch(date_trunc('${unit}', request_time))::BIGINT`;
@@ -17,6 +18,11 @@ export const money = (search: UsageSearch, nowMs: number): string =>
   'count(*) AS requests, count(*) FILTER (status_code >= 400 OR status_code IS NULL) AS errors, coalesce(sum(input_token_count), 0) AS input, ' +
   'coalesce(sum(cached_token_count), 0) AS cached, coalesce(sum(output_token_count), 0) AS output, coalesce(sum(cost), 0) AS cost ' +
   `FROM ${TABLE} WHERE ${whereOf(search, nowMs)} GROUP BY GROUPING SETS ((currency), (currency, part), (currency, "at")) ORDER BY cost DESC, requests DESC`;
+
+/** The answer to one question holds the sums of all, by part, and by time: each row says which it is of. */
+export const isOfTime = (row: SqlRow): boolean => Number(row.no_at) === 0;
+export const isOfPart = (row: SqlRow): boolean => Number(row.no_part) === 0;
+export const isOfAll = (row: SqlRow): boolean => !isOfTime(row) && !isOfPart(row);
 
 /** What can be filtered by, of the time that is looked at: `where` says which. */
 export const choices = (where: string): string =>

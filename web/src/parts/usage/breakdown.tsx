@@ -4,8 +4,8 @@ import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 
 import { sqlPageQuery, type SqlRow } from '@/api/sql';
-import { type Filter, groupOf, GROUPS, type UsageSearch, whereOf } from '@/features/usage/filters';
-import { choices } from '@/features/usage/questions';
+import { type Filter, groupOf, GROUPS, type UsageSearch, whereOf } from '@/parts/usage/filters';
+import { choices } from '@/parts/usage/questions';
 import { textOf } from '@/lib/values';
 import { csv, download } from '@/lib/files';
 import { count, money } from '@/lib/format';
