@@ -36,6 +36,7 @@ from openfm.control.usage import correction_routes
 from openfm.control.usage import routes as usage_routes
 from openfm.control.usage.routes import UsageDesk
 from openfm.core.errors import ApiError, InvalidParameterValue, MethodNotAllowed, NotFound
+from openfm.wire.hang_up import ClientGone
 from openfm.wire.manner import ErrorShape
 from openfm.wire.problems import internal_error, problem
 
@@ -45,6 +46,7 @@ log = structlog.get_logger(__name__)
 _FIELD = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _COMPRESSED_FROM_BYTES = 2_000
 _COMPRESSION_LEVEL = 5
+_CLIENT_CLOSED_REQUEST = 499
 _AS_IT_IS = (*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream", "application/vnd.apache.parquet")
 _ROUTES = (
     endpoint_routes,
@@ -117,6 +119,7 @@ def management_api(plane: ControlPlane) -> FastAPI:
     api.exception_handler(ApiError)(_api_error)
     api.exception_handler(HTTPException)(_http_error)
     api.exception_handler(RequestValidationError)(_validation_error)
+    api.exception_handler(ClientGone)(_nobody)
     api.exception_handler(Exception)(_bug)
     return api
 
@@ -155,6 +158,10 @@ def _validation_error(request: Request, error: RequestValidationError) -> Respon
         return _api_error(request, InvalidParameterValue("The body is not JSON in UTF-8. Send one JSON object."))
     said = first["msg"].removeprefix("Value error, ").removesuffix(".")
     return _api_error(request, InvalidParameterValue(f"{where}: {said}.", param=where))
+
+
+def _nobody(_request: Request, _gone: Exception) -> Response:
+    return Response(status_code=_CLIENT_CLOSED_REQUEST)
 
 
 def _bug(request: Request, error: Exception) -> Response:

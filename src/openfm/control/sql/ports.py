@@ -10,15 +10,15 @@ from openfm.core.sql import SqlAnswer, SqlQuestion
 class Sql(Protocol):
     """Answers questions about usage."""
 
-    def ask(self, question: SqlQuestion, caller: Principal) -> SqlAnswer:
-        """The answer, from the caller's own requests; an admin's from everybody's. Blocks.
+    async def ask(self, question: SqlQuestion, caller: Principal) -> SqlAnswer:
+        """The answer, from the caller's own requests; an admin's from everybody's. A caller's questions take turns.
 
         Raises `InvalidRequest` for what cannot be asked, `Unavailable` when too much is asked at once.
         """
         ...
 
-    def export(self, days: Days, form: str, caller: Principal) -> BinaryIO:
-        """A file of the rows that `ask` would find of these days, as `csv` or `parquet`; the reader closes it. Blocks.
+    async def export(self, days: Days, form: str, caller: Principal) -> BinaryIO:
+        """A file of the rows that `ask` would find of these days, as `csv` or `parquet`; the reader closes it.
 
         Raises `InvalidParameterValue` for another form, and what `ask` does.
         """

@@ -16,6 +16,7 @@ from openfm.control.sql.ports import Sql
 from openfm.core.days import Days
 from openfm.core.errors import ApiError, InvalidParameterValue, NotFound
 from openfm.core.sql import Cell, SqlAnswer, SqlQuestion
+from openfm.wire.hang_up import until_hang_up
 
 router = APIRouter(prefix="/api/2.0")
 
@@ -48,15 +49,20 @@ def _sql(request: Request) -> Sql:
     return sql
 
 
+def _days(first: Annotated[str, Query(alias="from")], last: Annotated[str, Query(alias="to")]) -> Days:
+    return Days.parse(first, last)
+
+
 AtSql = Annotated[Sql, Depends(_sql)]
 
 
 @router.post("/openfm/sql")
-def ask(body: SqlInput, caller: Caller, sql: AtSql) -> dict[str, Any]:
+async def ask(body: SqlInput, request: Request, caller: Caller, sql: AtSql) -> dict[str, Any]:
     """Ask about usage; rows as JSON objects, page by page. An ORDER BY keeps pages apart from one another."""
     most = _page_size(body.max_rows)
     offset = _read_token(body.page_token)
-    answer = sql.ask(SqlQuestion(_text(body.query, "query"), most, offset), caller)
+    question = SqlQuestion(_text(body.query, "query"), most, offset)
+    answer = await until_hang_up(request.receive, sql.ask(question, caller))
     shown: dict[str, Any] = {
         "columns": [{"name": column.name, "type": column.type} for column in answer.columns],
         "rows": [_named(answer, row) for row in answer.rows],
@@ -67,16 +73,16 @@ def ask(body: SqlInput, caller: Caller, sql: AtSql) -> dict[str, Any]:
 
 
 @router.get("/openfm/usage/export")
-def export(
+async def export(
+    request: Request,
     caller: Caller,
     sql: AtSql,
-    first: Annotated[str, Query(alias="from")],
-    last: Annotated[str, Query(alias="to")],
-    format: str = "csv",  # noqa: A002  # its name there
+    days: Annotated[Days, Depends(_days)],
+    form: Annotated[str, Query(alias="format")] = "csv",
 ) -> StreamingResponse:
     """A file with a row for each request of these days, as in system.serving.endpoint_usage."""
-    file = sql.export(Days.parse(first, last), format, caller)
-    return StreamingResponse(_pieces(file), media_type=_MEDIA[format])
+    file = await until_hang_up(request.receive, sql.export(days, form, caller))
+    return StreamingResponse(_pieces(file), media_type=_MEDIA[form])
 
 
 def _pieces(file: BinaryIO) -> Iterator[bytes]:
@@ -87,7 +93,7 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
 
 @router.post("/sql/statements", include_in_schema=False)
 @router.post("/sql/statements/")
-def execute_statement(body: StatementInput, caller: Caller, sql: AtSql) -> dict[str, Any]:
+async def execute_statement(body: StatementInput, request: Request, caller: Caller, sql: AtSql) -> dict[str, Any]:
     """Databricks' way of asking: the answer comes at once; what cannot be asked is a statement that FAILED."""
     identifier = str(uuid.uuid4())
     if body.parameters:
@@ -96,7 +102,7 @@ def execute_statement(body: StatementInput, caller: Caller, sql: AtSql) -> dict[
         raise InvalidParameterValue("Answers come INLINE as JSON_ARRAY. Leave format and disposition out.")
     question = SqlQuestion(_text(body.statement, "statement"), _page_size(body.row_limit))
     try:
-        answer = sql.ask(question, caller)
+        answer = await until_hang_up(request.receive, sql.ask(question, caller))
     except ApiError as error:
         status = {"state": "FAILED", "error": {"error_code": error.error_code, "message": error.message}}
         return {"statement_id": identifier, "status": status}

@@ -1,10 +1,12 @@
 """Answers questions about usage: from the archive, and for what is newer from the database."""
 
+import asyncio
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from openfm.core.days import Days
 from openfm.core.errors import InvalidParameterValue, Unavailable
@@ -14,10 +16,13 @@ from openfm.metering.sql.archive import Archive
 from openfm.metering.sql.processes import SqlProcesses
 from openfm.metering.sql.rows import closed_rows, correction_rows, entity_rows, price_rows, write_lines
 from openfm.metering.sql.tables import EXPORT_FORMS
+from openfm.metering.sql.turns import Turns
 from openfm.store.database import Database
 
 _MOST_NEW_ROWS = 200_000
 _EXPORTED_IN_S = 30.0
+
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,28 +38,33 @@ class SqlDesk:
     workspace_id: str
     visible_endpoints: Callable[[Principal], frozenset[str]]
     most_new_rows: int = _MOST_NEW_ROWS
+    turns: Turns = field(default_factory=Turns)
 
-    def ask(self, question: SqlQuestion, caller: Principal) -> SqlAnswer:
-        """The answer, from the caller's own requests; an admin's from everybody's. Blocks.
-
-        Raises `InvalidRequest`, `Unavailable`.
-        """
+    async def ask(self, question: SqlQuestion, caller: Principal) -> SqlAnswer:
+        """See `control.sql.ports.Sql`."""
         asked = {"text": question.text, "max_rows": question.max_rows, "offset": question.offset}
-        answer = self._run({"kind": "answer", **asked}, caller)
+        with tempfile.TemporaryDirectory(prefix="openfm-sql-") as folder:
+            async with self.turns.turn(caller.id):
+                job = await _whole(partial(self._loaded, Path(folder), caller))
+                answer = await self.processes.run({"kind": "answer", **asked, **job})
         columns = [SqlColumn(column["name"], column["type"]) for column in answer["columns"]]
         return SqlAnswer(columns, answer["rows"], answer["has_more"])
 
-    def export(self, days: Days, form: str, caller: Principal) -> BinaryIO:
+    async def export(self, days: Days, form: str, caller: Principal) -> BinaryIO:
         """See `control.sql.ports.Sql`. Raises `InvalidParameterValue` for another form than csv, parquet."""
         if form not in EXPORT_FORMS:
             raise InvalidParameterValue(f"format must be one of {', '.join(EXPORT_FORMS)}.", param="format")
-        with tempfile.TemporaryDirectory(prefix="openfm-export-") as folder:
-            written = Path(folder) / "rows"
+        with tempfile.TemporaryDirectory(prefix="openfm-export-") as name:
+            folder = Path(name)
+            written = folder / "usage"
             span = {"first": days.first.isoformat(), "last": days.last.isoformat()}
-            self._run({"kind": "export", "form": form, "to": str(written), **span}, caller, days)
+            async with self.turns.turn(caller.id):
+                job = await _whole(partial(self._loaded, folder, caller, days))
+                await self.processes.run({"kind": "export", "form": form, "to": str(written), **span, **job})
             return written.open("rb")  # it lasts as long as it is open
 
-    def _run(self, job: Mapping[str, Any], caller: Principal, days: Days | None = None) -> Mapping[str, Any]:
+    def _loaded(self, folder: Path, caller: Principal, days: Days | None = None) -> Mapping[str, Any]:
+        """What a question of the caller is answered from, in the folder; the part of a job that names it."""
         state = self.archive.state()
         visible = None if caller.is_admin else self.visible_endpoints(caller)
         with self.database.transaction() as connection:
@@ -66,17 +76,21 @@ class SqlDesk:
                 "Usage is being brought into the archive, which takes a while after much of it. Ask again in a minute.",
                 retry_after_s=_EXPORTED_IN_S,
             )
-        with tempfile.TemporaryDirectory(prefix="openfm-sql-") as name:
-            folder = Path(name)
-            return self.processes.run(
-                {
-                    **job,
-                    "files": self.archive.paths(state, days),
-                    "rows": write_lines(folder / "rows.jsonl", new),
-                    "entities": write_lines(folder / "entities.jsonl", entities),
-                    "prices": write_lines(folder / "prices.jsonl", prices),
-                    "corrections": write_lines(folder / "corrections.jsonl", corrections),
-                    "workspace_id": self.workspace_id,
-                    "principal_id": None if caller.is_admin else caller.id,
-                }
-            )
+        return {
+            "files": self.archive.paths(state, days),
+            "rows": write_lines(folder / "rows.jsonl", new),
+            "entities": write_lines(folder / "entities.jsonl", entities),
+            "prices": write_lines(folder / "prices.jsonl", prices),
+            "corrections": write_lines(folder / "corrections.jsonl", corrections),
+            "workspace_id": self.workspace_id,
+            "principal_id": None if caller.is_admin else caller.id,
+        }
+
+
+async def _whole(work: Callable[[], _Found]) -> _Found:
+    """Run it in a thread; one that is cancelled waits for the thread, which nobody can stop."""
+    working = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(working)
+    finally:
+        await asyncio.wait({working})
