@@ -19,6 +19,7 @@ from openfm.control.endpoints.routes import Desk
 from openfm.control.endpoints.service import EndpointService
 from openfm.control.identity.admin_token import ensure_admin_token
 from openfm.control.limits.platform import Platform
+from openfm.control.sql.statements import Statements
 from openfm.core.endpoint import EndpointType, ServingEndpoint
 from openfm.engine_wiring import engine_room, engine_threads, log_dir
 from openfm.gateway.exchange import Sinks
@@ -40,6 +41,7 @@ from openfm.server.capacity import PromisedCapacity
 from openfm.server.elsewhere import Elsewhere
 from openfm.server.engine_room import EngineRoom
 from openfm.server.home import HomeInUse, announced, locked_home
+from openfm.server.in_process import StatementModels
 from openfm.server.leases import LeaseDesk
 from openfm.server.listener import Address, CannotListen, Listener, is_loopback, make_server, open_socket, url_of
 from openfm.server.logs import LogShelf
@@ -115,7 +117,8 @@ async def _serve(settings: Settings) -> None:
         health = Health(lambda: _offered(state), room.deployments)
         service = _service(settings, state, room)
         front = _front(settings, state, room, _Instruments(metrics, sinks, books, counts, accounts, health))
-        extras = _Extras(_platform(settings, catalog, state), sql, calibrator, accounts.retention)
+        statements = Statements(sql, StatementModels(front.data, state.directory.visible), time.monotonic)
+        extras = _Extras(_platform(settings, catalog, state), statements, calibrator, accounts.retention)
         management = _management(settings, state, room, _desk(settings, state, room, service, counters), extras)
         door = _door(settings, state, await asyncio.to_thread(_planes, front, management), health, metrics)
         server, url = make_server(door, tls, settings.drain_timeout_s), url_of(listening, tls)
@@ -135,6 +138,7 @@ async def _serve(settings: Settings) -> None:
         keep_what_is_here()
         with announced(settings.home, url, __version__):
             await server.serve(sockets=[listening])
+        await statements.close()
         await state.registry.imports.stop()
         await cancelled(background)
 
@@ -206,7 +210,7 @@ class _Instruments:
 @dataclass(frozen=True, slots=True)
 class _Extras:
     platform: Platform
-    sql: SqlDesk
+    statements: Statements
     calibrator: Calibrator
     retention: RetentionDesk
 
@@ -280,7 +284,8 @@ def _management(settings: Settings, state: State, room: EngineRoom, desk: Desk, 
             budgets=state.budgets,
             payloads=extras.retention.payloads,
             platform=extras.platform,
-            sql=extras.sql,
+            sql=extras.statements.sql,
+            statements=extras.statements,
             calibrations=_calibration_desk(state, extras.calibrator),
             throughput=throughput_service(
                 state,

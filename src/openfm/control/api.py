@@ -29,7 +29,9 @@ from openfm.control.payloads import routes as payload_routes
 from openfm.control.payloads.ports import Payloads
 from openfm.control.registry.setup import Registry
 from openfm.control.sql import routes as sql_routes
+from openfm.control.sql import statement_routes
 from openfm.control.sql.ports import Sql
+from openfm.control.sql.statements import Statements
 from openfm.control.throughput import routes as throughput_routes
 from openfm.control.throughput.service import ThroughputService
 from openfm.control.usage import correction_routes
@@ -55,6 +57,7 @@ _ROUTES = (
     correction_routes,
     limit_routes,
     sql_routes,
+    statement_routes,
     calibration_routes,
     throughput_routes,
     budget_routes,
@@ -76,6 +79,7 @@ class ControlPlane:
     weights: WeightBook
     platform: Platform
     sql: Sql
+    statements: Statements
     calibrations: CalibrationDesk
     throughput: ThroughputService
     budgets: BudgetBook
@@ -100,6 +104,7 @@ def management_api(plane: ControlPlane) -> FastAPI:
     api.state.weights = plane.weights
     api.state.platform = plane.platform
     api.state.sql = plane.sql
+    api.state.statements = plane.statements
     api.state.calibrations = plane.calibrations
     api.state.throughput = plane.throughput
     api.state.budgets = plane.budgets

@@ -76,7 +76,8 @@ async def test_a_statement_is_answered_as_databricks_does(http: Http) -> None:
     ]
     failed = (await http.post(STATEMENTS, {"statement": "SELECT nope"})).json
     assert failed["status"]["state"] == "FAILED"
-    assert (await http.get(f"{STATEMENTS}{answer['statement_id']}")).status == 404
+    again = await http.get(f"{STATEMENTS}{answer['statement_id']}")
+    assert again.json == answer
 
 
 @pytest.mark.parametrize(("path", "field"), [(SQL, "query"), (STATEMENTS, "statement")])

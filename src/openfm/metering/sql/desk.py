@@ -1,6 +1,8 @@
 """Answers questions about usage: from the archive, and for what is newer from the database."""
 
 import asyncio
+import json
+import random
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -8,8 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
+from openfm.batch.asking import Manner, ask_all
+from openfm.batch.memory import AnswersInMemory, Models
+from openfm.batch.question import Question
 from openfm.core.days import Days
-from openfm.core.errors import InvalidParameterValue, Unavailable
+from openfm.core.errors import InvalidParameterValue, InvalidRequest, Unavailable
 from openfm.core.principal import Principal
 from openfm.core.sql import SqlAnswer, SqlColumn, SqlQuestion
 from openfm.metering.sql.archive import Archive
@@ -21,6 +26,8 @@ from openfm.store.database import Database
 
 _MOST_NEW_ROWS = 200_000
 _EXPORTED_IN_S = 30.0
+_MOST_PASSES = 5
+_QUESTIONS_AT_ONCE, _RETRIES = 8, 10
 
 _Found = TypeVar("_Found")
 
@@ -39,16 +46,28 @@ class SqlDesk:
     visible_endpoints: Callable[[Principal], frozenset[str]]
     most_new_rows: int = _MOST_NEW_ROWS
     turns: Turns = field(default_factory=Turns)
+    manner: Manner = field(default_factory=lambda: Manner(_QUESTIONS_AT_ONCE, _RETRIES, asyncio.sleep, random.random))
 
-    async def ask(self, question: SqlQuestion, caller: Principal) -> SqlAnswer:
-        """See `control.sql.ports.Sql`."""
-        asked = {"text": question.text, "max_rows": question.max_rows, "offset": question.offset}
-        with tempfile.TemporaryDirectory(prefix="openfm-sql-") as folder:
-            async with self.turns.turn(caller.id):
-                job = await _whole(partial(self._loaded, Path(folder), caller))
-                answer = await self.processes.run({"kind": "answer", **asked, **job})
-        columns = [SqlColumn(column["name"], column["type"]) for column in answer["columns"]]
-        return SqlAnswer(columns, answer["rows"], answer["has_more"])
+    async def ask(self, question: SqlQuestion, caller: Principal, models: Models | None = None) -> SqlAnswer:
+        """See `control.sql.ports.Sql`.
+
+        The question is run with the answers that there are, what it asks besides is asked, and it is run again on the
+        same rows until nothing is missing.
+        """
+        with tempfile.TemporaryDirectory(prefix="openfm-sql-") as name:
+            folder, book = Path(name), AnswersInMemory("")
+            job: Mapping[str, Any] = {}
+            for _ in range(_MOST_PASSES):
+                async with self.turns.turn(caller.id):
+                    job = job or _asked(question, models) | await _whole(partial(self._loaded, folder, caller))
+                    outcomes = None if models is None else await _whole(partial(_written, folder, book))
+                    found = await self.processes.run({"kind": "answer", **job, "outcomes": outcomes})
+                if models is None or "questions" not in found:
+                    columns = [SqlColumn(column["name"], column["type"]) for column in found["columns"]]
+                    return SqlAnswer(columns, found["rows"], found["has_more"])
+                book.add(Question(**one) for one in found["questions"])
+                await ask_all(models.server, book, self.manner, lambda: None)
+        raise InvalidRequest("The statement asks something new each time it runs. Does it use random() or the time?")
 
     async def export(self, days: Days, form: str, caller: Principal) -> BinaryIO:
         """See `control.sql.ports.Sql`. Raises `InvalidParameterValue` for another form than csv, parquet."""
@@ -63,7 +82,7 @@ class SqlDesk:
                 await self.processes.run({"kind": "export", "form": form, "to": str(written), **span, **job})
             return written.open("rb")  # it lasts as long as it is open
 
-    def _loaded(self, folder: Path, caller: Principal, days: Days | None = None) -> Mapping[str, Any]:
+    def _loaded(self, folder: Path, caller: Principal, days: Days | None = None) -> dict[str, Any]:
         """What a question of the caller is answered from, in the folder; the part of a job that names it."""
         state = self.archive.state()
         visible = None if caller.is_admin else self.visible_endpoints(caller)
@@ -85,6 +104,23 @@ class SqlDesk:
             "workspace_id": self.workspace_id,
             "principal_id": None if caller.is_admin else caller.id,
         }
+
+
+def _asked(question: SqlQuestion, models: Models | None) -> dict[str, Any]:
+    """The part of a job that says what is asked."""
+    return {
+        "text": question.text,
+        "max_rows": question.max_rows,
+        "offset": question.offset,
+        "parameters": [{"name": one.name, "value": one.value, "kind": one.kind} for one in question.parameters],
+        "embedding_endpoints": [] if models is None else sorted(models.embedding_endpoints),
+    }
+
+
+def _written(folder: Path, book: AnswersInMemory) -> str:
+    path = folder / "outcomes.json"
+    path.write_text(json.dumps(book.outcomes), encoding="utf-8")
+    return str(path)
 
 
 async def _whole(work: Callable[[], _Found]) -> _Found:
