@@ -117,8 +117,7 @@ async def _serve(settings: Settings) -> None:
         health = Health(lambda: _offered(state), room.deployments)
         service = _service(settings, state, room)
         front = _front(settings, state, room, _Instruments(metrics, sinks, books, counts, accounts, health))
-        statements = Statements(sql, StatementModels(front.data, state.directory.visible), time.monotonic)
-        extras = _Extras(_platform(settings, catalog, state), statements, calibrator, accounts.retention)
+        extras = _Extras(_platform(settings, catalog, state), _asked(sql, front, state), calibrator, accounts.retention)
         management = _management(settings, state, room, _desk(settings, state, room, service, counters), extras)
         door = _door(settings, state, await asyncio.to_thread(_planes, front, management), health, metrics)
         server, url = make_server(door, tls, settings.drain_timeout_s), url_of(listening, tls)
@@ -138,8 +137,7 @@ async def _serve(settings: Settings) -> None:
         keep_what_is_here()
         with announced(settings.home, url, __version__):
             await server.serve(sockets=[listening])
-        await statements.close()
-        await state.registry.imports.stop()
+        await asyncio.gather(extras.statements.close(), state.registry.imports.stop())
         await cancelled(background)
 
 
@@ -240,6 +238,10 @@ def _front(settings: Settings, state: State, room: EngineRoom, instruments: _Ins
     metrics.watch_provisioned(gateway.admission.provisions.utilisations)
     data = DataPlane(gateway, state.access.token_book, exchanges, state.prices, wire_options(settings))
     return _Front(data, Elsewhere(_NO_GATEWAYS), EngineAudit(room.reconciler.everyone, metrics).run)
+
+
+def _asked(sql: SqlDesk, front: _Front, state: State) -> Statements:
+    return Statements(sql, StatementModels(front.data, state.directory.visible), time.monotonic)
 
 
 def _promises(settings: Settings, state: State) -> Promises:
