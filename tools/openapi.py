@@ -51,6 +51,7 @@ def _plane(database: Database, home: Path) -> ControlPlane:
         weights=nobody,
         platform=nobody,
         sql=nobody,
+        statements=nobody,
         calibrations=nobody,
         throughput=nobody,
         budgets=nobody,

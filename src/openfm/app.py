@@ -20,6 +20,7 @@ from openfm.control.endpoints.routes import Desk
 from openfm.control.endpoints.service import EndpointService
 from openfm.control.identity.admin_token import ensure_admin_token
 from openfm.control.limits.platform import Platform
+from openfm.control.sql.statements import Statements
 from openfm.core.endpoint import EndpointType, ServingEndpoint
 from openfm.engine_wiring import engine_room, log_dir
 from openfm.fleet.demand import Demand
@@ -44,6 +45,7 @@ from openfm.server.elsewhere import Elsewhere
 from openfm.server.engine_room import EngineRoom
 from openfm.server.history import History, Watched
 from openfm.server.home import HomeInUse, announced, locked_home
+from openfm.server.in_process import StatementModels
 from openfm.server.leases import LeaseDesk
 from openfm.server.listener import Address, CannotListen, Listener, is_loopback, make_server, open_socket, url_of
 from openfm.server.logs import LogShelf
@@ -120,7 +122,7 @@ async def _serve(settings: Settings) -> None:
         health = Health(lambda: _offered(state), room.deployments)
         service = _service(state, room)
         front = _front(settings, state, room, _Instruments(metrics, counters, sinks, books, counts, accounts, health))
-        extras = _Extras(_platform(settings, catalog, state), sql, calibrator, accounts.retention)
+        extras = _Extras(_platform(settings, catalog, state), _asked(sql, front, state), calibrator, accounts.retention)
         management = _management(settings, state, room, _desk(settings, state, room, service, front.vitals), extras)
         door = _door(settings, state, await asyncio.to_thread(_planes, front, management), health, metrics)
         server, url = make_server(door, tls, settings.drain_timeout_s), url_of(listening, tls)
@@ -140,7 +142,7 @@ async def _serve(settings: Settings) -> None:
         keep_what_is_here()
         with announced(settings.home, url, __version__):
             await server.serve(sockets=[listening])
-        await state.registry.imports.stop()
+        await asyncio.gather(extras.statements.close(), state.registry.imports.stop())
         await cancelled(background)
 
 
@@ -212,7 +214,7 @@ class _Instruments:
 @dataclass(frozen=True, slots=True)
 class _Extras:
     platform: Platform
-    sql: SqlDesk
+    statements: Statements
     calibrator: Calibrator
     retention: RetentionDesk
 
@@ -261,6 +263,10 @@ def _vitals(state: State, room: EngineRoom, admission: Admission | None, counter
     return EndpointVitals(counters, replicas, history)
 
 
+def _asked(sql: SqlDesk, front: _Front, state: State) -> Statements:
+    return Statements(sql, StatementModels(front.data, state.directory.visible), time.monotonic)
+
+
 def _waiting(demand: Demand, admission: Admission, deployment_id: str) -> int:
     """For a start, and then for a place."""
     return demand.waiters(deployment_id) + admission.waiting_for(deployment_id)
@@ -304,7 +310,8 @@ def _management(settings: Settings, state: State, room: EngineRoom, desk: Desk, 
             budgets=state.budgets,
             payloads=extras.retention.payloads,
             platform=extras.platform,
-            sql=extras.sql,
+            sql=extras.statements.sql,
+            statements=extras.statements,
             calibrations=_calibration_desk(state, extras.calibrator),
             throughput=throughput_service(
                 state,

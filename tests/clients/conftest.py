@@ -19,6 +19,7 @@ _ENVIRONMENTS = {
     "current": "clients-current",
     "access_story": "clients-current",
     "endpoint_story": "clients-current",
+    "sql_story": "clients-current",
     "registry_story": "clients-registry",
     "registry_big": "clients-registry",
     "openai2": "clients-openai2",

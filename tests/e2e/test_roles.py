@@ -91,6 +91,12 @@ async def test_each_process_says_where_to_go_with_what_it_does_not_answer(
     status, text = await ask(session, workspace.control, CHAT)
     assert (status, json.loads(text)["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST")
     assert "gateway" in text
+    statement = {"statement": f"SELECT ai_query('{CHAT}', 'Hi.')"}
+    headers = {"authorization": f"Bearer {workspace.control.token}"}
+    statements = f"{workspace.control.url}/api/2.0/sql/statements/"
+    async with session.post(statements, json=statement, headers=headers) as answer:
+        told = (await answer.json())["status"]
+        assert (told["state"], "gateway" in told["error"]["message"]) == ("FAILED", True)
     async with session.get(f"{workspace.gateways[0].url}{_ROOT}") as answer:
         assert answer.status == 404
         assert "control server" in await answer.text()

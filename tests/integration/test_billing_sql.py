@@ -1,5 +1,6 @@
 """`system.billing`: a month in SQL is the month's invoice, whatever the prices did."""
 
+import asyncio
 import os
 import random
 from collections.abc import Iterator
@@ -58,7 +59,7 @@ class Books:
 
     def ask(self, text: str, caller: Principal = ADMIN) -> list[list[Any]]:
         """The rows of an answer."""
-        return [list(row) for row in self.desk.ask(SqlQuestion(text, 10_000), caller).rows]
+        return [list(row) for row in asyncio.run(self.desk.ask(SqlQuestion(text, 10_000), caller)).rows]
 
     def totals(self, text: str) -> dict[str, Decimal]:
         """An answer of two columns, currency and amount; without those that come to nothing."""

@@ -1,5 +1,6 @@
 """Inference tables in SQL: under the name that the endpoint gave them, for those who manage it."""
 
+import asyncio
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -66,7 +67,7 @@ def keep(desk: SqlDesk, rows: Sequence[Mapping[str, Any]], request: str = '{"mes
 
 
 def ask(desk: SqlDesk, text: str, caller: Principal = ADMIN) -> list[list[Any]]:
-    return [list(row) for row in desk.ask(SqlQuestion(text, 100), caller).rows]
+    return [list(row) for row in asyncio.run(desk.ask(SqlQuestion(text, 100), caller)).rows]
 
 
 def test_rows_join_usage_by_request_and_by_served_entity(desk: SqlDesk) -> None:

@@ -1,5 +1,6 @@
 """`system.serving.served_entities`: usage says what it was of, whatever became of the endpoint."""
 
+import asyncio
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,7 +59,7 @@ def sql(desk: Desk, tmp_path: Path) -> Iterator[SqlDesk]:
 
 
 def ask(sql: SqlDesk, text: str, caller: Principal = ADMIN) -> list[list[Any]]:
-    return [list(row) for row in sql.ask(SqlQuestion(text, 100), caller).rows]
+    return [list(row) for row in asyncio.run(sql.ask(SqlQuestion(text, 100), caller)).rows]
 
 
 def used(desk: Desk, caller: Principal) -> None:

@@ -1,11 +1,12 @@
 """Usage in SQL, with the real DuckDB in its own process."""
 
+import asyncio
 import csv
 import io
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -35,6 +36,7 @@ from tests.integration.usage_rows import NOVEMBER_US, correct, drawn_rows, inser
 ADMIN = Principal("0", "admin", is_admin=True)
 ANN = Principal("p1", "user1@example.org")
 USAGE = "system.serving.endpoint_usage"
+ENDLESS = SqlQuestion("SELECT sum(hash(x)) FROM range(10000000000000) t(x)", 10)
 
 
 @dataclass
@@ -57,7 +59,7 @@ class World:
 
     def ask(self, text: str, caller: Principal = ADMIN, max_rows: int = 10_000) -> SqlAnswer:
         """The answer."""
-        return self.desk.ask(SqlQuestion(text, max_rows), caller)
+        return asyncio.run(self.desk.ask(SqlQuestion(text, max_rows), caller))
 
     def one(self, text: str, caller: Principal = ADMIN) -> Any:
         """The only value of the answer."""
@@ -307,7 +309,7 @@ def test_pages_follow_one_another(world: World) -> None:
     seen: list[Any] = []
     has_more = True
     while has_more:
-        answer = world.desk.ask(SqlQuestion(text, 10, len(seen)), ADMIN)
+        answer = asyncio.run(world.desk.ask(SqlQuestion(text, 10, len(seen)), ADMIN))
         seen += [row[0] for row in answer.rows]
         has_more = answer.has_more
     assert seen == [f"{number:032x}" for number in range(1, 26)]
@@ -337,9 +339,9 @@ def test_rows_that_are_not_all_in_reach_are_not_summed_up(world: World) -> None:
     behind = replace(world.desk, most_new_rows=29)
     question = SqlQuestion(f"SELECT count(*) FROM {USAGE}", 10)
     with pytest.raises(Unavailable, match="archive"):
-        behind.ask(question, ADMIN)
+        asyncio.run(behind.ask(question, ADMIN))
     world.exporter.step(fewest=1)
-    assert behind.ask(question, ADMIN).rows == [[30]]
+    assert asyncio.run(behind.ask(question, ADMIN)).rows == [[30]]
 
 
 def test_a_file_of_some_days_has_their_rows_wherever_they_are(world: World) -> None:
@@ -350,19 +352,19 @@ def test_a_file_of_some_days_has_their_rows_wherever_they_are(world: World) -> N
     days = Days.parse("2026-11-02", "2026-11-03")
     wanted = {row["request_id"]: row for row in rows if day_of_row(row) in days}
     assert 0 < len(wanted) < 300
-    with world.desk.export(days, "csv", ADMIN) as file:
+    with asyncio.run(world.desk.export(days, "csv", ADMIN)) as file:
         written = list(csv.DictReader(io.StringIO(file.read().decode())))
     assert {row["databricks_request_id"] for row in written} == set(wanted)
     for row in written:
         assert Decimal(row["cost"]) == Decimal(wanted[row["databricks_request_id"]]["cost_pico"]) / 10**12
         assert json.loads(row["usage_context"]) == wanted[row["databricks_request_id"]]["tags"]
-    with world.desk.export(days, "parquet", ANN) as file:
+    with asyncio.run(world.desk.export(days, "parquet", ANN)) as file:
         assert file.read(4) == b"PAR1"
-    with world.desk.export(days, "csv", ANN) as file:
+    with asyncio.run(world.desk.export(days, "csv", ANN)) as file:
         own = sum(row["principal_id"] == ANN.id for row in wanted.values())
         assert len(file.readlines()) == own + 1
     with pytest.raises(InvalidParameterValue, match="csv, parquet"):
-        world.desk.export(days, "xlsx", ADMIN)
+        asyncio.run(world.desk.export(days, "xlsx", ADMIN))
 
 
 def day_of_row(row: dict[str, Any]) -> str:
@@ -404,6 +406,38 @@ def test_a_question_that_takes_too_long_says_so(world: World) -> None:
     with pytest.raises(InvalidRequest, match="longer than"):
         hasty.ask("SELECT count(*) FROM range(100000000000)")
     hasty.processes.close()
+
+
+def answering() -> set[psutil.Process]:
+    """Processes that answer a question now."""
+    return {child for process in forking() for child in process.children()}
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    while not is_so():  # noqa: ASYNC110  # processes tell nobody
+        await asyncio.sleep(0.01)
+
+
+async def test_the_process_of_a_question_ends_with_whoever_waits_for_it(world: World) -> None:
+    asked = asyncio.create_task(world.desk.ask(ENDLESS, ANN))
+    async with asyncio.timeout(15):
+        await until(lambda: len(answering()) > 0)
+        begun = answering()
+        asked.cancel()
+        await asyncio.gather(asked, return_exceptions=True)
+        await until(lambda: not any(process.is_running() for process in begun))
+
+
+async def test_a_caller_whose_questions_are_endless_keeps_nobody_out(world: World) -> None:
+    desk = world.desk
+    asked = [asyncio.create_task(desk.ask(ENDLESS, ANN)) for _ in range(6)]
+    async with asyncio.timeout(15):
+        await until(lambda: len(answering()) > 0)
+        assert (await desk.ask(SqlQuestion("SELECT 42", 10), ADMIN)).rows == [[42]]
+    assert len(answering()) == 1
+    for one in asked:
+        one.cancel()
+    await asyncio.gather(*asked, return_exceptions=True)
 
 
 def forking() -> set[psutil.Process]:

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from openfm.batch.answers import Answers, Open
+from openfm.batch.answers import Open
 from openfm.batch.question import BatchError, Question, answer_in
 
 _TAKEN = 409
@@ -17,12 +17,15 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 60.0
 
 
 class Refusal(Exception):
-    """The server gave no answer. `status` is HTTP's, 0 where none came."""
+    """The server gave no answer. `status` is HTTP's, 0 where none came. `is_final`: it says so itself."""
 
-    def __init__(self, message: str, status: int = 0, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self, message: str, status: int = 0, retry_after_s: float | None = None, *, is_final: bool = False
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.retry_after_s = retry_after_s
+        self.is_final = is_final
 
 
 class Server(Protocol):
@@ -37,6 +40,31 @@ class Server(Protocol):
         ...
 
 
+class Book(Protocol):
+    """What was asked and answered."""
+
+    @property
+    def batch(self) -> str:
+        """The batch's id."""
+        ...
+
+    def open(self) -> Sequence[Open]:
+        """Questions without an answer."""
+        ...
+
+    def keep(self, question: Question, answer: str) -> None:
+        """It was answered."""
+        ...
+
+    def fail(self, question: Question, error: str) -> None:
+        """It cannot be answered."""
+        ...
+
+    def begin_attempt(self, question: Question, attempt: int) -> None:
+        """It is asked once more, under another key: an answer to the one before was made, and lost."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Manner:
     """How it is asked. `retries` are those of one question; `chance` draws from 0 to 1, `sleep` takes seconds."""
@@ -47,8 +75,8 @@ class Manner:
     chance: Callable[[], float]
 
 
-async def ask_all(server: Server, answers: Answers, manner: Manner, on_answer: Callable[[], None]) -> None:
-    """Ask every open question. Raises `BatchError` at the first that may not fail, and does."""
+async def ask_all(server: Server, answers: Book, manner: Manner, on_answer: Callable[[], None]) -> None:
+    """Ask every open question. Raises `BatchError` at the first that may not fail, and does; its cause says how."""
     waiting = deque(answers.open())
 
     async def worker() -> None:
@@ -61,16 +89,17 @@ async def ask_all(server: Server, answers: Answers, manner: Manner, on_answer: C
             for _ in range(min(manner.at_once, len(waiting))):
                 workers.create_task(worker())
     except* BatchError as group:
-        raise _first(group) from None
+        first = _first(group)
+        raise first from first.__cause__
 
 
-async def _ask(server: Server, answers: Answers, manner: Manner, one: Open) -> None:
+async def _ask(server: Server, answers: Book, manner: Manner, one: Open) -> None:
     question, attempt, tries = one.question, one.attempt, 0
     while True:
         try:
             body = await server.ask(question, f"{answers.batch}-{question.key}-{attempt}")
         except Refusal as refusal:
-            if tries == manner.retries or refusal.status not in _RETRIED:
+            if tries == manner.retries or refusal.is_final or refusal.status not in _RETRIED:
                 _give_up(answers, question, refusal)
                 return
             tries += 1
@@ -92,14 +121,14 @@ def pause_s(tries: int, retry_after_s: float | None, chance: float) -> float:
     return max(backoff * (0.5 + chance / 2), retry_after_s or 0.0)
 
 
-def _give_up(answers: Answers, question: Question, refusal: Refusal) -> None:
+def _give_up(answers: Book, question: Question, refusal: Refusal) -> None:
     if not question.may_fail or refusal.status in _NOT_FOR_ANY_ROW:
-        raise BatchError(f"{question.endpoint}: {refusal}")
+        raise BatchError(f"{question.endpoint}: {refusal}") from refusal
     answers.fail(question, str(refusal))
 
 
 def _first(group: BaseExceptionGroup[BatchError]) -> BatchError:
-    found: BaseException = group
+    found: BatchError | BaseExceptionGroup[BatchError] = group
     while isinstance(found, BaseExceptionGroup):
         found = found.exceptions[0]
-    return BatchError(str(found))
+    return found

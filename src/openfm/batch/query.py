@@ -5,28 +5,21 @@ query is done when a pass finds every answer. So a question may depend on anothe
 at once.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 import duckdb
-from duckdb.func import FunctionNullHandling
 
 from openfm.batch.answers import Answers
+from openfm.batch.function import define
 from openfm.batch.question import BatchError, Question
 
 _FORMATS: Mapping[str, str] = MappingProxyType(
     {".parquet": "FORMAT parquet", ".csv": "FORMAT csv, HEADER", ".json": "FORMAT json, ARRAY true"}
     | dict.fromkeys((".jsonl", ".ndjson"), "FORMAT json")
 )
-_PARAMETERS = "modelParameters := NULL, responseFormat := NULL, failOnError := true"
-_OPTIONS = """
-CASE WHEN responseFormat IS NULL THEN to_json(modelParameters)
-ELSE json_merge_patch(
-    coalesce(to_json(modelParameters), '{}'::JSON), json_object('response_format', responseFormat::JSON)
-) END"""
-_MOST_PAIRS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +67,7 @@ class Query:
         text = self._statement()
         form = _FORMATS[self.output.suffix.lower()]
         with duckdb.connect() as connection:
-            _define(connection, ask)
+            define(connection, ask)
             answers.begin()
             try:
                 connection.execute(f"COPY (\n{text}\n) TO {_quoted(self.draft)} ({form})")
@@ -84,25 +77,6 @@ class Query:
                 answers.commit()
         if failed:
             raise failed[0]
-
-
-def _define(connection: duckdb.DuckDBPyConnection, ask: Callable[..., str | None]) -> None:
-    connection.execute("SET autoinstall_known_extensions = false")
-    types = ["varchar", "varchar", "varchar", "boolean"]
-    special = FunctionNullHandling.SPECIAL
-    connection.create_function("ai_query__", ask, types, "varchar", null_handling=special, side_effects=True)  # type: ignore[arg-type]
-    call = f"ai_query__(endpoint, request, CAST({_OPTIONS} AS VARCHAR), failOnError)"
-    connection.execute(f"CREATE MACRO ai_query(endpoint, request, {_PARAMETERS}) AS {call}")
-    connection.execute(
-        f"CREATE MACRO named_struct {', '.join(_named_struct(count) for count in range(1, _MOST_PAIRS))}"
-    )
-
-
-def _named_struct(count: int) -> str:
-    """Spark's way to write a struct of so many fields."""
-    given = ", ".join(f"k{number}, v{number}" for number in range(count))
-    pairs = ", ".join(f"CAST(k{number} AS VARCHAR), v{number}" for number in range(count))
-    return f"({given}) AS json_object({pairs})"
 
 
 def _quoted(path: Path) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 BATCH_TAG = "openfm_batch"
+STATEMENT_TAG = "openfm_statement"
 EMBEDDINGS = "llm/v1/embeddings"
 _OURS = frozenset({"messages", "prompt", "input", "stream", "n", "model"})
 
@@ -42,19 +43,21 @@ class Question:
             options = None
         if not isinstance(options, dict):
             raise BatchError("modelParameters must be a struct, as in {'max_tokens': 100}.")
+        if not isinstance(options.get("usage_context", {}), dict):
+            raise BatchError("usage_context must be a struct of tags, as in {'team': 'nlp'}.")
         if taken := sorted(_OURS & options.keys()):
             raise BatchError(f"modelParameters cannot have {taken[0]}: ai_query says it itself.")
         return {name: value for name, value in options.items() if value is not None}
 
-    def body(self, task: str, batch: str) -> dict[str, Any]:
-        """The request, for an endpoint of this task, tagged with the batch. Raises `BatchError`."""
+    def body(self, task: str, tags: Mapping[str, str]) -> dict[str, Any]:
+        """The request, for an endpoint of this task, with these tags. Raises `BatchError`."""
         asked: dict[str, Any] = {"messages": [{"role": "user", "content": self.text}]}
         if task == "llm/v1/completions":
             asked = {"prompt": self.text}
         elif task == EMBEDDINGS:
             asked = {"input": self.text}
         options = self.options
-        return {**asked, **options, "usage_context": {**options.get("usage_context", {}), BATCH_TAG: batch}}
+        return {**asked, **options, "usage_context": {**options.get("usage_context", {}), **tags}}
 
 
 def answer_in(body: Mapping[str, Any]) -> str:

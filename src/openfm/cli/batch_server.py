@@ -38,7 +38,7 @@ class BatchServer:
 
     async def ask(self, question: Question, idempotency_key: str) -> dict[str, Any]:
         """See `batch.asking.Server`."""
-        body = question.body(self.tasks.get(question.endpoint, ""), self.batch)
+        body = question.body(self.tasks.get(question.endpoint, ""), {BATCH_TAG: self.batch})
         try:
             return await self.client.query(question.endpoint, body, idempotency_key)
         except ServerError as error:

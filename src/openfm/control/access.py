@@ -144,6 +144,8 @@ OWN            GET               /api/2.0/openfm/usage/export
 OWN            POST              /api/2.0/sql/statements
 OWN            POST              /api/2.0/sql/statements/
 OWN            GET               /api/2.0/sql/statements/{statement_id}
+OWN            GET               /api/2.0/sql/statements/{statement_id}/result/chunks/{chunk_index}
+OWN            POST              /api/2.0/sql/statements/{statement_id}/cancel
 ADMIN          GET POST          /api/2.0/openfm/calibrations
 ADMIN          GET DELETE        /api/2.0/openfm/calibrations/{calibration_id}
 EXECUTE        GET               /api/2.0/openfm/models/{full_name}/{version}/throughput-profiles

@@ -29,13 +29,16 @@ from openfm.control.payloads import routes as payload_routes
 from openfm.control.payloads.ports import Payloads
 from openfm.control.registry.setup import Registry
 from openfm.control.sql import routes as sql_routes
+from openfm.control.sql import statement_routes
 from openfm.control.sql.ports import Sql
+from openfm.control.sql.statements import Statements
 from openfm.control.throughput import routes as throughput_routes
 from openfm.control.throughput.service import ThroughputService
 from openfm.control.usage import correction_routes
 from openfm.control.usage import routes as usage_routes
 from openfm.control.usage.routes import UsageDesk
 from openfm.core.errors import ApiError, InvalidParameterValue, MethodNotAllowed, NotFound
+from openfm.wire.hang_up import ClientGone
 from openfm.wire.manner import ErrorShape
 from openfm.wire.problems import internal_error, problem
 
@@ -45,6 +48,7 @@ log = structlog.get_logger(__name__)
 _FIELD = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _COMPRESSED_FROM_BYTES = 2_000
 _COMPRESSION_LEVEL = 5
+_CLIENT_CLOSED_REQUEST = 499
 _AS_IT_IS = (*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream", "application/vnd.apache.parquet")
 _ROUTES = (
     endpoint_routes,
@@ -54,6 +58,7 @@ _ROUTES = (
     correction_routes,
     limit_routes,
     sql_routes,
+    statement_routes,
     calibration_routes,
     throughput_routes,
     budget_routes,
@@ -75,6 +80,7 @@ class ControlPlane:
     weights: WeightBook
     platform: Platform
     sql: Sql
+    statements: Statements
     calibrations: CalibrationDesk
     throughput: ThroughputService
     budgets: BudgetBook
@@ -99,6 +105,7 @@ def management_api(plane: ControlPlane) -> FastAPI:
     api.state.weights = plane.weights
     api.state.platform = plane.platform
     api.state.sql = plane.sql
+    api.state.statements = plane.statements
     api.state.calibrations = plane.calibrations
     api.state.throughput = plane.throughput
     api.state.budgets = plane.budgets
@@ -118,6 +125,7 @@ def management_api(plane: ControlPlane) -> FastAPI:
     api.exception_handler(ApiError)(_api_error)
     api.exception_handler(HTTPException)(_http_error)
     api.exception_handler(RequestValidationError)(_validation_error)
+    api.exception_handler(ClientGone)(_nobody)
     api.exception_handler(Exception)(_bug)
     return api
 
@@ -156,6 +164,10 @@ def _validation_error(request: Request, error: RequestValidationError) -> Respon
         return _api_error(request, InvalidParameterValue("The body is not JSON in UTF-8. Send one JSON object."))
     said = first["msg"].removeprefix("Value error, ").removesuffix(".")
     return _api_error(request, InvalidParameterValue(f"{where}: {said}.", param=where))
+
+
+def _nobody(_request: Request, _gone: Exception) -> Response:
+    return Response(status_code=_CLIENT_CLOSED_REQUEST)
 
 
 def _bug(request: Request, error: Exception) -> Response:

@@ -8,12 +8,22 @@ Cell = str | int | float | bool | None | Sequence["Cell"] | dict[str, "Cell"]
 
 
 @dataclass(frozen=True, slots=True)
+class SqlParameter:
+    """What `:name` stands for: a value of Databricks' type `kind`, as text; None is NULL."""
+
+    name: str
+    value: str | None
+    kind: str = "STRING"
+
+
+@dataclass(frozen=True, slots=True)
 class SqlQuestion:
     """A SELECT. Of its rows `max_rows` are given from `offset` on."""
 
     text: str
     max_rows: int
     offset: int = 0
+    parameters: Sequence[SqlParameter] = ()
 
 
 @dataclass(frozen=True, slots=True)

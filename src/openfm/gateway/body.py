@@ -6,14 +6,11 @@ from dataclasses import dataclass
 
 from openfm.core.errors import InvalidRequest, PayloadTooLarge, RequestTimeout
 from openfm.gateway.asgi import Header, Receive
+from openfm.wire.hang_up import ClientGone
 
 # A refused body is still read up to this factor of the limit: a client that is writing sees our 413 only if the
 # connection is not reset under it.
 _DRAINED_LIMITS = 4
-
-
-class ClientGone(Exception):  # no error: nobody is left to tell
-    """The client hung up."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,13 @@ Not Starlette's StreamingResponse: it sends "200" before the first event, too la
 the generator later, in another task, when the client hangs up.
 """
 
-import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
 
 from openfm.core.errors import ApiError
 from openfm.gateway.asgi import Header, Receive, Send
-from openfm.gateway.body import ClientGone
+from openfm.wire.hang_up import until_hang_up
 from openfm.wire.problems import stream_error
 
 _SSE_HEADERS: tuple[Header, ...] = (
@@ -77,24 +75,3 @@ class EventStreamResponse:
     async def _send_frame(self, send: Send, frame: bytes) -> None:
         await send({"type": "http.response.body", "body": frame, "more_body": True})
         self.on_delivered()
-
-
-async def until_hang_up(receive: Receive, work: Coroutine[Any, Any, None]) -> None:
-    """Run `work` to its end, or cancel it when the client hangs up. Raises its error, or `ClientGone`."""
-    working = asyncio.create_task(work)
-    watching = asyncio.create_task(_disconnected(receive))
-    try:
-        await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        has_finished = working.done()
-        working.cancel()
-        watching.cancel()
-        await asyncio.gather(working, watching, return_exceptions=True)
-    if not has_finished:
-        raise ClientGone
-    working.result()
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

@@ -18,7 +18,7 @@ from openfm.core.job import GenerationJob
 from openfm.core.model import Task
 from openfm.gateway.asgi import Receive, Scope, Send
 from openfm.gateway.auth import authenticate
-from openfm.gateway.body import BodyLimits, ClientGone, read_body
+from openfm.gateway.body import BodyLimits, read_body
 from openfm.gateway.exchange import CLIENT_CLOSED_REQUEST, SERVER_ENDED, Exchange, ExchangeLog
 from openfm.gateway.explain import explanation_of
 from openfm.gateway.idempotency import AlreadyTaken, key_in
@@ -29,6 +29,7 @@ from openfm.wire import fields
 from openfm.wire.answers import Choice, chat_body, completion_body, embedding_body
 from openfm.wire.chunks import ChatChunks, CompletionChunks, StreamStyle
 from openfm.wire.explanation import Explanation, explained, is_asked_for
+from openfm.wire.hang_up import ClientGone
 from openfm.wire.manner import Manner, ReasoningStyle, usage_style
 from openfm.wire.problems import internal_error, problem
 from openfm.wire.requests import ChatBody, CompletionBody, EmbeddingBody, SamplingBody, decode, glimpse

@@ -29,10 +29,11 @@ from openfm.core.errors import (
 from openfm.fleet.replica import Replica, ReplicaState
 from openfm.gateway.asgi import Receive, Scope, Send
 from openfm.gateway.auth import authenticate
-from openfm.gateway.body import BodyLimits, ClientGone, read_body
+from openfm.gateway.body import BodyLimits, read_body
 from openfm.server.engine_room import EngineRoom
 from openfm.server.state import State
 from openfm.wire.fleet import REPORT_PATH, WAKE_PATH, LentReplica, Outcome, Picture, Report, Wake, Woken
+from openfm.wire.hang_up import ClientGone
 from openfm.wire.manner import ErrorShape
 from openfm.wire.problems import problem
 

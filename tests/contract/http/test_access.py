@@ -59,6 +59,18 @@ def filled(path: str, endpoint: dict[str, Any]) -> str:
     return path
 
 
+async def test_a_statement_asks_with_its_callers_permissions(
+    http: Http, somebody: Http, endpoint: dict[str, Any]
+) -> None:
+    text = f"SELECT ai_query('{endpoint['name']}', 'hi', failOnError => false)"
+    shown = (await somebody.post("/api/2.0/sql/statements/", {"statement": text})).json
+    assert (shown["status"]["state"], shown["status"]["error"]["error_code"]) == ("FAILED", "BAD_REQUEST")
+    assert "permission" in shown["status"]["error"]["message"].lower()
+    path = f"/api/2.0/sql/statements/{shown['statement_id']}"
+    for answer in (await http.get(path), await http.post(f"{path}/cancel", {})):
+        assert answer.status == 404
+
+
 @pytest.mark.parametrize(("route", "who"), _CLOSED, ids=str)
 async def test_without_a_token_no_route_answers(http: Http, endpoint: dict[str, Any], route: Route, who: Who) -> None:
     del who

@@ -76,7 +76,18 @@ async def test_a_statement_is_answered_as_databricks_does(http: Http) -> None:
     ]
     failed = (await http.post(STATEMENTS, {"statement": "SELECT nope"})).json
     assert failed["status"]["state"] == "FAILED"
-    assert (await http.get(f"{STATEMENTS}{answer['statement_id']}")).status == 404
+    again = await http.get(f"{STATEMENTS}{answer['statement_id']}")
+    assert again.json == answer
+
+
+@pytest.mark.parametrize(("path", "field"), [(SQL, "query"), (STATEMENTS, "statement")])
+async def test_a_client_that_hangs_up_ends_its_question(http: Http, path: str, field: str) -> None:
+    endless = "SELECT sum(hash(x)) FROM range(10000000000000) t(x)"
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(2):
+            await http.post(path, {field: endless})
+    async with asyncio.timeout(10):  # a caller's questions take turns: the first would have had 30 s
+        assert (await http.post(SQL, {"query": "SELECT 42 AS n"})).json["rows"] == [{"n": 42}]
 
 
 async def test_usage_is_exported_day_by_day(http: Http) -> None:

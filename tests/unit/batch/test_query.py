@@ -11,7 +11,7 @@ import pytest
 from openfm.batch.answers import Answers
 from openfm.batch.cost import ASSUMED_COMPLETION, estimate
 from openfm.batch.query import Query
-from openfm.batch.question import EMBEDDINGS, BatchError, Question, answer_in
+from openfm.batch.question import BATCH_TAG, EMBEDDINGS, BatchError, Question, answer_in
 from openfm.core.price import DBU, Price, PriceUnit, Target, TargetKind
 
 SERVER = "http://server"
@@ -77,7 +77,7 @@ def test_parameters_are_written_as_in_databricks_or_as_in_duckdb(
     (one,) = answers.open()
     assert one.question.options == {"max_tokens": 7, "temperature": 0.5}
     assert one.question.may_fail == ("failOnError" in parameters)
-    assert one.question.body("llm/v1/chat", "b1") == {
+    assert one.question.body("llm/v1/chat", {BATCH_TAG: "b1"}) == {
         "messages": [{"role": "user", "content": "x"}],
         "max_tokens": 7,
         "temperature": 0.5,
@@ -97,8 +97,8 @@ def test_an_embedding_is_read_as_numbers(tmp_path: Path, answers: Answers) -> No
     text = "SELECT list_sum(ai_query('embed', 'x')::FLOAT[]) AS total"
     finished(text, tmp_path / "out.json", answers, lambda _: answer_in({"data": [{"embedding": [0.5, 1.5]}]}))
     assert json.loads((tmp_path / "out.json").read_text()) == [{"total": 2.0}]
-    assert Question("embed", "x").body(EMBEDDINGS, "b")["input"] == "x"
-    assert Question("old", "x").body("llm/v1/completions", "b")["prompt"] == "x"
+    assert Question("embed", "x").body(EMBEDDINGS, {})["input"] == "x"
+    assert Question("old", "x").body("llm/v1/completions", {})["prompt"] == "x"
 
 
 @pytest.mark.parametrize(

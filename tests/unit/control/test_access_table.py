@@ -25,7 +25,7 @@ def api(people: World, tmp_path: Path) -> FastAPI:
     neighbours = Neighbours(people.access.grants, directory, nobody, nobody, nobody)
     registry = Registry(people.database, BlobStore(tmp_path / "blobs"), load_catalog(), neighbours)
     desk = Desk(directory, nobody, nobody, nobody, nobody)
-    names = ("usage", "platform", "sql", "calibrations", "throughput", "payloads")
+    names = ("usage", "platform", "sql", "statements", "calibrations", "throughput", "payloads")
     nobodies: dict[str, Any] = dict.fromkeys(names, nobody)
     books: dict[str, Any] = {"limits": people.limits, "weights": people.weights, "budgets": people.budgets}
     return management_api(ControlPlane(people.access, desk, registry, "1", None, **books, **nobodies))

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from openfm.core.errors import ApiError, EngineFailed, RateLimited
-from openfm.gateway.body import BodyLimits, ClientGone, read_body
+from openfm.gateway.body import BodyLimits, read_body
 from openfm.gateway.responses import EventStreamResponse, JsonResponse
+from openfm.wire.hang_up import ClientGone
 
 
 @dataclass

@@ -1,10 +1,8 @@
-"""`/api/2.0/openfm/sql`, and Databricks' SQL Statement Execution API as far as it reads usage."""
+"""`/api/2.0/openfm/sql`, and usage as a file."""
 
 import base64
 import binascii
-import json
-import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, BinaryIO
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -13,14 +11,14 @@ from fastapi.responses import StreamingResponse
 from openfm.control.endpoints.inputs import Input
 from openfm.control.identity.caller import Caller
 from openfm.control.sql.ports import Sql
+from openfm.control.sql.text import page_size, question_text
 from openfm.core.days import Days
-from openfm.core.errors import ApiError, InvalidParameterValue, NotFound
+from openfm.core.errors import InvalidParameterValue
 from openfm.core.sql import Cell, SqlAnswer, SqlQuestion
+from openfm.wire.hang_up import until_hang_up
 
 router = APIRouter(prefix="/api/2.0")
 
-_MOST_ROWS = 10_000
-_LONGEST_QUESTION = 100_000
 _PIECE_BYTES = 1 << 18
 _MEDIA = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
 
@@ -33,30 +31,25 @@ class SqlInput(Input):
     page_token: str | None = None
 
 
-class StatementInput(Input):
-    """Databricks' body; the warehouse is this server."""
-
-    statement: str | None = None
-    row_limit: int | None = None
-    parameters: list[dict[str, Any]] | None = None
-    format: str | None = None
-    disposition: str | None = None
-
-
 def _sql(request: Request) -> Sql:
     sql: Sql = request.app.state.sql
     return sql
+
+
+def _days(first: Annotated[str, Query(alias="from")], last: Annotated[str, Query(alias="to")]) -> Days:
+    return Days.parse(first, last)
 
 
 AtSql = Annotated[Sql, Depends(_sql)]
 
 
 @router.post("/openfm/sql")
-def ask(body: SqlInput, caller: Caller, sql: AtSql) -> dict[str, Any]:
+async def ask(body: SqlInput, request: Request, caller: Caller, sql: AtSql) -> dict[str, Any]:
     """Ask about usage; rows as JSON objects, page by page. An ORDER BY keeps pages apart from one another."""
-    most = _page_size(body.max_rows)
+    most = page_size(body.max_rows, "max_rows")
     offset = _read_token(body.page_token)
-    answer = sql.ask(SqlQuestion(_text(body.query, "query"), most, offset), caller)
+    question = SqlQuestion(question_text(body.query, "query"), most, offset)
+    answer = await until_hang_up(request.receive, sql.ask(question, caller))
     shown: dict[str, Any] = {
         "columns": [{"name": column.name, "type": column.type} for column in answer.columns],
         "rows": [_named(answer, row) for row in answer.rows],
@@ -67,16 +60,16 @@ def ask(body: SqlInput, caller: Caller, sql: AtSql) -> dict[str, Any]:
 
 
 @router.get("/openfm/usage/export")
-def export(
+async def export(
+    request: Request,
     caller: Caller,
     sql: AtSql,
-    first: Annotated[str, Query(alias="from")],
-    last: Annotated[str, Query(alias="to")],
-    format: str = "csv",  # noqa: A002  # its name there
+    days: Annotated[Days, Depends(_days)],
+    form: Annotated[str, Query(alias="format")] = "csv",
 ) -> StreamingResponse:
     """A file with a row for each request of these days, as in system.serving.endpoint_usage."""
-    file = sql.export(Days.parse(first, last), format, caller)
-    return StreamingResponse(_pieces(file), media_type=_MEDIA[format])
+    file = await until_hang_up(request.receive, sql.export(days, form, caller))
+    return StreamingResponse(_pieces(file), media_type=_MEDIA[form])
 
 
 def _pieces(file: BinaryIO) -> Iterator[bytes]:
@@ -85,103 +78,8 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
             yield piece
 
 
-@router.post("/sql/statements", include_in_schema=False)
-@router.post("/sql/statements/")
-def execute_statement(body: StatementInput, caller: Caller, sql: AtSql) -> dict[str, Any]:
-    """Databricks' way of asking: the answer comes at once; what cannot be asked is a statement that FAILED."""
-    identifier = str(uuid.uuid4())
-    if body.parameters:
-        raise InvalidParameterValue("Parameters are not read here. Write the values into the statement.")
-    if body.format not in (None, "JSON_ARRAY") or body.disposition not in (None, "INLINE"):
-        raise InvalidParameterValue("Answers come INLINE as JSON_ARRAY. Leave format and disposition out.")
-    question = SqlQuestion(_text(body.statement, "statement"), _page_size(body.row_limit))
-    try:
-        answer = sql.ask(question, caller)
-    except ApiError as error:
-        status = {"state": "FAILED", "error": {"error_code": error.error_code, "message": error.message}}
-        return {"statement_id": identifier, "status": status}
-    return {
-        "statement_id": identifier,
-        "status": {"state": "SUCCEEDED"},
-        "manifest": _manifest(answer),
-        "result": {
-            "chunk_index": 0,
-            "row_offset": 0,
-            "row_count": len(answer.rows),
-            "data_array": [[_as_text(cell) for cell in row] for row in answer.rows],
-        },
-    }
-
-
-@router.get("/sql/statements/{statement_id}")
-def get_statement(statement_id: str) -> dict[str, Any]:
-    """Answers come with the statement and are not kept. Raises `NotFound`."""
-    raise NotFound(f"There is no statement {statement_id}: answers come at once and are not kept. Send it again.")
-
-
-def _manifest(answer: SqlAnswer) -> Mapping[str, Any]:
-    columns = [
-        {"name": column.name, "type_text": column.type, "type_name": _type_name(column.type), "position": number}
-        for number, column in enumerate(answer.columns)
-    ]
-    return {
-        "format": "JSON_ARRAY",
-        "schema": {"column_count": len(columns), "columns": columns},
-        "total_row_count": len(answer.rows),
-        "total_chunk_count": 1,
-        "truncated": answer.has_more,
-    }
-
-
-_TYPE_NAMES = {
-    "VARCHAR": "STRING",
-    "BIGINT": "LONG",
-    "HUGEINT": "DECIMAL",
-    "INTEGER": "INT",
-    "SMALLINT": "SHORT",
-    "TINYINT": "BYTE",
-    "DOUBLE": "DOUBLE",
-    "FLOAT": "FLOAT",
-    "BOOLEAN": "BOOLEAN",
-    "DATE": "DATE",
-    "INTERVAL": "INTERVAL",
-    "BLOB": "BINARY",
-}
-
-
-def _type_name(duckdb_type: str) -> str:
-    """Databricks' `ColumnInfoTypeName` of a type."""
-    for prefix, name in (("DECIMAL", "DECIMAL"), ("TIMESTAMP", "TIMESTAMP"), ("MAP", "MAP"), ("STRUCT", "STRUCT")):
-        if duckdb_type.startswith(prefix):
-            return name
-    return "ARRAY" if duckdb_type.endswith("[]") else _TYPE_NAMES.get(duckdb_type, "STRING")
-
-
-def _as_text(cell: Cell) -> str | None:
-    """Every value is a string in a JSON_ARRAY."""
-    if cell is None or isinstance(cell, str):
-        return cell
-    return json.dumps(cell)
-
-
 def _named(answer: SqlAnswer, row: Sequence[Cell]) -> dict[str, Cell]:
     return dict(zip((column.name for column in answer.columns), row, strict=True))
-
-
-def _text(given: str | None, field: str) -> str:
-    if not given or not given.strip():
-        raise InvalidParameterValue(f"{field} is missing: send a SELECT.", param=field)
-    if len(given) > _LONGEST_QUESTION:
-        raise InvalidParameterValue(f"{field} is longer than {_LONGEST_QUESTION} characters.", param=field)
-    return given
-
-
-def _page_size(given: int | None) -> int:
-    if given is None:
-        return _MOST_ROWS
-    if not 1 <= given <= _MOST_ROWS:
-        raise InvalidParameterValue(f"max_rows must be 1 to {_MOST_ROWS}.", param="max_rows")
-    return given
 
 
 def _token(offset: int) -> str:

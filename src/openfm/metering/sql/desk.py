@@ -1,13 +1,20 @@
 """Answers questions about usage: from the archive, and for what is newer from the database."""
 
+import asyncio
+import json
+import random
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
+from openfm.batch.asking import Manner, ask_all
+from openfm.batch.memory import AnswersInMemory, Models
+from openfm.batch.question import Question
 from openfm.core.days import Days
-from openfm.core.errors import InvalidParameterValue, Unavailable
+from openfm.core.errors import InvalidParameterValue, InvalidRequest, Unavailable
 from openfm.core.principal import Principal
 from openfm.core.sql import SqlAnswer, SqlColumn, SqlQuestion
 from openfm.metering.sql.archive import Archive
@@ -22,6 +29,7 @@ from openfm.metering.sql.rows import (
     write_lines,
 )
 from openfm.metering.sql.tables import EXPORT_FORMS
+from openfm.metering.sql.turns import Turns
 from openfm.metering.unit_hours import ends_s, hourly_rows
 from openfm.store.database import Database
 
@@ -31,6 +39,10 @@ _REFUSALS = "endpoint_refusals"
 _BILLING = "billing"
 """A question about the hours of model units has this word, for it must name their table. Others need not wait."""
 _WEEK_S = 7 * 86_400
+_MOST_PASSES = 5
+_QUESTIONS_AT_ONCE, _RETRIES = 8, 10
+
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,28 +60,47 @@ class SqlDesk:
     visible_endpoints: Callable[[Principal], frozenset[str]]
     payloads: PayloadTables | None = None
     most_new_rows: int = _MOST_NEW_ROWS
+    turns: Turns = field(default_factory=Turns)
+    manner: Manner = field(default_factory=lambda: Manner(_QUESTIONS_AT_ONCE, _RETRIES, asyncio.sleep, random.random))
 
-    def ask(self, question: SqlQuestion, caller: Principal) -> SqlAnswer:
-        """The answer, from the caller's own requests; an admin's from everybody's. Blocks.
+    async def ask(self, question: SqlQuestion, caller: Principal, models: Models | None = None) -> SqlAnswer:
+        """See `control.sql.ports.Sql`.
 
-        Raises `InvalidRequest`, `Unavailable`.
+        The question is run with the answers that there are, what it asks besides is asked, and it is run again on the
+        same rows until nothing is missing.
         """
-        asked = {"text": question.text, "max_rows": question.max_rows, "offset": question.offset}
-        answer = self._run({"kind": "answer", **asked}, caller)
-        columns = [SqlColumn(column["name"], column["type"]) for column in answer["columns"]]
-        return SqlAnswer(columns, answer["rows"], answer["has_more"])
+        with tempfile.TemporaryDirectory(prefix="openfm-sql-") as name:
+            folder, book = Path(name), AnswersInMemory("")
+            job: Mapping[str, Any] = {}
+            for _ in range(_MOST_PASSES):
+                async with self.turns.turn(caller.id):
+                    job = job or _asked(question, models) | await _whole(
+                        partial(self._loaded, folder, caller, question.text)
+                    )
+                    outcomes = None if models is None else await _whole(partial(_written, folder, book))
+                    found = await self.processes.run({"kind": "answer", **job, "outcomes": outcomes})
+                if models is None or "questions" not in found:
+                    columns = [SqlColumn(column["name"], column["type"]) for column in found["columns"]]
+                    return SqlAnswer(columns, found["rows"], found["has_more"])
+                book.add(Question(**one) for one in found["questions"])
+                await ask_all(models.server, book, self.manner, lambda: None)
+        raise InvalidRequest("The statement asks something new each time it runs. Does it use random() or the time?")
 
-    def export(self, days: Days, form: str, caller: Principal) -> BinaryIO:
+    async def export(self, days: Days, form: str, caller: Principal) -> BinaryIO:
         """See `control.sql.ports.Sql`. Raises `InvalidParameterValue` for another form than csv, parquet."""
         if form not in EXPORT_FORMS:
             raise InvalidParameterValue(f"format must be one of {', '.join(EXPORT_FORMS)}.", param="format")
-        with tempfile.TemporaryDirectory(prefix="openfm-export-") as folder:
-            written = Path(folder) / "rows"
+        with tempfile.TemporaryDirectory(prefix="openfm-export-") as name:
+            folder = Path(name)
+            written = folder / "usage"
             span = {"first": days.first.isoformat(), "last": days.last.isoformat()}
-            self._run({"kind": "export", "form": form, "to": str(written), **span}, caller, days)
+            async with self.turns.turn(caller.id):
+                job = await _whole(partial(self._loaded, folder, caller, "", days))
+                await self.processes.run({"kind": "export", "form": form, "to": str(written), **span, **job})
             return written.open("rb")  # it lasts as long as it is open
 
-    def _run(self, job: Mapping[str, Any], caller: Principal, days: Days | None = None) -> Mapping[str, Any]:
+    def _loaded(self, folder: Path, caller: Principal, text: str, days: Days | None = None) -> dict[str, Any]:
+        """What a question of the caller in this text is answered from, in the folder; the part of a job that names it."""
         state = self.archive.state()
         visible = self.visible_endpoints(caller)
         with self.database.transaction() as connection:
@@ -77,32 +108,25 @@ class SqlDesk:
             entities, prices = entity_rows(connection, caller, visible), price_rows(connection)
             corrections = correction_rows(connection)
             # There may be many of them, and few questions are about them.
-            is_about_refusals = _REFUSALS in str(job.get("text", "")).lower()
-            refusals = refusal_rows(connection, self.most_new_rows) if is_about_refusals else ()
+            refusals = refusal_rows(connection, self.most_new_rows) if _REFUSALS in text.lower() else ()
         if len(new) > self.most_new_rows:
             raise Unavailable(
                 "Usage is being brought into the archive, which takes a while after much of it. Ask again in a minute.",
                 retry_after_s=_EXPORTED_IN_S,
             )
-        with tempfile.TemporaryDirectory(prefix="openfm-sql-") as name:
-            folder = Path(name)
-            text = str(job.get("text", ""))
-            hours = self._unit_hours(caller) if _BILLING in text.lower() else ()
-            return self.processes.run(
-                {
-                    **job,
-                    "files": self.archive.paths(state, days),
-                    "rows": write_lines(folder / "rows.jsonl", new),
-                    "entities": write_lines(folder / "entities.jsonl", entities),
-                    "prices": write_lines(folder / "prices.jsonl", prices),
-                    "corrections": write_lines(folder / "corrections.jsonl", corrections),
-                    "refusals": write_lines(folder / "refusals.jsonl", refusals),
-                    "unit_hours": write_lines(folder / "unit_hours.jsonl", hours),
-                    "payloads": self.payloads.written(text, caller, folder) if self.payloads else (),
-                    "workspace_id": self.workspace_id,
-                    "principal_id": _only(caller),
-                }
-            )
+        hours = self._unit_hours(caller) if _BILLING in text.lower() else ()
+        return {
+            "files": self.archive.paths(state, days),
+            "rows": write_lines(folder / "rows.jsonl", new),
+            "entities": write_lines(folder / "entities.jsonl", entities),
+            "prices": write_lines(folder / "prices.jsonl", prices),
+            "corrections": write_lines(folder / "corrections.jsonl", corrections),
+            "refusals": write_lines(folder / "refusals.jsonl", refusals),
+            "unit_hours": write_lines(folder / "unit_hours.jsonl", hours),
+            "payloads": self.payloads.written(text, caller, folder) if self.payloads else (),
+            "workspace_id": self.workspace_id,
+            "principal_id": _only(caller),
+        }
 
     def _unit_hours(self, caller: Principal) -> Iterator[Mapping[str, Any]]:
         """A week at a time: who writes the ledger waits for who reads."""
@@ -120,3 +144,29 @@ class SqlDesk:
 def _only(caller: Principal) -> str | None:
     """Whose rows an answer is made of; None for everybody's."""
     return None if caller.is_admin else caller.id
+
+
+def _asked(question: SqlQuestion, models: Models | None) -> dict[str, Any]:
+    """The part of a job that says what is asked."""
+    return {
+        "text": question.text,
+        "max_rows": question.max_rows,
+        "offset": question.offset,
+        "parameters": [{"name": one.name, "value": one.value, "kind": one.kind} for one in question.parameters],
+        "embedding_endpoints": [] if models is None else sorted(models.embedding_endpoints),
+    }
+
+
+def _written(folder: Path, book: AnswersInMemory) -> str:
+    path = folder / "outcomes.json"
+    path.write_text(json.dumps(book.outcomes), encoding="utf-8")
+    return str(path)
+
+
+async def _whole(work: Callable[[], _Found]) -> _Found:
+    """Run it in a thread; one that is cancelled waits for the thread, which nobody can stop."""
+    working = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(working)
+    finally:
+        await asyncio.wait({working})

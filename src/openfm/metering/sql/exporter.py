@@ -111,7 +111,8 @@ class Exporter:
 
     def _write(self, parts: Sequence[_Part]) -> None:
         jobs = [{"rows": part.lines, "files": part.files, "to": str(self._archive.root / part.name)} for part in parts]
-        self._processes.run({"kind": "write", "parts": jobs})
+        # In a loop of its own: this thread has none, and waits.
+        asyncio.run(self._processes.run({"kind": "write", "parts": jobs}))
 
 
 def _by_day(rows: Rows) -> Mapping[str, Rows]:

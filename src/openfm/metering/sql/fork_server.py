@@ -9,6 +9,8 @@ import os
 import signal
 import socket
 import sys
+import threading
+from contextlib import suppress
 
 from openfm.metering.sql.worker import answer
 
@@ -36,8 +38,16 @@ def _work(control: socket.socket, job: int, said: int) -> None:
     with socket.socket(fileno=job) as connection, connection.makefile("rb") as lines:
         line = lines.readline()
         if line:
+            threading.Thread(target=_end_unheard, args=(connection,), daemon=True).start()
             connection.sendall(answer(line) + b"\n")
     os._exit(0)  # not the parent's way out: its buffers and hooks are not the child's
+
+
+def _end_unheard(connection: socket.socket) -> None:
+    """End this process when nobody waits for its answer any more."""
+    with suppress(OSError):
+        connection.recv(1)  # nothing more is ever said: this returns when the other end is closed
+    os._exit(0)
 
 
 if __name__ == "__main__":

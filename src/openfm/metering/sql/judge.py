@@ -25,6 +25,7 @@ _OWN = "with__"
 _MOST_NODES = 20_000
 
 _FUNCTIONS = """
+ai_query named_struct
 ! % & * ** + - -> ->> / // < << <= <> = == > >= >> ^ | || ~ ~~ ~~* !~~ !~~* @> <@ ^@
 abs acos add age alias any_value approx_count_distinct approx_quantile arg_max arg_min argmax argmin array_agg
 array_contains array_extract array_length array_position array_slice array_to_string ascii asin atan atan2 avg
@@ -56,7 +57,10 @@ transaction_timestamp translate trim trunc try_strptime typeof ucase unhex unico
 var_samp variance version wavg week weekday weekofyear xor year yearweek
 """
 FUNCTIONS = frozenset(_FUNCTIONS.split())
-"""By their names in DuckDB's tree. None of them reads a file, the environment or the settings, or waits."""
+"""By their names in DuckDB's tree. None of them reads a file, the environment or the settings, or waits.
+
+`ai_query` looks answers up (see `lookup`).
+"""
 
 
 class Refused(Exception):  # the message is for people
@@ -73,7 +77,7 @@ def judge(tree: Node, tables: Mapping[str, str]) -> Node:
     if len(tree["statements"]) != 1:
         raise Refused("Ask one SELECT at a time.")
     given = frozenset(_names_given(tree))
-    for number, node in enumerate(_nodes(tree)):
+    for number, node in enumerate(nodes(tree)):
         if number > _MOST_NODES:
             raise Refused("The question is too long. Ask less at a time.")
         _judge_one(node, tables, given)
@@ -129,12 +133,13 @@ def _own(name: str) -> str:
 
 def _names_given(tree: Any) -> Iterator[str]:
     """Names of the question's own `WITH` clauses."""
-    for node in _nodes(tree):
+    for node in nodes(tree):
         for entry in node.get("cte_map", {}).get("map", ()):
             yield str(entry["key"]).lower()
 
 
-def _nodes(tree: Any) -> Iterator[Node]:
+def nodes(tree: Any) -> Iterator[Node]:
+    """Every node of the tree; what is put in the place of one that was given is gone through too."""
     waiting = [tree]
     while waiting:
         node = waiting.pop()

@@ -1,5 +1,6 @@
 """The processes that DuckDB runs in: one for each question, forked from one that is kept while questions come."""
 
+import asyncio
 import json
 import socket
 import subprocess
@@ -22,16 +23,14 @@ _KEPT_S = 60.0
 _START_S = 10.0  # of the first process, beyond a job's own time
 _INHERITED = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "LANG", "HOME")
 _RETRY_S = 5.0
-_AT_ONCE_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class SqlBounds:
-    """What one question may take: memory in bytes, time in seconds; and how many may be answered at once."""
+    """What one question may take: memory in bytes, time in seconds."""
 
     memory_bytes: int = 512 << 20
     seconds: float = 30.0
-    at_once: int = 2
 
 
 class _ForkServer:
@@ -64,46 +63,27 @@ class _ForkServer:
 class SqlProcesses:
     """Runs jobs, each in a process of its own.
 
-    `environment` is the server's own; a few variables of it are handed on. Thread-safe; calls block.
+    `environment` is the server's own; a few variables of it are handed on. Thread-safe; `close` blocks.
     """
 
     def __init__(self, bounds: SqlBounds, environment: Mapping[str, str]) -> None:
         self._bounds = bounds
         self._environment = {name: environment[name] for name in _INHERITED if name in environment}
-        self._free = threading.Semaphore(bounds.at_once)
         self._lock = threading.Lock()
         self._server: _ForkServer | None = None
         self._timer: threading.Timer | None = None
 
-    def run(self, job: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The job's answer.
+    async def run(self, job: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The job's answer; its process ends at once when this is cancelled.
 
-        Raises `InvalidRequest` with what the process refused, or when it took too long; `Unavailable` when too many
-        are at work, or it died.
+        Raises `InvalidRequest` with what the process refused, or when it took too long; `Unavailable` when it died.
         """
-        if not self._free.acquire(timeout=self._bounds.seconds):
-            raise Unavailable("Too many questions are being answered. Ask again shortly.", retry_after_s=_RETRY_S)
-        try:
-            return self._answer(job)
-        finally:
-            self._free.release()
-
-    def close(self) -> None:
-        """End the one that waits; a later question starts another."""
-        with self._lock:
-            if self._timer is not None:
-                self._timer.cancel()
-            server, self._server = self._server, None
-            if server is not None:
-                server.end()
-
-    def _answer(self, job: Mapping[str, Any]) -> Mapping[str, Any]:
         limits = {"memory_bytes": self._bounds.memory_bytes, "seconds": self._bounds.seconds}
         line = json.dumps({**job, **limits}).encode() + b"\n"
         began = time.monotonic()
-        with TemporaryFile() as said, self._process(said) as process:
-            process.settimeout(self._bounds.seconds + _START_S)
-            written = _asked(process, line)
+        with TemporaryFile() as said:
+            process = await asyncio.to_thread(self._process, said)
+            written = await _asked(process, line, self._bounds.seconds + _START_S)
             if not written and time.monotonic() - began >= self._bounds.seconds:
                 raise InvalidRequest(
                     f"The question took longer than {self._bounds.seconds:.0f} s. Ask for less at a time, or for sums."
@@ -118,6 +98,15 @@ class SqlProcesses:
         if "refused" in answer:
             raise InvalidRequest(str(answer["refused"]))
         return answer
+
+    def close(self) -> None:
+        """End the one that waits; a later question starts another."""
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+            server, self._server = self._server, None
+            if server is not None:
+                server.end()
 
     def _process(self, said: BinaryIO) -> socket.socket:
         with self._lock:
@@ -137,13 +126,15 @@ class SqlProcesses:
         self._timer.start()
 
 
-def _asked(process: socket.socket, line: bytes) -> bytes:
-    """The line that the process answers; nothing when it dies first."""
-    answer = bytearray()
+async def _asked(process: socket.socket, line: bytes, seconds: float) -> bytes:
+    """The line that the process answers; nothing when it dies first. It dies when nobody listens any more."""
+    reader, writer = await asyncio.open_unix_connection(sock=process)
     try:
-        process.sendall(line)
-        while part := process.recv(_AT_ONCE_BYTES):
-            answer += part
+        async with asyncio.timeout(seconds):
+            writer.write(line)
+            answer = await reader.read()
     except (TimeoutError, ConnectionError):
         return b""
-    return bytes(answer) if answer.endswith(b"\n") else b""
+    finally:
+        writer.close()
+    return answer if answer.endswith(b"\n") else b""

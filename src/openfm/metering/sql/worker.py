@@ -11,12 +11,16 @@ import signal
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from openfm.metering.sql.judge import Refused, judge
+from openfm.metering.sql.calls import bind, rewrite, with_markers
+from openfm.metering.sql.judge import Node, Refused, judge
+from openfm.metering.sql.kinds import UnknownKind, duckdb_kind
+from openfm.metering.sql.lookup import Lookup
 from openfm.metering.sql.sources import (
     ALL_CORRECTIONS,
     ALL_REFUSALS,
@@ -90,8 +94,19 @@ def _answered(job: Mapping[str, Any]) -> dict[str, Any]:
     _load(connection, job)
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
-    question = _readable(connection, job)
+    lookup = None if job.get("outcomes") is None else Lookup(json.loads(Path(job["outcomes"]).read_bytes()))
+    question = _readable(connection, job, lookup)
     _create_views(connection, job, question)
+    try:
+        found = _page(connection, job, question)
+    except duckdb.Error:
+        if lookup is not None and lookup.refusal is not None:
+            raise lookup.refusal from None
+        raise
+    return {"questions": lookup.questions()} if lookup is not None and lookup.missing else found
+
+
+def _page(connection: duckdb.DuckDBPyConnection, job: Mapping[str, Any], question: str) -> dict[str, Any]:
     offset, most = int(job["offset"]), int(job["max_rows"])
     result = connection.execute(f"SELECT * FROM ({question}) LIMIT {most + 1} OFFSET {offset}")
     columns = [{"name": column[0], "type": str(column[1])} for column in result.description or ()]
@@ -166,14 +181,42 @@ def _table(connection: duckdb.DuckDBPyConnection, name: str, path: str | None, c
         connection.execute(f"CREATE TABLE {name} AS SELECT * FROM {_json_rows(path, columns)}")
 
 
-def _readable(connection: duckdb.DuckDBPyConnection, job: Mapping[str, Any]) -> str:
+def _readable(connection: duckdb.DuckDBPyConnection, job: Mapping[str, Any], lookup: Lookup | None) -> str:
     """The question, judged, in DuckDB's own words. Raises `Refused`."""
-    found = connection.execute("SELECT json_serialize_sql($1::VARCHAR)", [str(job["text"])]).fetchone()
-    tree = json.loads(found[0]) if found else {}
+    parameters: Sequence[Mapping[str, Any]] = job["parameters"]
+    tree = _tree(connection, with_markers(str(job["text"]), [given["name"] for given in parameters]))
+    bind(tree, {given["name"]: _value(connection, given) for given in parameters})
     payloads = {table["name"]: f"payloads_{number}" for number, table in enumerate(job["payloads"])}
     judged = judge(tree, payloads | {name: view_name(name) for name in TABLES})
-    written = connection.execute("SELECT json_deserialize_sql($1::JSON)", [json.dumps(judged)]).fetchone()
-    return str(written[0]) if written else ""
+    if rewrite(judged, job["embedding_endpoints"], partial(_casting, connection, "NULL")):
+        if lookup is None:
+            raise Refused(
+                "ai_query is answered in SQL statements (POST /api/2.0/sql/statements/), and by `openfm batch` on your "
+                "own files."
+            )
+        lookup.define(connection)
+    ((written,),) = connection.execute("SELECT json_deserialize_sql($1::JSON)", [json.dumps(judged)]).fetchall()
+    return str(written)
+
+
+def _tree(connection: duckdb.DuckDBPyConnection, text: str) -> Node:
+    ((found,),) = connection.execute("SELECT json_serialize_sql($1::VARCHAR)", [text]).fetchall()
+    return dict(json.loads(found))
+
+
+def _casting(connection: duckdb.DuckDBPyConnection, value: str, kind: str) -> Node:
+    """The node of a value, as DuckDB writes it, cast to a type."""
+    tree = _tree(connection, f"SELECT CAST({value} AS {kind})")
+    return dict(tree["statements"][0]["node"]["select_list"][0])
+
+
+def _value(connection: duckdb.DuckDBPyConnection, given: Mapping[str, Any]) -> Node:
+    """The node of a parameter's value. Raises `Refused`."""
+    try:
+        kind = duckdb_kind(given["kind"])
+    except UnknownKind:
+        raise Refused(f"The parameter {given['name']} has no type that is known here. Say STRING, INT, DATE…") from None
+    return _casting(connection, "NULL" if given["value"] is None else _quoted(given["value"]), kind)
 
 
 def _json_rows(path: str, columns: Mapping[str, str]) -> str:
