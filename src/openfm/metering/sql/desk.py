@@ -100,7 +100,7 @@ class SqlDesk:
             return written.open("rb")  # it lasts as long as it is open
 
     def _loaded(self, folder: Path, caller: Principal, text: str, days: Days | None = None) -> dict[str, Any]:
-        """What a question of the caller in this text is answered from, in the folder; the part of a job that names it."""
+        """What a question in this text is answered from, written into the folder: the part of a job that names it."""
         state = self.archive.state()
         visible = self.visible_endpoints(caller)
         with self.database.transaction() as connection:
