@@ -16,6 +16,7 @@ _ENDPOINTS = "/api/2.0/serving-endpoints"
 _MODEL = "system.ai.smollm2_135m_instruct"
 _TABS = ["Overview", "Metrics", "Query", "Usage", "Requests", "Events", "Logs", "AI gateway", "Permissions"]
 _READY_MS = 120_000
+_SAMPLED_MS = 60_000
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +106,7 @@ async def test_the_engines_last_hour_is_drawn(visit: Visit, own: Server) -> None
     visitor = await visit(own, f"endpoints/{CHAT}?tab=metrics")
     hour = visitor.page.get_by_role("region", name="Engines in the last hour")
     for title in ("Requests waiting", "KV cache in use", "CPU of the machine", "Replicas"):
-        await expect(hour.get_by_role("region", name=title, exact=True)).to_be_visible()
+        await expect(hour.get_by_role("region", name=title, exact=True)).to_be_visible(timeout=_SAMPLED_MS)
     replicas = hour.get_by_role("region", name="Replicas", exact=True)
     await replicas.get_by_role("switch", name="As a table").press("Space")
     await expect(replicas.get_by_role("cell", name="1", exact=True).first).to_be_visible()
