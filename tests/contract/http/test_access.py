@@ -64,8 +64,8 @@ async def test_a_statement_asks_with_its_callers_permissions(
 ) -> None:
     text = f"SELECT ai_query('{endpoint['name']}', 'hi', failOnError => false)"
     shown = (await somebody.post("/api/2.0/sql/statements/", {"statement": text})).json
-    assert (shown["status"]["state"], shown["status"]["error"]["error_code"]) == ("FAILED", "BAD_REQUEST")
-    assert "permission" in shown["status"]["error"]["message"].lower()
+    assert (shown["status"]["state"], shown["status"]["error"]["error_code"]) == ("FAILED", "NOT_FOUND")
+    assert "does not exist" in shown["status"]["error"]["message"]  # as everything that one may not see
     path = f"/api/2.0/sql/statements/{shown['statement_id']}"
     for answer in (await http.get(path), await http.post(f"{path}/cancel", {})):
         assert answer.status == 404

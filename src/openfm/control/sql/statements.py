@@ -69,7 +69,9 @@ class Statements:
         """It runs from now on."""
         self._forget()
         identifier = str(uuid.uuid4())
-        work = asyncio.create_task(self._answered(identifier, question, caller, token), name="statement")
+        running = sum(one.owner_id == caller.id and not one.work.done() for one in self._all.values())
+        answer = self._answered(identifier, question, caller, token) if running < _MOST_OPEN else _too_many()
+        work = asyncio.create_task(answer, name="statement")
         statement = self._all[identifier] = Statement(identifier, caller.id, work)
         work.add_done_callback(lambda _: self._end(statement))
         return statement
@@ -89,9 +91,6 @@ class Statements:
         await asyncio.gather(*running, return_exceptions=True)
 
     async def _answered(self, identifier: str, question: SqlQuestion, caller: Principal, token: str) -> dict[str, Any]:
-        running = sum(one.owner_id == caller.id and not one.work.done() for one in self._all.values())
-        if running > _MOST_OPEN:
-            raise RateLimited(f"{_MOST_OPEN} of your statements are running. Wait for one of them, or cancel it.")
         return shown_answer(await self.sql.ask(question, caller, self.models(identifier, caller, token)))
 
     def _end(self, statement: Statement) -> None:
@@ -112,6 +111,10 @@ class Statements:
             if size > _MOST_KEPT_BYTES or (one.ended_s or 0.0) < oldest_s:
                 size -= one.size
                 del self._all[one.id]
+
+
+async def _too_many() -> dict[str, Any]:
+    raise RateLimited(f"{_MOST_OPEN} of your statements are running. Wait for one of them, or cancel it.")
 
 
 def _told(error: BaseException) -> dict[str, str]:
