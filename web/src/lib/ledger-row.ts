@@ -25,6 +25,7 @@ export const COLUMNS: Record<string, string> = {
   execution_duration_ms: 'Total',
   cost: 'Cost',
   price_version: 'Version of the price',
+  is_provisioned: 'Billed by the hour',
   usage_context: 'Tags',
   databricks_request_id: 'Request id',
   client_request_id: 'The client’s request id',
@@ -38,9 +39,12 @@ const tags = (value: unknown): string =>
         .join(', ')
     : shownValue(value);
 
+const yesOrNo = (value: unknown): string => (value === true ? 'Yes' : 'No');
+
 const SHOWN: Record<string, (value: unknown, row: Row) => string> = {
   request_time: (value) => textOf(value).replace('T', ' ').slice(0, 23),
-  request_streaming: (value) => (value === true ? 'Yes' : 'No'),
+  request_streaming: yesOrNo,
+  is_provisioned: yesOrNo,
   usage_context: tags,
   cost: (value, row) => money(String(value), textOf(row.currency)),
 };
