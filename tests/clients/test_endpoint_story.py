@@ -75,7 +75,7 @@ def test_lines_16_17_27_details_are_echoed_and_logs_and_metrics_read(life: Story
         ("two_tasks", "InvalidParameterValue", "tasks"),
         ("no_multiple", "InvalidParameterValue", "multiples"),
         ("min_over_max", "InvalidParameterValue", "above"),
-        ("negative", "InvalidParameterValue", "negative"),
+        ("negative", "InvalidParameterValue", "must be 1 to"),
         ("served_model_deleted", "ResourceConflict", "story"),
     ],
 )
