@@ -1,6 +1,9 @@
 """An endpoint's last hour: one sample a step of what runs, bounded, and gone with the endpoint."""
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
+
+import pytest
 
 from openfm.control.endpoints.ports import SAMPLE_INTERVAL_S, SAMPLES_KEPT, Sample
 from openfm.core.endpoint import EndpointConfig, EndpointType, Route, ServingEndpoint
@@ -20,14 +23,20 @@ class World:
         self.clock = Clock()
         self.endpoints = [MINE]
         self.replicas: list[Replica] = []
+        self.started: list[Replica] = []
         self.waiting = 0
         self.history = History(
             Watched(lambda: self.endpoints, lambda _: self.replicas, lambda _: self.waiting, self.clock)
         )
 
+    async def stop(self) -> None:
+        for replica in self.started:
+            await replica.stop()
+
     async def start(self) -> ScriptedEngine:
         launcher = ScriptedLauncher()
         replica = Replica(launcher, spec(), around(self.clock), lambda: None)
+        self.started.append(replica)
         replica.start()
         await settle(is_in(replica, ReplicaState.READY))
         self.replicas = [replica]
@@ -39,8 +48,14 @@ class World:
         return list(self.history.of("mine", ENTITY.name, SAMPLES_KEPT))
 
 
-async def test_tokens_are_by_the_second_since_the_sample_before() -> None:
-    world = World()
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    made = World()
+    yield made
+    await made.stop()
+
+
+async def test_tokens_are_by_the_second_since_the_sample_before(world: World) -> None:
     engine = await world.start()
     await world.step()
     engine.prompt_tokens_total, engine.completion_tokens_total = 300, 60
@@ -51,8 +66,7 @@ async def test_tokens_are_by_the_second_since_the_sample_before() -> None:
     assert (await world.step())[-1].prompt_tokens_per_s == 0.0
 
 
-async def test_who_waits_for_a_start_is_seen_before_anything_runs() -> None:
-    world = World()
+async def test_who_waits_for_a_start_is_seen_before_anything_runs(world: World) -> None:
     assert await world.step() == []
     world.waiting = 3
     (sample,) = await world.step()
@@ -60,8 +74,7 @@ async def test_who_waits_for_a_start_is_seen_before_anything_runs() -> None:
     assert (sample.kv_cache_percent, sample.cpu_percent) == (None, None)
 
 
-async def test_an_engine_that_does_not_answer_leaves_the_others_numbers() -> None:
-    world = World()
+async def test_an_engine_that_does_not_answer_leaves_the_others_numbers(world: World) -> None:
     engine = await world.start()
     engine.is_down = True
     world.waiting = 1
@@ -69,8 +82,7 @@ async def test_an_engine_that_does_not_answer_leaves_the_others_numbers() -> Non
     assert (sample.replicas, sample.requests_waiting) == (1, 1)
 
 
-async def test_an_hour_is_kept_and_no_more() -> None:
-    world = World()
+async def test_an_hour_is_kept_and_no_more(world: World) -> None:
     await world.start()
     for _ in range(SAMPLES_KEPT):
         await world.step()
@@ -80,8 +92,7 @@ async def test_an_hour_is_kept_and_no_more() -> None:
     assert len(world.history.of("mine", ENTITY.name, 1)) == 1
 
 
-async def test_an_endpoint_that_is_gone_or_sleeps_for_an_hour_is_forgotten() -> None:
-    world = World()
+async def test_an_endpoint_that_is_gone_or_sleeps_for_an_hour_is_forgotten(world: World) -> None:
     await world.start()
     await world.step()
     world.history.forget("mine")
@@ -96,8 +107,7 @@ async def test_an_endpoint_that_is_gone_or_sleeps_for_an_hour_is_forgotten() -> 
     assert await world.step() == []
 
 
-async def test_endpoints_that_share_a_deployment_share_its_numbers() -> None:
-    world = World()
+async def test_endpoints_that_share_a_deployment_share_its_numbers(world: World) -> None:
     await world.start()
     world.endpoints = [MINE, replace(MINE, name="alias")]
     world.waiting = 2
